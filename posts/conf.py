@@ -1,0 +1,30 @@
+"""The posts app's settings, in the form of ``queue_app.conf``; read from the same ``settings.SOCIALQ``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from queue_app.conf import Setting, read
+
+SETTINGS: Mapping[str, Setting] = {
+    "ENABLED_PLATFORMS": Setting(["outbox", "bluesky", "telegram"], "Platforms that may be connected and published to."),
+    "ENCRYPTION_KEYS": Setting(
+        [], "Fernet keys for credentials, newest first. Empty: derived from SECRET_KEY, with a warning."
+    ),
+    "ALLOW_PRIVATE_NETWORKS": Setting(
+        False, "Whether platforms may be reached at loopback and private addresses (a PDS on this machine)."
+    ),
+    "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address.", env="SITE_URL"),
+    "EXPIRE_AFTER_HOURS": Setting(24, "A post later than this is dropped instead of published stale."),
+    "MEDIA_KEEP_DAYS": Setting(0, "Days a file is kept after its last delivery was published or cancelled."),
+    "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),
+    "MEDIA_MAX_BYTES": Setting(50_000_000, "The largest file that can be uploaded."),
+    "HTTP_TIMEOUT_SECONDS": Setting(60, "Total time one call to a platform may take."),
+    "OUTBOX_PUBLIC": Setting(False, "Whether anybody may read /outbox/ when the site is not on loopback."),
+}
+
+
+def get(name: str) -> Any:
+    """Return one of the posts app's settings; ``KeyError`` if it has no such setting."""
+    return read(SETTINGS, name)

@@ -1,0 +1,52 @@
+"""The queue's settings: one table with defaults, read from ``settings.SOCIALQ`` whenever they are used.
+
+The site reads the environment (``SOCIALQ_<NAME>``) by the same table; nothing here does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its default, whose type is its type, and what it does. ``env`` is its name where it is not
+    ``SOCIALQ_<NAME>``; ``factor`` turns the environment's unit into the setting's (minutes into seconds)."""
+
+    default: Any
+    help: str
+    env: str = ""
+    factor: int = 1
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "WORKERS": Setting(4, "Worker processes a cluster."),
+    "CHECK_INTERVAL_SECONDS": Setting(1.0, "The longest an idle cluster waits before it looks for work."),
+    "LEASE_SECONDS": Setting(60, "How long another machine's worker may be silent before its job is taken from it."),
+    "HEARTBEAT_SECONDS": Setting(5, "How often a cluster says that its workers live."),
+    "STOP_GRACE_SECONDS": Setting(30, "How long a stopping cluster lets running jobs finish before handing them back."),
+    "JOB_TIMEOUT_SECONDS": Setting(
+        1800, "A job's longest run, where its type says nothing.", env="QUEUE_JOB_TIMEOUT_MINUTES", factor=60
+    ),
+    "RETRY_BASE_DELAY_SECONDS": Setting(60, "Wait before the first retry of a job.", env="QUEUE_RETRY_BASE_DELAY"),
+    "RETRY_MULTIPLIER": Setting(2.0, "By how much each further wait grows.", env="QUEUE_RETRY_MULTIPLIER"),
+    "MAX_RETRIES": Setting(3, "Retries after the first run of a job.", env="QUEUE_MAX_RETRIES"),
+    "PURGE_AFTER_DAYS": Setting(
+        7, "Age at which completed and cancelled jobs are deleted.", env="QUEUE_CLEANUP_AFTER_DAYS"
+    ),
+    "PURGE_FAILED_AFTER_DAYS": Setting(90, "Age at which failed jobs are deleted."),
+}
+
+
+def read(table: Mapping[str, Setting], name: str) -> Any:
+    """Return the setting ``name`` of ``table`` from ``settings.SOCIALQ``, else its default."""
+    return getattr(settings, "SOCIALQ", {}).get(name, table[name].default)
+
+
+def get(name: str) -> Any:
+    """Return one of the queue's settings; ``KeyError`` if the queue has no such setting."""
+    return read(SETTINGS, name)
