@@ -55,13 +55,30 @@ class Unreachable(PublishError):
 
 
 class Temporary(PublishError):
-    """The platform cannot now, and documents (or the step guarantees) that nothing was published."""
+    """The platform cannot now, and documents (or the step guarantees) that nothing was published.
+
+    ``restart``: what ``prepare`` made is gone there, so drop the checkpoints and the snapshot and prepare anew.
+    ``new_config``: public values that have changed at the platform; merge them into the account's config before the
+    next execution, and with them the identity's id where ``new_identity_id`` is given.
+    """
 
     default_code = "temporary"
 
-    def __init__(self, code: str | None = None, *, retry_after_seconds: float | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        retry_after_seconds: float | None = None,
+        restart: bool = False,
+        new_config: dict[str, Any] | None = None,
+        new_identity_id: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(code, **kwargs)
         self.retry_after_seconds = retry_after_seconds
+        self.restart = restart
+        self.new_config = new_config
+        self.new_identity_id = new_identity_id
 
 
 class RateLimited(PublishError):
