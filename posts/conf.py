@@ -15,7 +15,6 @@ SETTINGS: Mapping[str, Setting] = {
     "ALLOW_PRIVATE_NETWORKS": Setting(
         False, "Whether platforms may be reached at loopback and private addresses (a PDS on this machine)."
     ),
-    "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address.", env="SITE_URL"),
     "EXPIRE_AFTER_HOURS": Setting(24, "A post later than this is dropped instead of published stale."),
     "MEDIA_KEEP_DAYS": Setting(0, "Days a file is kept after its last delivery was published or cancelled."),
     "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),

@@ -39,6 +39,8 @@ SETTINGS: Mapping[str, Setting] = {
         7, "Age at which completed and cancelled jobs are deleted.", env="QUEUE_CLEANUP_AFTER_DAYS"
     ),
     "PURGE_FAILED_AFTER_DAYS": Setting(90, "Age at which failed jobs are deleted."),
+    "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
+    "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }
 
 

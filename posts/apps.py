@@ -1,0 +1,15 @@
+"""The posts app: posts, accounts, media and publishing."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PostsConfig(AppConfig):
+    """Posts and everything that publishes them."""
+
+    name = "posts"
+    label = "posts"
+    verbose_name = _("Posts")
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,20 @@
+"""The queue's Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class QueueAppConfig(AppConfig):
+    """Registers the queue's own job types and finds those of every installed app in its ``jobs.py``."""
+
+    name = "queue_app"
+    label = "queue_app"
+    verbose_name = _("Queue")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import every app's ``jobs`` module, so that all processes know the same job types."""
+        autodiscover_modules("jobs")

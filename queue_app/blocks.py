@@ -1,0 +1,117 @@
+"""What keeps a key from running: placing and lifting blocks, parking under them and unparking.
+
+A key is a word such as ``account:7``; every job also has ``all``, ``queue:<name>`` and ``type:<name>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+
+from queue_app import clock
+from queue_app.database import atomic, lock_control, wake
+from queue_app.models import Block, BlockKind, Event, EventName, Job
+from queue_app.states import JobState
+
+EVERYTHING = "all"
+UNPARK_BATCH = 500
+
+
+def keys_of(job: Job) -> list[str]:
+    """Return every key under which ``job`` can be blocked."""
+    return [EVERYTHING, f"queue:{job.queue}", f"type:{job.type}", *job.keys]
+
+
+def active(keys: Sequence[str], now: datetime) -> QuerySet[Block]:
+    """Return the blocks that hold at ``now`` on any of ``keys``, the longest first."""
+    open_ended_first = F("until").desc(nulls_first=True)
+    return Block.objects.filter(Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first)
+
+
+def first_active(job: Job, now: datetime) -> Block | None:
+    """Return the block that will keep ``job`` waiting longest, or ``None``."""
+    return active(keys_of(job), now).first()
+
+
+def place(
+    key: str, kind: BlockKind, *, now: datetime, reason: str = "", until: datetime | None = None, actor: str = ""
+) -> Block:
+    """Block ``key``; a second block of the same kind replaces the first. Call inside a transaction.
+
+    Once this has committed, no job under the key passes its mark.
+    """
+    lock_control(shared=False)
+    block, _created = Block.objects.update_or_create(
+        key=key,
+        kind=kind,
+        defaults={"reason": reason, "until": until, "actor": actor},
+        create_defaults={"reason": reason, "until": until, "actor": actor, "created_at": now},
+    )
+    return block
+
+
+def lift(key: str, kind: BlockKind) -> int:
+    """Remove the block and let the jobs parked under ``key`` run again; return how many were let go.
+
+    Call outside a transaction, or the jobs are let go in yours.
+    """
+    with atomic():
+        lock_control(shared=False)
+        Block.objects.filter(key=key, kind=kind).delete()
+    return unpark_free()
+
+
+def lift_elapsed() -> int:
+    """Remove blocks whose time is over and let their jobs go; return how many."""
+    now = clock.now()
+    elapsed = Block.objects.filter(until__lte=now)
+    if not elapsed.exists():
+        return 0
+    with atomic():
+        lock_control(shared=False)
+        elapsed.delete()
+    return unpark_free()
+
+
+def unpark_free() -> int:
+    """Let go, in batches, every job parked under a key that nothing blocks any more; return how many."""
+    freed = 0
+    parked_keys = Job.objects.exclude(parked_by="").values_list("parked_by", flat=True).distinct()
+    for key in list(parked_keys):
+        while batch := _unpark_batch(key):
+            freed += batch
+    return freed
+
+
+def next_end() -> datetime | None:
+    """Return when the next block ends by itself, or ``None``."""
+    return Block.objects.exclude(until=None).order_by("until").values_list("until", flat=True).first()
+
+
+def _unpark_batch(key: str) -> int:
+    with atomic():
+        # Shared: a park that saw a block is committed before this, or sees that the block is gone.
+        lock_control(shared=True)
+        now = clock.now()
+        if active([key], now).exists():
+            return 0
+        parked = Job.objects.select_for_update(skip_locked=True).filter(parked_by=key).order_by("id")[:UNPARK_BATCH]
+        jobs = list(parked)
+        Job.objects.filter(pk__in=[job.pk for job in jobs]).update(parked_by="", fence=F("fence") + 1, updated_at=now)
+        Event.objects.bulk_create(
+            Event(
+                job=job,
+                at=now,
+                name=EventName.UPDATED,
+                source=JobState.PENDING,
+                target=JobState.PENDING,
+                reason="unparked",
+                data={"key": key},
+            )
+            for job in jobs
+        )
+        for queue in {job.queue for job in jobs}:
+            wake(queue)
+        return len(jobs)

@@ -1,0 +1,28 @@
+"""The queue's one clock: the database's on PostgreSQL, so that machines agree; the host's on SQLite, where there is one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connections
+
+from queue_app.database import alias
+
+_offset = timedelta(0)
+
+
+def now() -> datetime:
+    """Return the current time, aware UTC. One round trip on PostgreSQL."""
+    connection = connections[alias()]
+    if connection.vendor != "postgresql":
+        return datetime.now(UTC) + _offset
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+        (moment,) = cursor.fetchone()
+    return moment.astimezone(UTC) + _offset
+
+
+def set_offset(offset: timedelta) -> None:
+    """Shift ``now()`` in this process; for tests of time that passes."""
+    global _offset
+    _offset = offset

@@ -1,0 +1,154 @@
+"""What each outcome does to a job. Called by the runner in the transaction that also claims the next job."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from queue_app import blocks, clock, registry, transitions
+from queue_app.claims import Claim
+from queue_app.context import Blocked, Expired, StopExecution
+from queue_app.models import Attempt, AttemptOutcome, BlockKind, Job
+from queue_app.outcomes import BlockRequest, Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
+from queue_app.states import JobState
+
+logger = logging.getLogger("socialq.queue")
+
+
+def apply(claim: Claim, outcome: Outcome | StopExecution) -> None:
+    """Record what became of a started job. An answer that comes too late is kept with its attempt and looked into."""
+    job, now = claim.job, clock.now()
+    fence = job.fence
+    try:
+        ended = _end(job, outcome, now)
+    except transitions.LostRace:
+        _keep_late_answer(claim, outcome, now)
+        return
+    failure = getattr(outcome, "failure", None)
+    transitions.close_attempt(job, fence, ended, now=now, **_columns(failure))
+    logger.info(
+        "job=%s type=%s attempt=%s outcome=%s error=%s",
+        job.pk,
+        job.type,
+        claim.attempt.number,
+        ended.value,
+        failure.code or failure.error_class if failure else "",
+    )
+
+
+def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOutcome:
+    if isinstance(outcome, StopExecution):
+        return _stopped(job, outcome, now)
+    if job.marked_at is not None and not isinstance(outcome, Done | Fail | Uncertain):
+        # A handler that answers so after its mark says nothing about whether the step took effect.
+        failure = getattr(outcome, "failure", None) or Failure(type(outcome).__name__, "no clear answer")
+        outcome = Uncertain(failure)
+    match outcome:
+        case Done():
+            ttl = outcome.result_ttl_seconds
+            expires = None if ttl is None else now + timedelta(seconds=ttl)
+            transitions.change(
+                job, JobState.COMPLETED, now=now, reason="", result=outcome.result, result_expires_at=expires
+            )
+            return AttemptOutcome.COMPLETED
+        case Retry():
+            return _retry(job, outcome, now)
+        case Postpone():
+            return _postpone(job, outcome, now)
+        case Hold():
+            transitions.change(job, JobState.HELD, now=now, reason=outcome.reason)
+            return AttemptOutcome.HELD
+        case Uncertain() if job.marked_at is None:
+            return _retry(job, Retry(outcome.failure), now)
+        case Uncertain():
+            transitions.change(
+                job, JobState.UNCERTAIN, now=now, reason="no_answer", last_error=outcome.failure.message
+            )
+            return AttemptOutcome.UNCERTAIN
+        case Fail():
+            code = outcome.failure.code or "failed"
+            transitions.change(job, JobState.FAILED, now=now, reason=code, last_error=outcome.failure.message)
+            return AttemptOutcome.FAILED
+
+
+def _stopped(job: Job, stop: StopExecution, now: datetime) -> AttemptOutcome:
+    if isinstance(stop, Expired):
+        transitions.change(job, JobState.CANCELLED, now=now, reason="expired")
+        return AttemptOutcome.CANCELLED
+    if isinstance(stop, Blocked):
+        _refund(job, "blocked", now, run_at=now, parked_by=stop.block.key)
+        return AttemptOutcome.POSTPONED
+    raise transitions.LostRace(job)
+
+
+def _retry(job: Job, outcome: Retry, now: datetime) -> AttemptOutcome:
+    error = outcome.failure
+    if job.attempts >= job.max_attempts:
+        transitions.change(
+            job, JobState.FAILED, now=now, reason=error.code or "out_of_attempts", last_error=error.message
+        )
+        return AttemptOutcome.FAILED
+    delay = max(registry.get(job.type).retry.delay_seconds(job.attempts), outcome.delay_seconds or 0.0)
+    transitions.change(
+        job,
+        JobState.PENDING,
+        now=now,
+        reason="retry",
+        last_error=error.message,
+        run_at=now + timedelta(seconds=delay),
+    )
+    return AttemptOutcome.RETRY
+
+
+def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
+    since = job.postponed_since or now
+    message = outcome.failure.message if outcome.failure else ""
+    if outcome.block is None and now - since > timedelta(seconds=outcome.deadline_seconds):
+        transitions.change(
+            job, JobState.FAILED, now=now, reason=outcome.reason, last_error=message or f"waited too long: {outcome.reason}"
+        )
+        return AttemptOutcome.FAILED
+    parked_by = ""
+    if outcome.block is not None:
+        _place(outcome.block, now)
+        parked_by = outcome.block.key
+    _refund(
+        job,
+        outcome.reason,
+        now,
+        run_at=outcome.until or now,
+        parked_by=parked_by,
+        postponed_since=since,
+        last_error=message or job.last_error,
+    )
+    return AttemptOutcome.POSTPONED
+
+
+def _place(request: BlockRequest, now: datetime) -> None:
+    blocks.place(request.key, BlockKind(request.kind), now=now, reason=request.reason, until=request.until)
+
+
+def _refund(job: Job, reason: str, now: datetime, **fields: object) -> None:
+    transitions.change(job, JobState.PENDING, now=now, reason=reason, attempts=max(job.attempts - 1, 0), **fields)
+
+
+def _columns(failure: Failure | None) -> dict[str, object]:
+    if failure is None:
+        return {}
+    return {
+        "error_class": failure.error_class,
+        "code": failure.code,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "response_code": failure.response_code,
+    }
+
+
+def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution, now: datetime) -> None:
+    failure = getattr(outcome, "failure", None)
+    answer = f"{type(outcome).__name__}: {failure.message}" if failure else type(outcome).__name__
+    Attempt.objects.filter(pk=claim.attempt.pk).update(late_answer=answer, finished_at=now)
+    stored = Job.objects.get(pk=claim.job.pk)
+    logger.warning("job=%s late answer outcome=%s state=%s", stored.pk, type(outcome).__name__, stored.state)
+    if stored.state == JobState.UNCERTAIN:
+        transitions.request_reconciliation(stored, now=now, delay_seconds=0.0)

@@ -1,0 +1,86 @@
+"""The queue's own job types: looking up uncertain jobs, mailing notices, and the daily purge."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from queue_app import clock, mail, purge, registry, transitions
+from queue_app.context import JobContext
+from queue_app.database import atomic
+from queue_app.models import Job
+from queue_app.outcomes import Absent, CannotTell, Done, Fail, Failure, Found, Outcome, Retry
+from queue_app.registry import RECONCILE, RECONCILE_RETRY, SEND_NOTICES, job_type
+from queue_app.retry import RetryPolicy
+from queue_app.runner import failure_of
+from queue_app.states import JobState
+
+logger = logging.getLogger("socialq.queue")
+
+PURGE = "queue_app.purge"
+DAY_SECONDS = 86_400.0
+
+
+@job_type(RECONCILE, retry=RECONCILE_RETRY, timeout_seconds=300, internal=True)
+def reconcile(context: JobContext, job_id: int) -> Outcome:
+    """Ask the type of the uncertain job ``job_id`` what became of it, and act on the answer."""
+    job = Job.objects.filter(pk=job_id, state=JobState.UNCERTAIN).first()
+    look_up = registry.known()[job.type].reconcile if job is not None and job.type in registry.known() else None
+    if job is None or look_up is None:
+        return Done("settled elsewhere")
+    try:
+        finding = look_up(context, job)
+    except Exception as error:
+        finding = CannotTell("lookup_failed", look_again=True, failure=failure_of(error))
+    logger.info("job=%s reconcile=%s", job.pk, type(finding).__name__)
+    try:
+        with atomic():
+            return _act_on(job, finding, last_look=context.job.attempts >= context.job.max_attempts)
+    except transitions.LostRace:
+        return Done("settled elsewhere")
+
+
+def _act_on(job: Job, finding: Any, *, last_look: bool) -> Outcome:
+    now = clock.now()
+    match finding:
+        case Found(result):
+            transitions.change(job, JobState.COMPLETED, now=now, reason="found", result=result)
+        case Absent() if job.attempts >= job.max_attempts:
+            transitions.change(job, JobState.FAILED, now=now, reason="out_of_attempts")
+        case Absent():
+            transitions.change(job, JobState.PENDING, now=now, reason="proven_absent", run_at=now)
+        case CannotTell(reason, look_again, failure):
+            problem = failure or Failure("CannotTell", reason, code=reason)
+            if look_again and not last_look:
+                return Retry(problem)
+            transitions.flag_for_review(job, reason, now=now)
+            if look_again:
+                return Fail(problem)
+    return Done(type(finding).__name__)
+
+
+@job_type(
+    SEND_NOTICES,
+    retry=RetryPolicy.exponential(max_attempts=8, base_seconds=30, cap_seconds=3600),
+    timeout_seconds=120,
+    internal=True,
+)
+def send_notices(context: JobContext) -> int:
+    """Mail everything that people have not been told yet; return how many notices went out."""
+    return mail.send_waiting()
+
+
+@job_type(PURGE, retry=RetryPolicy.fixed(max_attempts=5, delay_seconds=600), timeout_seconds=3600, internal=True)
+def purge_daily(context: JobContext) -> int:
+    """Delete finished jobs by the settings' ages and enqueue the next day's purge; return how many went."""
+    deleted = purge.purge_by_settings()
+    with atomic():
+        # Its own key is taken until this job is finished, so the next one waits under another.
+        schedule_purge(after_seconds=DAY_SECONDS, beside=context.job)
+    return deleted
+
+
+def schedule_purge(*, after_seconds: float = 0.0, beside: Job | None = None) -> None:
+    """See that a purge is waiting: keys alternate, so that a running one can enqueue its successor."""
+    other = beside is not None and beside.unique_key == f"{PURGE}:a"
+    transitions.add_once(PURGE, f"{PURGE}:{'b' if other else 'a'}", now=clock.now(), delay_seconds=after_seconds)

@@ -1,0 +1,255 @@
+"""The queue's tables: fields and constraints only. ``transitions.py`` is the only writer of ``Job.state``."""
+
+from __future__ import annotations
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from queue_app.states import UNFINISHED, JobState
+
+PRIORITY_FIRST, PRIORITY_LAST = 1, 10
+
+
+class BlockKind(models.TextChoices):
+    """Why a key does not run."""
+
+    PAUSE = "pause", _("paused")
+    RATE_LIMIT = "rate_limit", _("the platform asked to wait")
+    RECONNECT = "reconnect", _("the account must be reconnected")
+    DISABLED = "disabled", _("the account is disabled")
+
+
+class Worker(models.Model):
+    """One worker process of a cluster. ``host`` names the machine and its process namespace; ``start_ticks`` is the
+    process's start time in the kernel's ticks, so that a reused pid is not taken for it."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    cluster = models.CharField(_("cluster"), max_length=36, db_index=True)
+    queue = models.CharField(_("queue"), max_length=100)
+    host = models.CharField(_("host"), max_length=200)
+    pid = models.PositiveIntegerField(_("process id"))
+    start_ticks = models.CharField(_("process start"), max_length=40)
+    version = models.CharField(_("version"), max_length=40)
+    types = models.JSONField(_("job types it knows"), default=list)
+    started_at = models.DateTimeField(_("started"))
+    heartbeat_at = models.DateTimeField(_("last heartbeat"), db_index=True)
+    stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(models.Model):
+    """One unit of work. ``fence`` grows with every transition, so that a late worker's write finds nothing to change."""
+
+    type = models.CharField(_("type"), max_length=100, db_index=True)
+    queue = models.CharField(_("queue"), max_length=100, default="default")
+    priority = models.PositiveSmallIntegerField(_("priority"), default=5, help_text=_("1 runs first, 10 last."))
+    args = models.JSONField(_("arguments"), default=dict, encoder=DjangoJSONEncoder)
+    target_id = models.CharField(_("target"), max_length=200, blank=True, db_index=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    keys = models.JSONField(_("block keys"), default=list, help_text=_("A block on any of these keeps the job waiting."))
+    unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is "none"
+
+    state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.PENDING)
+    reason = models.CharField(_("reason"), max_length=100, blank=True)
+    run_at = models.DateTimeField(_("due"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    parked_by = models.CharField(_("parked under"), max_length=200, blank=True)
+    postponed_since = models.DateTimeField(_("postponed since"), null=True, blank=True)
+
+    fence = models.PositiveBigIntegerField(_("fence"), default=0)
+    worker = models.ForeignKey(Worker, models.SET_NULL, null=True, blank=True, related_name="jobs", db_index=False)
+    lease_until = models.DateTimeField(_("lease ends"), null=True, blank=True)
+    marked_at = models.DateTimeField(_("irreversible step begun"), null=True, blank=True)
+    needs_review_at = models.DateTimeField(_("needs review since"), null=True, blank=True)
+    reconciles = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="reconciliations")
+
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    max_attempts = models.PositiveIntegerField(_("most attempts"), default=1)
+    last_error = models.TextField(_("last error"), blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True, encoder=DjangoJSONEncoder)
+    result_expires_at = models.DateTimeField(_("result expires"), null=True, blank=True)
+
+    created_at = models.DateTimeField(_("created"))
+    updated_at = models.DateTimeField(_("updated"))
+    started_at = models.DateTimeField(_("last started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        permissions = [("operate_job", _("Can retry, cancel, hold and release jobs"))]
+        indexes = [
+            # The claim seeks this index once a priority: its cost does not grow with jobs that are not due.
+            models.Index(
+                fields=["queue", "priority", "run_at", "id"],
+                name="queue_app_job_due",
+                condition=Q(state=JobState.PENDING, parked_by=""),
+            ),
+            models.Index(fields=["parked_by", "id"], name="queue_app_job_parked", condition=~Q(parked_by="")),
+            models.Index(fields=["lease_until"], name="queue_app_job_lease", condition=Q(state=JobState.RUNNING)),
+            models.Index(
+                fields=["expires_at"],
+                name="queue_app_job_expiry",
+                condition=Q(state__in=[JobState.PENDING, JobState.HELD], expires_at__isnull=False),
+            ),
+            models.Index(fields=["state", "finished_at"], name="queue_app_job_finished"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["unique_key"], name="queue_app_job_unique", condition=Q(state__in=list(UNFINISHED))
+            ),
+            models.CheckConstraint(condition=Q(state__in=JobState.values), name="queue_app_job_state"),
+            models.CheckConstraint(
+                condition=Q(priority__gte=PRIORITY_FIRST, priority__lte=PRIORITY_LAST), name="queue_app_job_priority"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=JobState.RUNNING) | Q(lease_until__isnull=False, started_at__isnull=False),
+                name="queue_app_job_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(parked_by="") | Q(state=JobState.PENDING), name="queue_app_job_only_pending_parks"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=JobState.UNCERTAIN) | Q(marked_at__isnull=False),
+                name="queue_app_job_uncertain_is_marked",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=JobState.PENDING) | Q(marked_at__isnull=True),
+                name="queue_app_job_pending_is_unmarked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} #{self.pk}"
+
+
+class AttemptOutcome(models.TextChoices):
+    """How one execution ended."""
+
+    RUNNING = "running", _("running")
+    COMPLETED = "completed", _("completed")
+    RETRY = "retry", _("failed, to be tried again")
+    POSTPONED = "postponed", _("postponed")
+    HELD = "held", _("held")
+    FAILED = "failed", _("failed")
+    UNCERTAIN = "uncertain", _("no clear answer")
+    CANCELLED = "cancelled", _("cancelled")
+    HANDED_BACK = "handed_back", _("handed back")
+    LOST = "lost", _("its worker was lost")
+
+
+class Attempt(models.Model):
+    """One execution of a job: the error log. ``number`` repeats where an execution was refunded."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempt_set")
+    number = models.PositiveIntegerField(_("number"))
+    fence = models.PositiveBigIntegerField(_("fence"))
+    worker = models.CharField(_("worker"), max_length=200)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    outcome = models.CharField(
+        _("outcome"), max_length=12, choices=AttemptOutcome.choices, default=AttemptOutcome.RUNNING
+    )
+    error_class = models.CharField(_("error"), max_length=200, blank=True)
+    code = models.CharField(_("code"), max_length=100, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    traceback = models.TextField(_("traceback"), blank=True)
+    response_code = models.PositiveSmallIntegerField(_("response code"), null=True, blank=True)
+    late_answer = models.TextField(_("late answer"), blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        constraints = [models.UniqueConstraint(fields=["job", "fence"], name="queue_app_attempt_once")]
+        indexes = [models.Index(fields=["-started_at"], name="queue_app_attempt_started")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.number}"
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds from start to finish; ``None`` while it runs."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+class EventName(models.TextChoices):
+    """What happened to a job; the names that listeners know."""
+
+    ADDED = "job_added", _("added")
+    UPDATED = "status_updated", _("changed")
+    COMPLETED = "job_completed", _("completed")
+    FAILED = "job_failed", _("failed")
+    CANCELLED = "job_cancelled", _("cancelled")
+
+
+class Event(models.Model):
+    """One line of a job's history. Written in the transaction of the change it tells of."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    at = models.DateTimeField(_("at"))
+    name = models.CharField(_("event"), max_length=20, choices=EventName.choices)
+    source = models.CharField(_("from"), max_length=12, blank=True)
+    target = models.CharField(_("to"), max_length=12, blank=True)
+    reason = models.CharField(_("reason"), max_length=100, blank=True)
+    actor = models.CharField(_("by"), max_length=150, blank=True)
+    data = models.JSONField(_("data"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        indexes = [models.Index(fields=["job", "id"], name="queue_app_event_job")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.job_id}"
+
+
+class Block(models.Model):
+    """Keeps every job with ``key`` from running, until ``until`` (``None``: until lifted)."""
+
+    key = models.CharField(_("key"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=20, choices=BlockKind.choices)
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    until = models.DateTimeField(_("until"), null=True, blank=True)
+    actor = models.CharField(_("by"), max_length=150, blank=True)
+    created_at = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("block")
+        verbose_name_plural = _("blocks")
+        constraints = [models.UniqueConstraint(fields=["key", "kind"], name="queue_app_block_once")]
+        indexes = [models.Index(fields=["until"], name="queue_app_block_until", condition=Q(until__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class Notice(models.Model):
+    """Something a person should be told. Sent by mail once; notices of a few seconds go in one mail."""
+
+    kind = models.CharField(_("kind"), max_length=40)
+    subject = models.CharField(_("about"), max_length=200)
+    text = models.TextField(_("text"), blank=True)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="notices")
+    created_at = models.DateTimeField(_("created"))
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    cleared_at = models.DateTimeField(_("over since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"], name="queue_app_notice_once", condition=Q(cleared_at__isnull=True, job=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.subject}"

@@ -1,0 +1,56 @@
+"""Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+
+from queue_app import clock, conf
+from queue_app.database import atomic
+from queue_app.models import Event, Job, Notice, Worker
+from queue_app.states import FINISHED, UNFINISHED, JobState
+
+BATCH = 500
+
+
+def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
+    """Return the finished jobs in ``states`` that ended more than ``days`` days ago, and results that ran out.
+
+    A job that an uncertain one still points at is kept. Raises ValueError for a state that is not final.
+    """
+    wanted = list(states)
+    for state in wanted:
+        if state not in FINISHED:
+            raise ValueError(f"only finished jobs are purged ({', '.join(FINISHED)}), not {state!r}")
+    before = clock.now() - timedelta(days=days)
+    return Job.objects.filter(state__in=wanted, finished_at__lt=before).exclude(reconciles__state__in=UNFINISHED)
+
+
+def purge(
+    days: float, states: Iterable[str] = FINISHED, *, progress: Callable[[int], None] = lambda _done: None
+) -> int:
+    """Delete jobs as ``candidates`` finds them, with their attempts and events; return how many jobs went.
+
+    ``progress`` is called after each batch with the number so far.
+    """
+    found, deleted = candidates(days, states), 0
+    while batch := list(found.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        with atomic():
+            Event.objects.filter(job__in=batch).delete()
+            deleted += Job.objects.filter(pk__in=batch).delete()[1].get(Job._meta.label, 0)
+        progress(deleted)
+    return deleted
+
+
+def purge_by_settings() -> int:
+    """Delete by the ages of the settings; forget stale results, old notices and workers; return the number of jobs."""
+    now = clock.now()
+    deleted = purge(conf.get("PURGE_AFTER_DAYS"), (JobState.COMPLETED, JobState.CANCELLED))
+    deleted += purge(conf.get("PURGE_FAILED_AFTER_DAYS"), (JobState.FAILED,))
+    Job.objects.filter(result_expires_at__lte=now, state__in=FINISHED).update(result=None, result_expires_at=None)
+    old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
+    Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)).delete()
+    Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)).exclude(jobs__state=JobState.RUNNING).delete()
+    return deleted

@@ -1,0 +1,119 @@
+"""Jobs of workers that are gone: given back before the mark, uncertain after it. Also jobs whose time is over.
+
+Processes of this host are judged by pid and start time, at once; other hosts by their lease on the database's clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from queue_app import clock, conf, processes, registry, transitions
+from queue_app.database import atomic
+from queue_app.models import AttemptOutcome, Job, Worker
+from queue_app.states import JobState
+
+EXPIRY_BATCH = 500
+UNKNOWN_TYPE_MINUTES = 10
+
+
+def rescue(*, judge_other_hosts: bool = True) -> int:
+    """Take running jobs from workers that are gone, cancel what has expired; return how many jobs were taken.
+
+    ``judge_other_hosts`` is false for a cluster whose own heartbeat failed lately: it cannot tell who is silent.
+    """
+    now = clock.now()
+    rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_other_hosts))
+    expire_waiting(now)
+    hold_unknown_types(now)
+    return rescued
+
+
+def take_from_lost_worker(job: Job) -> bool:
+    """Give back the job of a worker that is gone, or make it uncertain if it was marked; false if it moved meanwhile."""
+    return _take(job, AttemptOutcome.LOST, "worker_lost", "its worker was lost", refund=False)
+
+
+def hand_back(job: Job) -> bool:
+    """Give back the job of a worker that is being stopped; the attempt is refunded unless it was marked."""
+    return _take(job, AttemptOutcome.HANDED_BACK, "handed_back", "its cluster was stopped", refund=True)
+
+
+def running_on(cluster: str) -> list[Job]:
+    """Return the jobs that workers of ``cluster`` are running."""
+    return list(Job.objects.filter(state=JobState.RUNNING, worker__cluster=cluster).select_related("worker"))
+
+
+def expire_waiting(now: datetime) -> int:
+    """Cancel pending and held jobs whose expiry has passed, parked ones too; return how many."""
+    expired = 0
+    waiting = Q(state__in=[JobState.PENDING, JobState.HELD], expires_at__lte=now)
+    for job in Job.objects.filter(waiting).order_by("expires_at")[:EXPIRY_BATCH]:
+        try:
+            with atomic():
+                transitions.change(job, JobState.CANCELLED, now=now, reason="expired")
+        except transitions.LostRace:
+            continue
+        expired += 1
+    return expired
+
+
+def hold_unknown_types(now: datetime) -> int:
+    """Hold due jobs of a type that no live worker has known for ten minutes; return how many."""
+    overdue = now - timedelta(minutes=UNKNOWN_TYPE_MINUTES)
+    live = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=now - timedelta(seconds=conf.get("LEASE_SECONDS")))
+    known = {name for types in live.values_list("types", flat=True) for name in types}
+    if not known or live.filter(started_at__gt=overdue).count() == live.count():
+        return 0
+    held = 0
+    orphaned = Job.objects.filter(state=JobState.PENDING, parked_by="", run_at__lte=overdue).exclude(
+        type__in=known | set(registry.known())
+    )
+    for job in orphaned[:EXPIRY_BATCH]:
+        try:
+            with atomic():
+                transitions.change(job, JobState.HELD, now=now, reason="unknown_type")
+        except transitions.LostRace:
+            continue
+        held += 1
+    return held
+
+
+def _of_lost_workers(now: datetime, judge_other_hosts: bool) -> list[Job]:
+    lost = []
+    for job in Job.objects.filter(state=JobState.RUNNING).select_related("worker"):
+        worker = job.worker
+        if worker is not None and worker.host == processes.host():
+            gone = not processes.is_alive(worker.pid, worker.start_ticks)
+        else:
+            gone = judge_other_hosts and _silent(job, worker, now)
+        if gone:
+            lost.append(job)
+    return lost
+
+
+def _silent(job: Job, worker: Worker | None, now: datetime) -> bool:
+    if worker is None:
+        # Dequeued by a program outside the clusters: only its own lease speaks for it.
+        return job.lease_until is not None and job.lease_until <= now
+    return worker.heartbeat_at + timedelta(seconds=conf.get("LEASE_SECONDS")) <= now
+
+
+def _take(job: Job, outcome: AttemptOutcome, reason: str, message: str, *, refund: bool) -> bool:
+    now, fence = clock.now(), job.fence
+    try:
+        with atomic():
+            if job.marked_at is not None:
+                transitions.change(job, JobState.UNCERTAIN, now=now, reason=reason, last_error=message)
+            elif refund:
+                attempts = max(job.attempts - 1, 0)
+                transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, attempts=attempts)
+            elif job.attempts >= job.max_attempts:
+                transitions.change(job, JobState.FAILED, now=now, reason=reason, last_error=message)
+            else:
+                transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, last_error=message)
+            transitions.close_attempt(job, fence, outcome, now=now, error_class="WorkerLost", message=message)
+    except transitions.LostRace:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""When a job is tried again: fixed, exponential with cap and full jitter, or by listed steps. Pure; no Django."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to wait after the n-th execution failed, and how many executions there are in all.
+
+    ``max_attempts`` counts executions (retries + 1). The wait is ``steps[n - 1]`` where steps are given (the last
+    repeats), else ``base_seconds * multiplier ** (n - 1)``, at most ``cap_seconds``; with ``jitter`` it is drawn
+    evenly between 0 and that ("full jitter").
+    """
+
+    max_attempts: int
+    base_seconds: float = 60.0
+    multiplier: float = 2.0
+    cap_seconds: float = 1800.0
+    jitter: bool = False
+    steps: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts counts executions and is at least 1, not {self.max_attempts}")
+        if self.base_seconds < 0 or self.multiplier < 1 or self.cap_seconds < 0 or any(s < 0 for s in self.steps):
+            raise ValueError("delays cannot be negative and a multiplier is at least 1")
+
+    @classmethod
+    def fixed(cls, *, max_attempts: int, delay_seconds: float) -> RetryPolicy:
+        """Return a policy that always waits ``delay_seconds``."""
+        return cls(max_attempts=max_attempts, base_seconds=delay_seconds, multiplier=1.0, cap_seconds=delay_seconds)
+
+    @classmethod
+    def exponential(
+        cls,
+        *,
+        max_attempts: int,
+        base_seconds: float,
+        multiplier: float = 2.0,
+        cap_seconds: float = 1800.0,
+        jitter: bool = True,
+    ) -> RetryPolicy:
+        """Return a policy that waits ``base · multiplierⁿ⁻¹`` after the n-th execution, capped, jittered."""
+        return cls(max_attempts, base_seconds, multiplier, cap_seconds, jitter)
+
+    @classmethod
+    def by_steps(cls, *delays_seconds: float) -> RetryPolicy:
+        """Return a policy with one retry for each delay, in order."""
+        return cls(max_attempts=len(delays_seconds) + 1, steps=delays_seconds)
+
+    def delay_seconds(self, attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Return the wait after execution number ``attempt`` (1 is the first) failed."""
+        if self.steps:
+            delay = self.steps[min(attempt, len(self.steps)) - 1]
+        else:
+            # A large exponent would overflow a float long after the cap was reached.
+            delay = min(self.base_seconds * self.multiplier ** min(attempt - 1, 64), self.cap_seconds)
+        return uniform(0.0, delay) if self.jitter else delay

@@ -1,0 +1,161 @@
+"""Runs jobs inside a django-q2 worker: finish one and claim the next in one commit, until nothing is due.
+
+The only place that catches broadly. Nothing here decides what an error means: handlers answer with outcomes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+
+from queue_app import claims, clock, context, finish, registry, workers
+from queue_app.claims import Claim
+from queue_app.database import atomic
+from queue_app.failpoints import failpoint
+from queue_app.models import Worker
+from queue_app.outcomes import Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
+
+logger = logging.getLogger("socialq.queue")
+
+T = TypeVar("T")
+
+TOKEN_SECONDS = 1.0
+SAVE_WAIT_SECONDS = (0.2, 0.5, 1.0, 2.0)
+OUTCOMES = (Done, Retry, Postpone, Hold, Fail, Uncertain)
+
+_stopping: Callable[[], bool] = lambda: False  # noqa: E731 - replaced by the cluster
+_worker: Worker | None = None
+
+
+class JobTimeout(BaseException):
+    """The job's own alarm. Not an Exception, so that a handler's ``except Exception`` cannot swallow it."""
+
+
+def configure(stopping: Callable[[], bool]) -> None:
+    """Tell this process how to see that its cluster wants to end; called in the worker before its first job."""
+    global _stopping
+    _stopping = stopping
+
+
+def run_due(queue: str, cluster: str) -> int:
+    """Run due jobs of ``queue`` until none is due, a second has passed or the cluster stops; return how many ran."""
+    ran = 0
+    deadline = time.monotonic() + TOKEN_SECONDS
+    worker = persist(lambda: _this_worker(cluster, queue))
+    types = sorted(registry.known())
+
+    def take_next() -> Claim | None:
+        if _stopping() or time.monotonic() >= deadline:
+            return None
+        return claims.claim_next(queue, worker, types=types)
+
+    def first() -> Claim | None:
+        with atomic():
+            return take_next()
+
+    claim = persist(first)
+    while claim is not None:
+        failpoint("after_claim")
+        claim = _finish_and_claim(claim, execute(claim, worker.name), take_next)
+        ran += 1
+    return ran
+
+
+def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
+    """Call the handler of a started job under its alarm and return what became of it; raises nothing."""
+    job = claim.job
+    job_type = registry.get(job.type)
+    job_context = context.JobContext(job, worker_name, _stopping)
+    try:
+        with _alarm(job_type.timeout):
+            answer = job_type.handler(job_context, **job.args)
+    except context.StopExecution as stop:
+        return stop
+    except JobTimeout:
+        # The alarm can land anywhere, also in the middle of a commit: what the connections hold is not to be trusted.
+        connections.close_all()
+        failure = Failure("JobTimeout", f"ran longer than {job_type.timeout:g} s", code="timeout")
+        return Uncertain(failure) if job_context.marked else Retry(failure)
+    except Exception as error:
+        failure = failure_of(error)
+        return Uncertain(failure) if job_context.marked else Retry(failure)
+    return answer if isinstance(answer, OUTCOMES) else Done(answer)
+
+
+def failure_of(error: BaseException, *, code: str = "", response_code: int | None = None) -> Failure:
+    """Return ``error`` as the error log keeps it, with its traceback (never the values of variables)."""
+    # PostgreSQL's text holds no NUL.
+    text = "".join(traceback.format_exception(error)).replace("\0", "")
+    message = (str(error) or type(error).__name__).replace("\0", "")
+    return Failure(type(error).__name__, message, code, text, response_code)
+
+
+def persist(write: Callable[[], T]) -> T:
+    """Call ``write`` until the database takes it. While it is away this worker can do nothing else anyway.
+
+    A cluster that has been told to stop gets the error instead.
+    """
+    waits = iter(SAVE_WAIT_SECONDS)
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            if _stopping():
+                raise
+            logger.warning("database away error=%s", type(error).__name__)
+            connections.close_all()
+            time.sleep(next(waits, SAVE_WAIT_SECONDS[-1]))
+
+
+def _finish_and_claim(
+    claim: Claim, outcome: Outcome | context.StopExecution, take_next: Callable[[], Claim | None]
+) -> Claim | None:
+    failpoint("before_saving")
+    before = dict(vars(claim.job))
+
+    def save(answer: Outcome | context.StopExecution) -> Claim | None:
+        # A try that was rolled back must not leave its changes on the object.
+        vars(claim.job).update(before)
+        with atomic():
+            finish.apply(claim, answer)
+            return take_next()
+
+    try:
+        return persist(lambda: save(outcome))
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, TypeError, ValueError) as error:
+        # The database refuses the answer itself (a result that is no JSON): that is the execution's error.
+        logger.exception("job=%s outcome cannot be stored", claim.job.pk)
+        failure = failure_of(error, code="unstorable")
+        instead = Uncertain(failure) if before["marked_at"] else Retry(failure)
+        return persist(lambda: save(instead))
+
+
+def _this_worker(cluster: str, queue: str) -> Worker:
+    global _worker
+    if _worker is None or _worker.pid != os.getpid() or _worker.cluster != cluster:
+        _worker = workers.register(cluster, queue)
+    return _worker
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    def ring(_signal: int, _frame: Any) -> None:
+        raise JobTimeout
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
