@@ -14,6 +14,8 @@ Every error but ``OutcomeUnknown`` states that the post did not go out. An error
 message, already redacted and cut.
 """
 
+# ruff: noqa: N818 - these are a platform's answers, named by what happened
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -109,7 +111,9 @@ class ContentRejected(PublishError):
 
     default_code = "content_rejected"
 
-    def __init__(self, code: str | None = None, *, field: str = "post", limit: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, code: str | None = None, *, field: str = "post", limit: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(code, **kwargs)
         self.field = field
         self.limit = limit

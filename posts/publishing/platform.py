@@ -60,7 +60,7 @@ class Platform(ABC):
 
     @abstractmethod
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
-        """Verify what a person entered (``connect_fields`` by name) against the network; raise a PublishError if refused."""
+        """Verify what a person entered (``connect_fields`` by name) at the network; raise a PublishError if refused."""
 
     def refresh(self, session: Session) -> Connection:
         """Return fresh credentials for ``session``; only called where ``refreshes`` is true."""
@@ -68,7 +68,7 @@ class Platform(ABC):
 
     @abstractmethod
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
-        """Do everything repeatable (uploads, look-ups) and return the snapshot: plain JSON, all that ``commit`` needs."""
+        """Do everything repeatable (uploads, look-ups); return the snapshot: plain JSON, all that ``commit`` needs."""
 
     @abstractmethod
     def commit(self, session: Session, snapshot: Json) -> Published:

@@ -62,7 +62,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A post that is live: the platform's id, the public address ("" if it has none) and the answer, kept for people."""
+    """A post that is live: the platform's id, its public address ("" if none) and the answer, kept for people."""
 
     id: str
     url: str

@@ -1,0 +1,207 @@
+"""The one way out: every call to a platform goes through ``Http``.
+
+    call fails before a byte of the request left      -> Unreachable
+    after that, ``irreversible``                      -> OutcomeUnknown
+    after that, repeatable                            -> Temporary
+
+Owns the deadline, the size cap, redaction and the sorting of transport faults. Each call has a connection of its own:
+nothing is retried, kept alive, pooled, followed (a redirect is an answer) or taken from the environment's proxies, and
+a forked worker shares no socket. Judges no status code: that is the platform's table. Reads no settings.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import httpcore2
+import httpx2
+
+from posts.publishing.errors import OutcomeUnknown, PublishError, Temporary, Unreachable
+from posts.publishing.guard import GuardedBackend, Wire
+from posts.publishing.types import Json
+
+DEFAULT_HEADERS = {
+    "User-Agent": "SocialQ",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
+MAX_RESPONSE_BYTES = 1_000_000
+SECRET_MIN_CHARACTERS = 4  # shorter strings would blot out ordinary words
+BLOT = "[secret]"
+
+Files = Mapping[str, tuple[str, bytes, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer of at most the allowed size. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    host: str
+    irreversible: bool = False
+
+    def text(self) -> str:
+        """Return the body as text; what is no UTF-8 is replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Json:
+        """Return the body's JSON object. Anything else raises ``bad_answer``: OutcomeUnknown after an irreversible
+        call, else Temporary."""
+        try:
+            value = jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise self.unusable("bad_answer")
+        return value
+
+    def json_or_empty(self) -> Json:
+        """Return the body's JSON object, or an empty one: for answers whose status already says enough."""
+        try:
+            return self.json()
+        except PublishError:
+            return {}
+
+    def unusable(self, code: str, detail: str = "") -> PublishError:
+        """Return the error for an answer that says nothing documented about what happened."""
+        kind = OutcomeUnknown if self.irreversible else Temporary
+        return kind(code, detail=detail, status_code=self.status, host=self.host)
+
+    def retry_after_seconds(self, now: datetime) -> float | None:
+        """Return the delay of ``Retry-After`` (seconds or a date, RFC 9110 10.2.3), ``None`` if there is none."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value)
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        return max(0.0, (at - now).total_seconds()) if at.tzinfo else None
+
+
+class Http:
+    """Sends requests for one account. Cheap to make; holds no connection.
+
+    ``allow_private`` opens the address guard for private networks, ``timeout_seconds`` is the total time of a call,
+    ``refuse_when`` says that calls are forbidden now (inside a database transaction), ``secrets`` never appear in an
+    error's detail.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        timeout_seconds: float,
+        refuse_when: Callable[[], bool],
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self._allow_private = allow_private
+        self._timeout_seconds = timeout_seconds
+        self._refuse_when = refuse_when
+        self._secrets: set[str] = set()
+        self.hide(*secrets)
+
+    def __repr__(self) -> str:
+        return f"Http(timeout_seconds={self._timeout_seconds})"
+
+    def hide(self, *secrets: str) -> None:
+        """Add secrets that became known on the way, in the forms in which a server may quote them."""
+        for secret in secrets:
+            if len(secret) >= SECRET_MIN_CHARACTERS:
+                self._secrets.update({secret, quote(secret, safe=""), jsonlib.dumps(secret)[1:-1]})
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with every known secret blotted out."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, BLOT)
+        return text
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        irreversible: bool = False,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        json: Json | None = None,
+        content: bytes | None = None,
+        data: Mapping[str, str] | None = None,
+        files: Files | None = None,
+        timeout_seconds: float | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+    ) -> Response:
+        """Send one request and return the answer, whatever its status.
+
+        ``irreversible``: the call makes something public, so a fault after the request began is OutcomeUnknown.
+        Raises Unreachable, Temporary or OutcomeUnknown; ``RuntimeError`` if calls are forbidden now.
+        """
+        if self._refuse_when():
+            raise RuntimeError("a platform was called inside a database transaction; make the call outside of it")
+        request = self._build(method, url, headers, params=params, json=json, content=content, data=data, files=files)
+        wire = Wire(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
+        try:
+            return self._send(request, wire, irreversible, max_response_bytes)
+        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            failure = self._transport_fault(error, request.url.host, wire, irreversible)
+        raise failure  # outside of the handler, so that no foreign error with foreign text hangs on ours
+
+    def _build(self, method: str, url: str, headers: Mapping[str, str] | None, **body: Any) -> httpx2.Request:
+        """Encode the request. The failure carries no foreign text: it would quote the address or a header."""
+        try:
+            request = httpx2.Request(method, url, headers=DEFAULT_HEADERS | dict(headers or {}), **body)
+            request.read()
+        except (httpx2.InvalidURL, ValueError):
+            request = None
+        if (
+            request is None
+            or request.url.scheme not in ("http", "https")
+            or not request.url.host
+            or request.url.userinfo
+        ):
+            raise Unreachable("address_invalid")
+        return request
+
+    def _send(self, request: httpx2.Request, wire: Wire, irreversible: bool, max_bytes: int) -> Response:
+        url = request.url
+        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        outgoing = httpcore2.Request(
+            request.method, target, headers=request.headers.raw, content=request.content or None
+        )
+        backend = GuardedBackend(wire, allow_private=self._allow_private)
+        with httpcore2.HTTPConnection(target.origin, self._tls, network_backend=backend) as connection:
+            answer = connection.handle_request(outgoing)
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+            response = Response(answer.status, headers, b"", url.host, irreversible)
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                raise response.unusable("encoded_answer")  # we asked for none; unpacking could fill the memory
+            body = bytearray()
+            for chunk in answer.iter_stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise response.unusable("answer_too_large")
+            return replace(response, body=bytes(body))
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Trust what the system trusts, or what ``SSL_CERT_FILE`` names (a private certificate authority)."""
+        return httpcore2.default_ssl_context()
+
+    def _transport_fault(self, error: Exception, host: str, wire: Wire, irreversible: bool) -> PublishError:
+        if not wire.request_left:
+            # Without the text, which quotes the header that cannot be sent.
+            return Unreachable("request_invalid", host=host)
+        code = "no_answer_in_time" if isinstance(error, httpcore2.TimeoutException) else "connection_lost"
+        kind = OutcomeUnknown if irreversible else Temporary
+        return kind(code, detail=self.redact(str(error)), host=host)
