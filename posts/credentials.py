@@ -1,0 +1,59 @@
+"""Sealing credentials: encrypted JSON that opens only for the account it was sealed for.
+
+Keys come from ``SOCIALQ_ENCRYPTION_KEYS`` (Fernet, newest first), else from SECRET_KEY. Nothing here logs or prints.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from posts import conf
+
+
+class CannotOpen(Exception):
+    """The credentials were sealed with a key this site does not have, or for another account."""
+
+
+def seal(account: UUID, credentials: dict[str, Any]) -> str:
+    """Return ``credentials`` as ciphertext bound to ``account``."""
+    payload = json.dumps({"account": account.hex, "credentials": credentials})
+    return MultiFernet(_fernets()).encrypt(payload.encode()).decode()
+
+
+def unseal(account: UUID, sealed: str) -> dict[str, Any]:
+    """Return the credentials sealed for ``account``; raise CannotOpen, which says what to do."""
+    try:
+        payload = json.loads(MultiFernet(_fernets()).decrypt(sealed.encode()))
+    except InvalidToken:
+        raise CannotOpen(
+            "the stored credentials cannot be opened: put the key they were sealed with back into "
+            "SOCIALQ_ENCRYPTION_KEYS, or reconnect the account"
+        ) from None
+    if payload["account"] != account.hex:
+        raise CannotOpen("the stored credentials belong to another account: reconnect this one")
+    credentials: dict[str, Any] = payload["credentials"]
+    return credentials
+
+
+def fingerprint() -> str:
+    """Return 16 hex digits that name the newest key without telling it."""
+    return hashlib.sha256(b"socialq key:" + _keys()[0]).hexdigest()[:16]
+
+
+def _fernets() -> list[Fernet]:
+    return [Fernet(key) for key in _keys()]
+
+
+def _keys() -> list[bytes]:
+    keys = [key.encode() for key in conf.get("ENCRYPTION_KEYS")]
+    if keys:
+        return keys
+    digest = hashlib.sha256(b"socialq credentials:" + settings.SECRET_KEY.encode()).digest()
+    return [base64.urlsafe_b64encode(digest)]

@@ -1,0 +1,53 @@
+"""An account on a platform, with its credentials sealed."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Account(models.Model):
+    """Somebody's account on one network. Credentials are ciphertext here; ``posts.credentials`` opens them.
+
+    ``identity_id`` is the platform's permanent id: reconnecting as another one is refused.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("owner")
+    )
+    platform = models.CharField(_("platform"), max_length=40, db_index=True)
+    name = models.CharField(_("name"), max_length=200)
+    identity_id = models.CharField(_("identity"), max_length=200)
+    config = models.JSONField(_("settings of the platform"), default=dict, blank=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    sealed_credentials = models.TextField(editable=False, blank=True)
+    key_fingerprint = models.CharField(_("encryption key"), max_length=16, editable=False, blank=True)
+    credentials_version = models.PositiveIntegerField(default=0, editable=False)
+    credentials_expire_at = models.DateTimeField(_("access ends"), null=True, blank=True, editable=False)
+    refresh_fence = models.PositiveIntegerField(default=0, editable=False)
+    refresh_lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    reconnect_reason = models.CharField(_("must be reconnected because"), max_length=100, blank=True, editable=False)
+
+    created_at = models.DateTimeField(_("connected"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        ordering = ["platform", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["platform", "identity_id"], name="posts_account_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.platform})"
+
+    @property
+    def block_key(self) -> str:
+        """The queue's key under which this account's jobs are blocked."""
+        return f"account:{self.pk}"
