@@ -1,0 +1,73 @@
+# make run: the site and one cluster. make test, make check: for developers. Needs make and Python 3.11 or newer.
+# A recipe line without shell signs is started by make itself, so a SIGTERM to make reaches the program, not a shell.
+
+PORT ?= 8000
+export PORT
+# Extra arguments of pytest: make test ARGS="tests/posts -k outbox"
+ARGS ?=
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-virtualenv
+COMPILE := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--extra site --generate-hashes --no-emit-index-url --no-annotate --quiet
+# A production site for the checks: nothing of this machine's .env or var/ decides them.
+PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://socialq.example.org \
+	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
+	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
+
+.PHONY: run test check format lock clean
+
+run: $(VENV)/runtime.installed
+	@$(PYTHON) -m socialq_site.bootstrap
+	@$(PYTHON) manage.py migrate --no-input --verbosity 0
+	@$(PYTHON) manage.py first_run
+	@$(PYTHON) manage.py serve
+
+test: $(VENV)/dev.installed
+	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup --db=sqlite $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup --db=postgresql $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+
+check: $(VENV)/dev.installed
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m djlint --lint --quiet queue_app posts templates
+	$(PRODUCTION) $(PYTHON) -m mypy queue_app posts socialq_site
+	$(VENV)/bin/lint-imports
+	$(PRODUCTION) $(PYTHON) manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+format: $(VENV)/dev.installed
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+# Writes both locks anew from the ranges in pyproject.toml.
+lock: export UV_CUSTOM_COMPILE_COMMAND := make lock
+lock: $(VENV)/dev.installed
+	$(COMPILE) --upgrade --output-file requirements.txt
+	$(COMPILE) --upgrade --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+# Removes what can be made again. The site's data in var/ stays.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/runtime.installed: requirements.txt $(VENV)/created
+	@echo "Installing what the site needs into $(VENV); this takes a minute, once."
+	@$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/dev.installed: requirements-dev.txt $(VENV)/created
+	@echo "Installing what the tests and checks need into $(VENV); this takes a minute, once."
+	@$(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+# A name on PATH may be a shim that starts nothing: each is asked for its version first.
+$(VENV)/created:
+	@for python in python3.13 python3.12 python3.11 python3 python; do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		$$python -m venv --clear $(VENV) && touch $@ && exit 0; \
+		echo "$$python could not make $(VENV), see above (on Debian: apt install python3-venv)." >&2; exit 1; \
+	done; \
+	echo "SocialQ needs Python 3.11 or newer; none of python3.13, python3.12, python3.11, python3 is one. Install it and run make again." >&2; \
+	exit 1

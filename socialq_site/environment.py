@@ -1,0 +1,185 @@
+"""Reads and checks the environment. Real variables win over ``.env``, which wins over ``var/secrets.env``.
+
+Owns the words for wrong values; a secret's value never appears in them. What the values mean to the site is
+decided in ``settings``, and nothing here may import it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
+from email.utils import getaddresses
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from queue_app.conf import Setting
+
+PREFIX = "SOCIALQ_"
+ROOT = Path(__file__).resolve().parent.parent
+SECRETS_FILE = "secrets.env"
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off"})
+Number = TypeVar("Number", int, float)
+ENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|")
+
+
+def var_dir(variables: Mapping[str, str]) -> Path:
+    """Return the folder of everything that the site writes: ``VAR_DIR``, else ``var`` beside the code."""
+    return ROOT / (variables.get("VAR_DIR") or "var")
+
+
+def load(variables: Mapping[str, str], *files: Path) -> dict[str, str]:
+    """Return ``variables`` with what ``files`` add to them; the first that has a name wins.
+
+    The process's own environment is left alone, so that no secret of a file is handed on to other programs.
+    """
+
+    class Reader(environ.Env):
+        ENVIRON = dict(variables)
+
+    for file in files:
+        if not file.is_file():
+            continue
+        try:
+            lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{file} cannot be read: {error}") from None
+        for number, line in enumerate(lines, start=1):
+            if not ENV_LINE.fullmatch(line):
+                raise ImproperlyConfigured(f"{file}, line {number}: expected NAME=value or a # comment")
+        Reader.read_env(io.StringIO("\n".join(lines)))
+    return Reader.ENVIRON
+
+
+def read_tables(
+    values: Mapping[str, str], *tables: Mapping[str, Setting], others: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return every setting of ``tables``: from ``values`` where it is there and not empty, else its default.
+
+    ``others`` are ``SOCIALQ_`` names that belong to no table. Raises ``ImproperlyConfigured`` for a name that nobody
+    knows and for a value that does not fit its default's type.
+    """
+    known = {setting.env or PREFIX + key: (key, setting) for table in tables for key, setting in table.items()}
+    unknown = sorted(name for name in values if name.startswith(PREFIX) and name not in known and name not in others)
+    if unknown:
+        raise ImproperlyConfigured(" ".join(_unknown(name, [*known, *others]) for name in unknown))
+    result = {}
+    for name, (key, setting) in known.items():
+        text = values.get(name, "").strip()
+        result[key] = _parse(name, text, setting) if text else setting.default
+    return result
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "remove it, or see .env.example for the names there are."
+    return f"{name} is not a setting; {hint}"
+
+
+def _parse(name: str, text: str, setting: Setting) -> Any:
+    """Return ``text`` in the type of the setting's default, in the setting's own unit."""
+    default = setting.default
+    if isinstance(default, bool):
+        return flag(name, text)
+    if isinstance(default, int):
+        return number(name, text, int, "a whole number, 0 or more") * setting.factor
+    if isinstance(default, float):
+        return number(name, text, float, "a number, 0 or more") * setting.factor
+    if isinstance(default, list):
+        return words(text)
+    return text
+
+
+def flag(name: str, text: str) -> bool:
+    """Return a yes or a no; anything else is refused rather than taken for no."""
+    if text.lower() in TRUE:
+        return True
+    if text.lower() in FALSE:
+        return False
+    raise wrong(name, text, "true or false")
+
+
+def number(name: str, text: str, kind: Callable[[str], Number], expected: str) -> Number:
+    """Return a finite number that is not negative."""
+    try:
+        value = kind(text)
+    except ValueError:
+        raise wrong(name, text, expected) from None
+    if not math.isfinite(value) or value < 0:
+        raise wrong(name, text, expected)
+    return value
+
+
+def words(text: str) -> list[str]:
+    """Return the parts between commas, without the space around them and without empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def wrong(name: str, text: str, expected: str) -> ImproperlyConfigured:
+    """Return the error for a value that may be shown."""
+    return ImproperlyConfigured(f'{name} is "{text}"; expected {expected}')
+
+
+def site_url(text: str) -> str:
+    """Return the site's address without a closing slash."""
+    expected = "an address like https://social.example.org, without a path"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise wrong("SITE_URL", text, expected) from None
+    if parts.username or parts.password:
+        raise ImproperlyConfigured(f"SITE_URL holds a user name or password (not shown); expected {expected}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise wrong("SITE_URL", text, expected)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def database(text: str, root: Path) -> dict[str, Any]:
+    """Return Django's description of the database; a relative SQLite path begins at ``root``. Never shows ``text``."""
+    expected = (
+        "DATABASE_URL (not shown: it may hold a password) is not understood; "
+        "expected sqlite:///path/to/file.sqlite3 or postgres://user:password@host:5432/name"
+    )
+    try:
+        url = urlsplit(text)
+        if url.scheme not in ("sqlite", "postgres", "postgresql") or (url.scheme == "sqlite" and url.netloc):
+            raise ImproperlyConfigured(expected)
+        config: dict[str, Any] = environ.Env.db_url_config(text)
+    except (ValueError, KeyError):
+        raise ImproperlyConfigured(expected) from None
+    if not config["NAME"]:
+        raise ImproperlyConfigured(expected)
+    if url.scheme == "sqlite" and config["NAME"] != ":memory:":
+        config["NAME"] = str(root / config["NAME"])
+    if "pool" in parse_qs(url.query):
+        raise ImproperlyConfigured("DATABASE_URL asks for a connection pool; clusters fork, so remove pool= from it")
+    return config
+
+
+def email(text: str) -> dict[str, Any]:
+    """Return Django's e-mail settings. Never shows ``text``."""
+    expected = (
+        "EMAIL_URL (not shown: it may hold a password) is not understood; "
+        "expected smtp+tls://user:password@host:587 or consolemail://"
+    )
+    try:
+        config: dict[str, Any] = environ.Env.email_url_config(text)
+    except (ValueError, KeyError, ImproperlyConfigured):
+        raise ImproperlyConfigured(expected) from None
+    return {name: value for name, value in config.items() if name.startswith("EMAIL_")}
+
+
+def people(name: str, text: str) -> list[tuple[str, str]]:
+    """Return (name, address) of each person in a line like ``Ann <ann@example.org>, bob@example.org``."""
+    found = getaddresses([text]) if text.strip() else []
+    if any("@" not in address for _, address in found):
+        raise wrong(name, text, "addresses like Ann <ann@example.org>, bob@example.org")
+    return found

@@ -1,0 +1,161 @@
+"""What every test relies on: which database, an environment of its own, no way out of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import STRICT, unavailable
+from tests.postgres import PrivatePostgres, Server, binaries
+from tests.site import Databases, PostgresDatabases, Site, SqliteDatabases, environment, open_site
+
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "site", "own_postgres"}
+folder_key = pytest.StashKey[Path]()
+postgres_key = pytest.StashKey[PrivatePostgres]()
+
+
+class OutsideConnectionError(AssertionError):
+    """A test tried to reach another machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--db",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="the database of the tests; with postgresql only those run that touch a database",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle the environment before pytest-django sets Django up, which it does last."""
+    _forbid_outside_connections()
+    folder = config.stash[folder_key] = Path(tempfile.mkdtemp(prefix="socialq-tests-"))
+    url = f"sqlite:///{folder / 'unused.sqlite3'}"
+    if config.getoption("--db") == "postgresql":
+        url = _postgresql_url(config)
+    for name in [name for name in os.environ if name.startswith(("SOCIALQ_", "QUEUE_"))]:
+        del os.environ[name]
+    os.environ.update(environment(folder, url))
+    from django.conf import settings
+
+    # A file, not memory: two threads have two connections. Below SQLite's folder, so that it goes with it.
+    if config.getoption("--db") == "sqlite":
+        settings.DATABASES["default"]["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logging in is not what takes time
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the run's PostgreSQL is."""
+    if postgres_key in node.config.stash:
+        node.workerinput["postgres_port"] = node.config.stash[postgres_key].port
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if postgres_key in config.stash:
+        config.stash[postgres_key].close()
+    if folder_key in config.stash:
+        shutil.rmtree(config.stash[folder_key], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL keep what touches a database; on SQLite leave out what needs a PostgreSQL server."""
+    postgresql = config.getoption("--db") == "postgresql"
+    chosen = [item for item in items if (_touches_database(item) if postgresql else not _needs_postgres(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def site_databases(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Where the fixture ``site`` gets its databases from: those of ``--db``."""
+    directory = tmp_path_factory.mktemp("databases")
+    if pytestconfig.getoption("--db") == "sqlite":
+        return SqliteDatabases(directory)
+    return PostgresDatabases(Server(_postgres_port(pytestconfig)), directory, f"site_{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def site(site_databases: Databases, tmp_path: Path) -> Iterator[Site]:
+    """A real site with an empty, migrated database; its processes are killed when the test ends."""
+    with open_site(site_databases, f"site_{uuid.uuid4().hex[:12]}", tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PrivatePostgres]:
+    """A durable PostgreSQL server for one test that stops or kills it. Runs with ``--db=postgresql`` only."""
+    server = PrivatePostgres(durable=True)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of an installed Chromium, for Playwright's ``executable_path``."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return path or unavailable("Chromium is not installed")
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    from django.test import TransactionTestCase
+
+    of_class = isinstance(item, pytest.Function) and item.cls is not None and issubclass(item.cls, TransactionTestCase)
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return of_class or item.get_closest_marker("django_db") is not None or bool(fixtures & DATABASE_FIXTURES)
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    return "own_postgres" in getattr(item, "fixturenames", ())
+
+
+def _postgresql_url(config: pytest.Config) -> str:
+    """Return the run's database on its private server, which the first process starts and the workers share."""
+    if not hasattr(config, "workerinput"):
+        if binaries() is None:
+            reason = "PostgreSQL is not installed; the tests were not run on it"
+            pytest.exit(reason, returncode=pytest.ExitCode.USAGE_ERROR if os.environ.get(STRICT) else 0)
+        server = config.stash[postgres_key] = PrivatePostgres()
+        server.start()
+    return Server(_postgres_port(config)).url("socialq")
+
+
+def _postgres_port(config: pytest.Config) -> int:
+    if postgres_key in config.stash:
+        return config.stash[postgres_key].port
+    port: int = config.workerinput["postgres_port"]  # type: ignore[attr-defined]  # pytest-xdist's attribute
+    return port
+
+
+def _forbid_outside_connections() -> None:
+    """Let sockets of this process reach this machine alone."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(address: Any, family: int) -> None:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if host not in ("localhost", "::1", "") and not host.startswith("127."):
+                raise OutsideConnectionError(f"a test tried to connect to {address}; fake the server on 127.0.0.1")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        check(address, self.family)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        check(address, self.family)
+        return connect_ex(self, address)
+
+    socket.socket.connect = guarded_connect  # type: ignore[method-assign]  # for the whole run
+    socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]  # for the whole run
