@@ -73,10 +73,13 @@ class Response:
         except PublishError:
             return {}
 
-    def unusable(self, code: str, detail: str = "") -> PublishError:
+    def unusable(self, code: str, *, detail: str = "", retry_after_seconds: float | None = None) -> PublishError:
         """Return the error for an answer that says nothing documented about what happened."""
-        kind = OutcomeUnknown if self.irreversible else Temporary
-        return kind(code, detail=detail, status_code=self.status, host=self.host)
+        if self.irreversible:
+            return OutcomeUnknown(code, detail=detail, status_code=self.status, host=self.host)
+        return Temporary(
+            code, detail=detail, status_code=self.status, retry_after_seconds=retry_after_seconds, host=self.host
+        )
 
     def retry_after_seconds(self, now: datetime) -> float | None:
         """Return the delay of ``Retry-After`` (seconds or a date, RFC 9110 10.2.3), ``None`` if there is none."""
@@ -88,6 +91,12 @@ class Response:
         except ValueError:
             return None
         return max(0.0, (at - now).total_seconds()) if at.tzinfo else None
+
+
+def base_url(address: str) -> str:
+    """Return a server's address as entered by a person with a scheme (https where none is given), without end slash."""
+    address = address.strip().rstrip("/")
+    return address if not address or "://" in address else f"https://{address}"
 
 
 class Http:
