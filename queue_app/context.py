@@ -33,11 +33,15 @@ class Blocked(StopExecution):
 
 @dataclass(slots=True)
 class JobContext:
-    """One execution of a job. ``worker`` names the process; ``stopping()`` is true once the cluster wants to end."""
+    """One execution of a job. ``worker`` names the process; ``stopping()`` is true once the cluster wants to end.
+
+    A handler that gets to know secrets sets ``redact``, which then goes over the message and traceback of its errors.
+    """
 
     job: Job
     worker: str
     stopping: Callable[[], bool] = lambda: False
+    redact: Callable[[str], str] = lambda text: text
 
     def before_irreversible_step(self, save: Callable[[], None] | None = None) -> None:
         """Commit the mark, and ``save``'s writes with it; from here on a crash leaves the outcome uncertain.

@@ -17,9 +17,6 @@ from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
 
-PURGE = "queue_app.purge"
-DAY_SECONDS = 86_400.0
-
 
 @job_type(RECONCILE, retry=RECONCILE_RETRY, timeout_seconds=300, internal=True)
 def reconcile(context: JobContext, job_id: int) -> Outcome:
@@ -70,17 +67,22 @@ def send_notices(context: JobContext) -> int:
     return mail.send_waiting()
 
 
-@job_type(PURGE, retry=RetryPolicy.fixed(max_attempts=5, delay_seconds=600), timeout_seconds=3600, internal=True)
+@job_type(
+    "queue_app.purge",
+    retry=RetryPolicy.fixed(max_attempts=5, delay_seconds=600),
+    timeout_seconds=3600,
+    every_seconds=86_400,
+    internal=True,
+)
 def purge_daily(context: JobContext) -> int:
-    """Delete finished jobs by the settings' ages and enqueue the next day's purge; return how many went."""
-    deleted = purge.purge_by_settings()
-    with atomic():
-        # Its own key is taken until this job is finished, so the next one waits under another.
-        schedule_purge(after_seconds=DAY_SECONDS, beside=context.job)
-    return deleted
+    """Delete finished jobs by the settings' ages; return how many went."""
+    return purge.purge_by_settings()
 
 
-def schedule_purge(*, after_seconds: float = 0.0, beside: Job | None = None) -> None:
-    """See that a purge is waiting: keys alternate, so that a running one can enqueue its successor."""
-    other = beside is not None and beside.unique_key == f"{PURGE}:a"
-    transitions.add_once(PURGE, f"{PURGE}:{'b' if other else 'a'}", now=clock.now(), delay_seconds=after_seconds)
+def schedule_housekeeping() -> None:
+    """See that one job of every recurring type waits; called when a cluster starts."""
+    now = clock.now()
+    for job_type in registry.known().values():
+        if job_type.every_seconds is not None:
+            with atomic():
+                transitions.add_recurring(job_type, now=now, delay_seconds=0.0)

@@ -37,6 +37,7 @@ class JobType:
     on_transition: OnTransition | None = None
     reconcile: Reconcile | None = None
     describe: Callable[[Job], str] | None = None
+    every_seconds: float | None = None
     internal: bool = False
 
     @property
@@ -76,6 +77,7 @@ def job_type(
     on_transition: OnTransition | None = None,
     reconcile: Reconcile | None = None,
     describe: Callable[[Job], str] | None = None,
+    every_seconds: float | None = None,
     internal: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of jobs of type ``name``.
@@ -83,7 +85,8 @@ def job_type(
     The handler is called with a ``JobContext`` and the job's arguments by name. It returns an outcome, or any JSON,
     which means done with that result; an exception means retry (after the mark: uncertain). ``on_transition`` runs
     inside the transaction of every change of such a job. ``reconcile`` is asked when an execution's outcome is
-    unknown. ``describe`` names a job of this type to people. Raises ``ValueError`` if the name is taken by another function.
+    unknown. ``describe`` names a job of this type to people. ``every_seconds`` makes it
+    housekeeping: one such job always waits, and when it is finished the next is enqueued that much later. Raises ``ValueError`` if the name is taken by another function.
     """
 
     def register(handler: Handler) -> Handler:
@@ -91,7 +94,17 @@ def job_type(
         if taken is not None and taken.handler is not handler:
             raise ValueError(f"job type {name!r} is already registered")
         _types[name] = JobType(
-            name, handler, queue, priority, retry, timeout_seconds, on_transition, reconcile, describe, internal
+            name=name,
+            handler=handler,
+            queue=queue,
+            priority=priority,
+            retry_policy=retry,
+            timeout_seconds=timeout_seconds,
+            on_transition=on_transition,
+            reconcile=reconcile,
+            describe=describe,
+            every_seconds=every_seconds,
+            internal=internal,
         )
         return handler
 

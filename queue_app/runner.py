@@ -64,7 +64,7 @@ def run_due(queue: str, cluster: str) -> int:
     claim = persist(first)
     while claim is not None:
         failpoint("after_claim")
-        claim = _finish_and_claim(claim, execute(claim, worker.name), take_next)
+        claim = _finish_and_claim(claim, execute(claim, worker.name), take_next) or persist(first)
         ran += 1
     return ran
 
@@ -85,17 +85,17 @@ def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
         failure = Failure("JobTimeout", f"ran longer than {job_type.timeout:g} s", code="timeout")
         return Uncertain(failure) if job_context.marked else Retry(failure)
     except Exception as error:
-        failure = failure_of(error)
+        failure = failure_of(error, redact=job_context.redact)
         return Uncertain(failure) if job_context.marked else Retry(failure)
     return answer if isinstance(answer, OUTCOMES) else Done(answer)
 
 
-def failure_of(error: BaseException, *, code: str = "", response_code: int | None = None) -> Failure:
+def failure_of(error: BaseException, *, code: str = "", redact: Callable[[str], str] = str) -> Failure:
     """Return ``error`` as the error log keeps it, with its traceback (never the values of variables)."""
     # PostgreSQL's text holds no NUL.
-    text = "".join(traceback.format_exception(error)).replace("\0", "")
-    message = (str(error) or type(error).__name__).replace("\0", "")
-    return Failure(type(error).__name__, message, code, text, response_code)
+    text = redact("".join(traceback.format_exception(error)).replace("\0", ""))
+    message = redact((str(error) or type(error).__name__).replace("\0", ""))
+    return Failure(type(error).__name__, message, code, text)
 
 
 def persist(write: Callable[[], T]) -> T:
@@ -120,13 +120,15 @@ def _finish_and_claim(
 ) -> Claim | None:
     failpoint("before_saving")
     before = dict(vars(claim.job))
+    # A hook may lock rows of its own: one transaction with two jobs' hooks could wait for another such one for ever.
+    hooked = registry.get(claim.job.type).on_transition is not None
 
     def save(answer: Outcome | context.StopExecution) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
         with atomic():
             finish.apply(claim, answer)
-            return take_next()
+            return None if hooked else take_next()
 
     try:
         return persist(lambda: save(outcome))

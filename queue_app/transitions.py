@@ -163,6 +163,14 @@ def change(
         _tell(job, "failed", job.last_error, now=now)
     elif target == JobState.UNCERTAIN:
         request_reconciliation(job, now=now)
+    job_type = registry.known().get(job.type)
+    if target in FINISHED and job_type is not None and job_type.every_seconds is not None:
+        add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds)
+
+
+def add_recurring(job_type: registry.JobType, *, now: datetime, delay_seconds: float) -> bool:
+    """See that one job of a housekeeping type waits; return whether it had to be added."""
+    return add_once(job_type.name, f"every:{job_type.name}", now=now, delay_seconds=delay_seconds)
 
 
 def request_reconciliation(job: Job, *, now: datetime, delay_seconds: float = registry.RECONCILE_DELAY_SECONDS) -> None:
