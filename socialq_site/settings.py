@@ -7,6 +7,7 @@ The apps' own settings are the tables in ``queue_app.conf`` and ``posts.conf``; 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -35,14 +36,6 @@ SOCIALQ: dict[str, Any] = {
 }
 # For first_run alone; never shown.
 ADMIN_PASSWORD = _values.get("SOCIALQ_ADMIN_PASSWORD", "")
-
-try:
-    for _folder in (VAR_DIR, VAR_DIR / "media", VAR_DIR / "static"):
-        _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-except OSError as _error:
-    raise ImproperlyConfigured(
-        f"{_error.filename} cannot be made ({_error.strerror}); set VAR_DIR to a folder that can be written"
-    ) from None
 
 # --- Who may reach the site, and how -------------------------------------------------------------------------------
 _https = SITE_URL.startswith("https://")
@@ -124,7 +117,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": environment.database(_values.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'socialq.sqlite3'}", BASE_DIR)
 }
+_folders = [VAR_DIR, VAR_DIR / "media", VAR_DIR / "static"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    _folders.append(Path(DATABASES["default"]["NAME"]).parent)
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
@@ -140,6 +135,15 @@ STATIC_ROOT = VAR_DIR / "static"
 STATIC_URL = "static/"
 # Served from the apps' own folders, so that nothing breaks where collectstatic never ran.
 WHITENOISE_USE_FINDERS = True
+
+try:
+    for _folder in _folders:
+        _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as _error:
+    raise ImproperlyConfigured(
+        f"{_error.filename} cannot be made ({_error.strerror}); "
+        "set VAR_DIR, or the path in DATABASE_URL, to a folder that can be written"
+    ) from None
 
 # --- Language, time, mail ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -47,9 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(environment(folder, url))
     from django.conf import settings
 
-    # A file, not memory: two threads have two connections. Below SQLite's folder, so that it goes with it.
+    # A file, not memory: two threads have two connections.
     if config.getoption("--db") == "sqlite":
-        settings.DATABASES["default"]["TEST"] = {"NAME": str(folder / "tests.sqlite3")}
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(folder / "tests.sqlite3")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logging in is not what takes time
 
 

@@ -115,7 +115,7 @@ def test_a_line_that_is_no_setting_is_named_by_number_and_not_shown(tmp_path: Pa
     ],
 )
 def test_a_malformed_database_url_is_explained_without_its_password(text: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL ") as caught:
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL ") as caught:
         environment.database(text, Path("/srv"))
     assert SECRET not in str(caught.value)
 
@@ -139,7 +139,7 @@ def test_a_postgresql_url_gives_its_parts() -> None:
 
 
 def test_a_malformed_email_url_is_explained_without_its_password() -> None:
-    with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL ") as caught:
+    with pytest.raises(ImproperlyConfigured, match=r"^EMAIL_URL ") as caught:
         environment.email(f"mail://me:{SECRET}@host")
     assert SECRET not in str(caught.value)
 
@@ -160,7 +160,7 @@ def test_a_malformed_site_url_is_shown_and_explained(text: str) -> None:
 
 
 def test_a_password_in_the_site_url_is_not_shown() -> None:
-    with pytest.raises(ImproperlyConfigured, match="^SITE_URL ") as caught:
+    with pytest.raises(ImproperlyConfigured, match=r"^SITE_URL ") as caught:
         environment.site_url(f"https://me:{SECRET}@social.example.org")
     assert SECRET not in str(caught.value)
 
@@ -175,7 +175,7 @@ def test_people_are_read_with_and_without_names() -> None:
         ("", "bob@example.org"),
     ]
     assert environment.people("ADMINS", " ") == []
-    with pytest.raises(ImproperlyConfigured, match="^ADMINS is "):
+    with pytest.raises(ImproperlyConfigured, match=r"^ADMINS is "):
         environment.people("ADMINS", "ann")
 
 
