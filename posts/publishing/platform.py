@@ -58,6 +58,10 @@ class Platform(ABC):
     settle_seconds: ClassVar[int | None] = None
     refreshes: ClassVar[bool] = False
 
+    def repeats_safely(self, config: Config) -> bool:  # noqa: ARG002 - for networks where it differs by account
+        """Return whether a repeat is safe on the account with ``config``: ``repeat_is_safe``, unless a network varies."""
+        return self.repeat_is_safe
+
     @abstractmethod
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
         """Verify what a person entered (``connect_fields`` by name) at the network; raise a PublishError if refused."""
