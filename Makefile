@@ -31,7 +31,7 @@ test: $(VENV)/dev.installed
 check: $(VENV)/dev.installed
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m djlint --lint --quiet queue_app posts templates
+	$(PYTHON) -m djlint --lint --quiet .
 	$(PRODUCTION) $(PYTHON) -m mypy queue_app posts socialq_site
 	$(VENV)/bin/lint-imports
 	$(PRODUCTION) $(PYTHON) manage.py makemigrations --check --dry-run

@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from queue_app.conf import Setting
 
 PREFIX = "SOCIALQ_"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT: Path = Path(__file__).resolve().parent.parent
 SECRETS_FILE = "secrets.env"
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
@@ -41,7 +41,7 @@ def load(variables: Mapping[str, str], *files: Path) -> dict[str, str]:
     The process's own environment is left alone, so that no secret of a file is handed on to other programs.
     """
 
-    class Reader(environ.Env):
+    class Reader(environ.Env):  # type: ignore[misc]  # the package has no types
         ENVIRON = dict(variables)
 
     for file in files:
@@ -55,7 +55,8 @@ def load(variables: Mapping[str, str], *files: Path) -> dict[str, str]:
             if not ENV_LINE.fullmatch(line):
                 raise ImproperlyConfigured(f"{file}, line {number}: expected NAME=value or a # comment")
         Reader.read_env(io.StringIO("\n".join(lines)))
-    return Reader.ENVIRON
+    values: dict[str, str] = Reader.ENVIRON
+    return values
 
 
 def read_tables(

@@ -15,7 +15,7 @@ class FieldsFormatter(logging.Formatter):
     ``logger.info("job finished", extra={"job": 7, "outcome": "done"})`` ends in ``job finished job=7 outcome=done``.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
