@@ -1,0 +1,142 @@
+"""A Telegram Bot API server: one bot, a few chats, messages by JSON or multipart.
+
+As a process: ``python -m tests.posts.platforms.fake_bot_api --port 0``. The bot has TOKEN and may post in CHANNEL.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.posts.platforms.fake_server import Answer, FakeServer, Seen, serve
+
+TOKEN = "123456:AAFakeFakeFakeFakeFakeFakeFakeFake_-"
+BOT_ID = 123456
+CHANNEL = -1001234567890
+PRIVATE_CHANNEL = -1009876543210
+GROUP = -55555
+
+
+class Refused(Exception):
+    def __init__(self, status: int, description: str, **parameters: Any) -> None:
+        body = {"ok": False, "error_code": status, "description": description}
+        self.answer = Answer(status, body | ({"parameters": parameters} if parameters else {}))
+
+
+class FakeBotApi(FakeServer):
+    def __init__(self, port: int = 0, log: Path | None = None) -> None:
+        super().__init__(port, log)
+        self.chats: dict[int, dict[str, Any]] = {
+            CHANNEL: {"id": CHANNEL, "type": "channel", "title": "News", "username": "news_channel"},
+            PRIVATE_CHANNEL: {"id": PRIVATE_CHANNEL, "type": "channel", "title": "Inner circle"},
+            GROUP: {"id": GROUP, "type": "group", "title": "Friends"},
+        }
+        self.member: dict[str, Any] = {"status": "administrator", "can_post_messages": True}
+        self.moved: dict[int, int] = {}
+        self.album_breaks_with = ""  # the second item fails with this, the others stay
+        self._last_id = 100
+
+    def handle(self, seen: Seen) -> Answer:
+        try:
+            _, bot, method = seen.path.split("/", 2)
+            if bot != f"bot{TOKEN}":
+                malformed = ":" not in bot
+                raise Refused(404, "Not Found") if malformed else Refused(401, "Unauthorized")
+            call = getattr(self, f"_{method}", None)
+            if call is None:
+                raise Refused(404, "Not Found: method not found")
+            return Answer(200, {"ok": True, "result": call(*self._read(seen))})
+        except Refused as refused:
+            return refused.answer
+
+    def _read(self, seen: Seen) -> tuple[dict[str, Any], dict[str, bytes]]:
+        if "json" in seen.headers.get("content-type", ""):
+            return seen.json(), {}
+        parts = seen.parts()
+        fields = {name: body.decode() for name, (filename, body) in parts.items() if not filename}
+        return fields, {name: body for name, (filename, body) in parts.items() if filename}
+
+    def _getMe(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - Telegram's name
+        return {"id": BOT_ID, "is_bot": True, "first_name": "Poster", "username": "poster_bot"}
+
+    def _getChat(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - Telegram's name
+        return self._chat(asked)
+
+    def _getChatMember(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        assert asked["user_id"] == BOT_ID
+        return self.member
+
+    def _sendMessage(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        chat = self._chat(asked)
+        if not asked["text"].strip():
+            raise Refused(400, "Bad Request: message text is empty")
+        if len(asked["text"]) > 4096:
+            raise Refused(400, "Bad Request: message is too long")
+        message = self._message(chat, text=asked["text"])
+        self._accept(chat, asked["text"], [message], [])
+        return message
+
+    def _sendPhoto(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        chat = self._chat(asked)
+        self._check_caption(asked.get("caption", ""))
+        message = self._message(chat, caption=asked.get("caption", ""), photo=self._photo(files["photo"]))
+        self._accept(chat, asked.get("caption", ""), [message], [len(files["photo"])])
+        return message
+
+    def _sendMediaGroup(self, asked: dict[str, Any], files: dict[str, bytes]) -> list[dict[str, Any]]:  # noqa: N802
+        chat = self._chat(asked)
+        album = json.loads(asked["media"])
+        if len(album) > 10:
+            raise Refused(400, "Bad Request: too many messages to send as an album")
+        names = [item["media"].removeprefix("attach://") for item in album]
+        if sorted(names) != sorted(files):
+            raise Refused(400, "Bad Request: wrong file identifier/HTTP URL specified")
+        caption = album[0].get("caption", "")
+        self._check_caption(caption)
+        messages = [
+            self._message(chat, caption=item.get("caption", ""), photo=self._photo(files[name]), media_group_id="7")
+            for item, name in zip(album, names, strict=True)
+        ]
+        if self.album_breaks_with:
+            self._accept(chat, caption, [messages[0], *messages[2:]], [])
+            problem = f'failed to send message #2 with the error message "{self.album_breaks_with}"'
+            raise Refused(400, f"Bad Request: {problem}")
+        self._accept(chat, caption, messages, [len(files[name]) for name in names])
+        return messages
+
+    def _chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        wanted = str(asked["chat_id"])
+        for chat_id, chat in self.chats.items():
+            if wanted in (str(chat_id), f"@{chat.get('username')}"):
+                if chat_id in self.moved:
+                    description = "Bad Request: group chat was upgraded to a supergroup chat"
+                    raise Refused(400, description, migrate_to_chat_id=self.moved[chat_id])
+                return chat
+        raise Refused(400, "Bad Request: chat not found")
+
+    def _check_caption(self, caption: str) -> None:
+        if len(caption) > 1024:
+            raise Refused(400, "Bad Request: message caption is too long")
+
+    def _photo(self, body: bytes) -> list[dict[str, Any]]:
+        with Image.open(io.BytesIO(body)) as image:
+            width, height = image.size
+        if max(width, height) > 20 * min(width, height) or width + height > 10_000:
+            raise Refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+        return [{"file_id": "f", "file_unique_id": "u", "width": width, "height": height, "file_size": len(body)}]
+
+    def _message(self, chat: dict[str, Any], **rest: Any) -> dict[str, Any]:
+        self._last_id += 1
+        return {"message_id": self._last_id, "date": 1_800_000_000, "chat": chat, **rest}
+
+    def _accept(self, chat: dict[str, Any], text: str, messages: list[dict[str, Any]], sizes: list[int]) -> None:
+        ids = [message["message_id"] for message in messages]
+        self.accept(platform="telegram", account=str(chat["id"]), key=ids[0], text=text, messages=ids, sizes=sizes)
+
+
+if __name__ == "__main__":
+    serve(FakeBotApi)
