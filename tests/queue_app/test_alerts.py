@@ -1,0 +1,79 @@
+"""Telling people: one mail for one incident, and the incident that nobody is working."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.test import override_settings
+
+from queue_app import alerts, api, clock, workers
+from queue_app.models import Notice
+from queue_app.outcomes import Fail, Failure
+from tests.queue_app.jobs import Later, Register, Run
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("admins")]
+
+
+@pytest.fixture
+def admins() -> object:
+    with override_settings(ADMINS=[("Ada", "ada@example.org")]):
+        yield
+
+
+def test_failures_of_the_same_moment_go_in_one_mail(register: Register, run: Run, later: Later) -> None:
+    name = register(lambda context: Fail(Failure("Broken", "it broke\nbadly")), describe=lambda job: "A post\non X")
+    for _ in range(3):
+        api.enqueue(name)
+    run()
+    assert mail.outbox == []
+    later(11)
+    run()
+    assert len(mail.outbox) == 1
+    assert mail.outbox[0].subject.endswith("A post on X: failed (and 2 more)")
+    assert mail.outbox[0].body.count("it broke") == 3
+    assert "/admin/queue_app/job/" in mail.outbox[0].body
+    later(100)
+    run()
+    assert len(mail.outbox) == 1
+
+
+def test_an_incident_is_told_once_until_it_is_over(run: Run, later: Later) -> None:
+    assert alerts.tell("reconnect", "Ada on X", "access was revoked")
+    assert not alerts.tell("reconnect", "Ada on X", "access was revoked")
+    later(11)
+    run()
+    assert [message.subject for message in mail.outbox] == ["[Django] Ada on X: must be reconnected"]
+    assert alerts.open_notices().get().text == "access was revoked"
+    alerts.over("reconnect", "Ada on X")
+    assert not alerts.open_notices().exists()
+    assert alerts.tell("reconnect", "Ada on X", "again")
+
+
+def test_no_worker_for_a_minute_is_mailed_once_and_closed_when_one_is_back(later: Later) -> None:
+    since = alerts.check_workers(None)
+    assert since is not None
+    later(59)
+    assert alerts.check_workers(since) == since
+    assert mail.outbox == []
+    later(2)
+    alerts.check_workers(since)
+    alerts.check_workers(since)
+    assert [message.subject for message in mail.outbox] == ["[Django] The queue: no worker is running"]
+    workers.register("c", "default")
+    assert alerts.check_workers(since) is None
+    assert not alerts.open_notices().exists()
+
+
+def test_a_mail_server_that_is_away_is_tried_again(register: Register, run: Run, later: Later) -> None:
+    alerts.tell("reconnect", "Ada on X", "access was revoked")
+    later(11)
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend", EMAIL_PORT=9):
+        run()
+    assert Notice.objects.get().sent_at is None
+    later(3600)
+    run()
+    assert len(mail.outbox) == 1
+    assert Notice.objects.get().sent_at is not None
+    assert clock.now() - Notice.objects.get().sent_at < timedelta(minutes=1)

@@ -1,0 +1,110 @@
+"""Purging: what goes, what stays, and what the commands say."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from queue_app import api, clock, jobs, purge
+from queue_app.models import Event, Job, Notice
+from queue_app.states import JobState
+from tests.queue_app.jobs import Later, Register, Run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make(name: str, state: JobState, days_ago: float) -> Job:
+    job = api.enqueue(name)
+    ended = clock.now() - timedelta(days=days_ago)
+    marked = ended if state == JobState.UNCERTAIN else None
+    Job.objects.filter(pk=job.pk).update(state=state, finished_at=ended, created_at=ended, marked_at=marked)
+    return job
+
+
+def command(*args: str) -> str:
+    out = io.StringIO()
+    call_command("purge_jobs", *args, stdout=out)
+    return out.getvalue().strip()
+
+
+@pytest.fixture
+def name(register: Register) -> str:
+    return register(lambda context: None)
+
+
+def test_only_old_finished_jobs_go_and_their_history_with_them(name: str) -> None:
+    for state in JobState:
+        if state != JobState.RUNNING:
+            make(name, state, 8)
+            make(name, state, 6)
+    assert command("--days", "7", "--dry-run") == "2 jobs would be deleted"
+    assert command("--days", "7") == "2 jobs deleted"
+    assert Job.objects.filter(state=JobState.FAILED).count() == 2
+    assert command("--days", "7", "--status", "failed") == "1 jobs deleted"
+    assert Job.objects.count() == 9
+    assert Event.objects.count() == 9
+
+
+@pytest.mark.parametrize("days", ["-1", "1000000", "nan"])
+def test_an_impossible_age_is_refused(days: str) -> None:
+    with pytest.raises(CommandError, match="--days is a number of days"):
+        command("--days", days)
+
+
+def test_an_unfinished_state_cannot_be_purged() -> None:
+    with pytest.raises(CommandError, match="invalid choice"):
+        command("--status", "pending")
+    with pytest.raises(ValueError, match="only finished jobs are purged"):
+        purge.candidates(7, ["running"])
+
+
+def test_batches_delete_everything(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "BATCH", 2)
+    for _ in range(5):
+        make(name, JobState.COMPLETED, 8)
+    steps: list[int] = []
+    assert purge.purge(7, progress=steps.append) == 5
+    assert steps == [2, 4, 5]
+
+
+def test_the_settings_keep_failures_longer_and_drop_results_in_time(name: str) -> None:
+    make(name, JobState.COMPLETED, 8)
+    failed = make(name, JobState.FAILED, 8)
+    fresh = make(name, JobState.COMPLETED, 1)
+    Job.objects.filter(pk=fresh.pk).update(result={"a": 1}, result_expires_at=clock.now() - timedelta(seconds=1))
+    Notice.objects.create(
+        kind="k", subject="s", created_at=clock.now(), cleared_at=clock.now() - timedelta(days=100)
+    )
+    assert purge.purge_by_settings() == 1
+    assert set(Job.objects.values_list("pk", flat=True)) == {failed.pk, fresh.pk}
+    assert Job.objects.get(pk=fresh.pk).result is None
+    assert not Notice.objects.exists()
+
+
+def test_housekeeping_enqueues_its_next_self_and_is_not_counted(run: Run, later: Later) -> None:
+    jobs.schedule_housekeeping()
+    jobs.schedule_housekeeping()
+    waiting = Job.objects.filter(type="queue_app.purge", state=JobState.PENDING)
+    assert waiting.count() == 1
+    run()
+    assert waiting.get().run_at - clock.now() > timedelta(hours=23)
+    assert Job.objects.filter(type="queue_app.purge", state=JobState.COMPLETED).count() == 1
+    assert api.stats()["total"] == 0
+    later(86_401)
+    run()
+    assert Job.objects.filter(type="queue_app.purge", state=JobState.COMPLETED).count() == 2
+
+
+def test_queue_status_prints_every_state(name: str) -> None:
+    api.enqueue(name)
+    out = io.StringIO()
+    call_command("queue_status", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == api.stats()
+    out = io.StringIO()
+    call_command("queue_status", stdout=out)
+    assert "pending           1" in out.getvalue()
+    assert "workers           0" in out.getvalue()

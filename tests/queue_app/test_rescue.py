@@ -1,0 +1,153 @@
+"""Jobs of workers that are gone: by process on this host, by lease on others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from queue_app import api, claims, clock, processes, rescue, workers
+from queue_app.context import JobContext
+from queue_app.database import atomic
+from queue_app.models import AttemptOutcome, Job, Worker
+from queue_app.retry import RetryPolicy
+from queue_app.states import JobState
+from tests.queue_app.jobs import Later, Register, reloaded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def start(register: Register) -> Any:
+    """Return a function that starts a job for a worker and leaves it running."""
+
+    name = register(lambda context: None, retry=RetryPolicy.fixed(max_attempts=3, delay_seconds=60))
+
+    def begin(*, max_attempts: int = 3, marked: bool = False, **worker_fields: Any) -> Job:
+        api.enqueue(name, max_retries=max_attempts - 1)
+        worker = workers.register("lost", "default")
+        for field, value in worker_fields.items():
+            setattr(worker, field, value)
+        worker.save()
+        with atomic():
+            claim = claims.claim_next("default", worker, types=["tests.job"])
+        assert claim is not None
+        if marked:
+            JobContext(claim.job, worker.name).before_irreversible_step()
+        return claim.job
+
+    return begin
+
+
+def test_a_living_worker_keeps_its_job(start: Any) -> None:
+    job = start()
+    assert rescue.rescue() == 0
+    assert reloaded(job).state == JobState.RUNNING
+
+
+def test_a_job_of_a_dead_process_runs_again_at_once(start: Any) -> None:
+    job = start(pid=dead_process())
+    assert rescue.rescue() == 1
+    stored = reloaded(job)
+    assert (stored.state, stored.reason, stored.attempts) == (JobState.PENDING, "worker_lost", 1)
+    assert stored.run_at <= clock.now()
+    assert stored.attempt_set.get().outcome == AttemptOutcome.LOST
+
+
+def test_a_reused_pid_is_not_taken_for_the_worker(start: Any) -> None:
+    assert rescue.rescue() == 0
+    start(start_ticks="1")
+    assert rescue.rescue() == 1
+
+
+def test_after_the_mark_the_job_is_uncertain(start: Any) -> None:
+    job = start(pid=dead_process(), marked=True)
+    rescue.rescue()
+    assert reloaded(job).state == JobState.UNCERTAIN
+
+
+def test_a_job_that_killed_its_last_worker_is_dead(start: Any) -> None:
+    job = start(pid=dead_process(), max_attempts=1)
+    rescue.rescue()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "worker_lost")
+
+
+def test_another_host_is_judged_by_its_silence(start: Any, later: Later) -> None:
+    job = start(host="elsewhere/1/2")
+    assert rescue.rescue() == 0
+    later(59)
+    assert rescue.rescue() == 0
+    later(2)
+    assert rescue.rescue(judge_other_hosts=False) == 0
+    assert rescue.rescue() == 1
+    assert reloaded(job).state == JobState.PENDING
+
+
+def test_handing_back_refunds_the_attempt_unless_it_was_marked(start: Any) -> None:
+    unmarked, marked = start(), start(marked=True)
+    assert rescue.hand_back(unmarked)
+    assert rescue.hand_back(Job.objects.get(pk=marked.pk))
+    assert (reloaded(unmarked).state, reloaded(unmarked).attempts) == (JobState.PENDING, 0)
+    assert (reloaded(marked).state, reloaded(marked).attempts) == (JobState.UNCERTAIN, 1)
+
+
+def test_only_the_first_of_two_rescuers_takes_the_job(start: Any) -> None:
+    job = start(pid=dead_process())
+    again = reloaded(job)
+    assert rescue.take_from_lost_worker(job)
+    assert not rescue.take_from_lost_worker(again)
+    assert reloaded(job).attempt_set.count() == 1
+
+
+def test_waiting_jobs_expire_while_parked_and_while_held(register: Register, later: Later) -> None:
+    name = register(lambda context: None)
+    expires_at = clock.now() + timedelta(seconds=10)
+    parked, held = api.enqueue(name, expires_at=expires_at), api.enqueue(name, expires_at=expires_at)
+    Job.objects.filter(pk=parked.pk).update(parked_by="account:7")
+    Job.objects.filter(pk=held.pk).update(state=JobState.HELD)
+    rescue.rescue()
+    assert reloaded(parked).state == JobState.PENDING
+    later(11)
+    rescue.rescue()
+    for job in (parked, held):
+        assert (reloaded(job).state, reloaded(job).reason) == (JobState.CANCELLED, "expired")
+
+
+def test_a_type_that_no_worker_has_known_for_ten_minutes_is_held(register: Register, later: Later) -> None:
+    job = api.enqueue(register(lambda context: None))
+    Job.objects.filter(pk=job.pk).update(type="gone.type")
+    worker = workers.register("alive", "default")
+    rescue.rescue()
+    assert reloaded(job).state == JobState.PENDING
+    later(601)
+    workers.heartbeat("alive")
+    assert Worker.objects.get(pk=worker.pk).heartbeat_at > worker.heartbeat_at
+    rescue.rescue()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.HELD, "unknown_type")
+
+
+def test_a_dead_pid_and_a_zombie_are_not_alive() -> None:
+    with pytest.raises(ProcessLookupError):
+        processes.start_ticks(dead_process())
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    try:
+        while processes.is_alive(zombie.pid, _ticks(zombie.pid)):
+            pass
+    finally:
+        zombie.wait()
+
+
+def _ticks(pid: int) -> str:
+    try:
+        return processes.start_ticks(pid)
+    except ProcessLookupError:
+        return ""

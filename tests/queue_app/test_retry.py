@@ -1,0 +1,54 @@
+"""Retry policies: the waits they give and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queue_app.retry import RetryPolicy
+
+
+def test_a_fixed_policy_always_waits_the_same() -> None:
+    policy = RetryPolicy.fixed(max_attempts=3, delay_seconds=600)
+    assert [policy.delay_seconds(n) for n in (1, 2, 3)] == [600, 600, 600]
+
+
+def test_an_exponential_policy_doubles_up_to_its_cap() -> None:
+    policy = RetryPolicy.exponential(max_attempts=9, base_seconds=2, cap_seconds=10, jitter=False)
+    assert [policy.delay_seconds(n) for n in (1, 2, 3, 4, 5)] == [2, 4, 8, 10, 10]
+
+
+def test_steps_are_taken_in_order_and_the_last_repeats() -> None:
+    policy = RetryPolicy.by_steps(60, 300, 1800)
+    assert policy.max_attempts == 4
+    assert [policy.delay_seconds(n) for n in (1, 2, 3, 4)] == [60, 300, 1800, 1800]
+
+
+@given(attempt=st.integers(1, 10_000), base=st.floats(0, 1e6), cap=st.floats(0, 1e6))
+def test_full_jitter_lies_between_nothing_and_the_capped_wait(attempt: int, base: float, cap: float) -> None:
+    policy = RetryPolicy.exponential(max_attempts=3, base_seconds=base, cap_seconds=cap)
+    bounds: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return high
+
+    delay = policy.delay_seconds(attempt, uniform)
+    assert 0 <= delay <= cap
+    assert bounds == [(0.0, delay)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_attempts": 0},
+        {"max_attempts": 1, "base_seconds": -1},
+        {"max_attempts": 1, "multiplier": 0.5},
+        {"max_attempts": 1, "cap_seconds": -1},
+        {"max_attempts": 1, "steps": (-1.0,)},
+    ],
+)
+def test_impossible_policies_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="attempts|negative"):
+        RetryPolicy(**wrong)  # type: ignore[arg-type]  # the point of the test

@@ -1,0 +1,278 @@
+"""Running jobs: each outcome, before and after the mark, and what the error log keeps."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from queue_app import api, clock
+from queue_app.context import JobContext
+from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Event, Job, Notice
+from queue_app.outcomes import (
+    BlockRequest,
+    Done,
+    Fail,
+    Failure,
+    Hold,
+    Outcome,
+    Postpone,
+    Retry,
+    Uncertain,
+)
+from queue_app.retry import RetryPolicy
+from queue_app.states import JobState
+from tests.queue_app.jobs import Later, Register, Run, reloaded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREE_TRIES = RetryPolicy.fixed(max_attempts=3, delay_seconds=60)
+BROKEN = Failure("Broken", "it broke", code="broken", response_code=503)
+
+
+def test_an_answer_that_is_no_outcome_is_the_result(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context, n: {"double": n * 2}), {"n": 21})
+    assert run() == 1
+    job = reloaded(job)
+    assert (job.state, job.result, job.attempts) == (JobState.COMPLETED, {"double": 42}, 1)
+    assert list(job.events.values_list("name", flat=True)) == ["job_added", "status_updated", "job_completed"]
+    attempt = job.attempt_set.get()
+    assert (attempt.number, attempt.outcome) == (1, AttemptOutcome.COMPLETED)
+    assert attempt.duration_seconds is not None
+
+
+def test_an_exception_is_retried_by_the_policy_and_kept_with_its_traceback(
+    register: Register, run: Run, later: Later
+) -> None:
+    def handler(context: JobContext) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    job = api.enqueue(register(handler, retry=THREE_TRIES))
+    assert run() == 1
+    stored = reloaded(job)
+    assert (stored.state, stored.reason) == (JobState.PENDING, "retry")
+    assert timedelta(seconds=59) < stored.run_at - clock.now() <= timedelta(seconds=60)
+    assert run() == 0
+    for _ in range(2):
+        later(61)
+        assert run() == 1
+    stored = reloaded(job)
+    assert (stored.state, stored.reason, stored.last_error) == (JobState.FAILED, "out_of_attempts", "by nothing")
+    attempts = list(stored.attempt_set.order_by("id"))
+    assert [attempt.number for attempt in attempts] == [1, 2, 3]
+    assert [attempt.outcome for attempt in attempts] == ["retry", "retry", "failed"]
+    assert attempts[0].error_class == "ZeroDivisionError"
+    assert "in handler" in attempts[0].traceback
+    assert Notice.objects.get(job=job).kind == "failed"
+
+
+def test_a_failure_keeps_code_and_response_code(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: Fail(BROKEN)))
+    run()
+    attempt = Attempt.objects.get(job=job)
+    assert (attempt.error_class, attempt.code, attempt.response_code) == ("Broken", "broken", 503)
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "broken")
+
+
+def test_the_longer_of_policy_and_platform_delay_counts(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: Retry(BROKEN, delay_seconds=500), retry=THREE_TRIES))
+    run()
+    assert reloaded(job).run_at - clock.now() > timedelta(seconds=490)
+
+
+def test_postponing_uses_up_no_attempt_but_has_a_deadline(register: Register, run: Run, later: Later) -> None:
+    def handler(context: JobContext) -> Outcome:
+        return Postpone("processing", until=clock.now() + timedelta(seconds=30), deadline_seconds=100)
+
+    job = api.enqueue(register(handler))
+    for _ in range(4):
+        run()
+        assert (reloaded(job).state, reloaded(job).attempts) == (JobState.PENDING, 0)
+        later(31)
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "processing")
+
+
+def test_a_block_asked_for_by_an_outcome_parks_the_job_and_its_neighbours(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> Outcome:
+        request = BlockRequest("account:7", BlockKind.RATE_LIMIT, "slow down", clock.now() + timedelta(hours=1))
+        return Postpone("rate_limited", block=request)
+
+    name = register(handler)
+    first = api.enqueue(name, keys=["account:7"])
+    second = api.enqueue(name, keys=["account:7"])
+    other = api.enqueue(name, keys=["account:8"], run_at=clock.now() + timedelta(hours=2))
+    assert run() == 1
+    assert [reloaded(job).parked_by for job in (first, second, other)] == ["account:7", "account:7", ""]
+    assert Block.objects.get().kind == BlockKind.RATE_LIMIT
+
+
+def test_a_held_job_waits_for_a_person(register: Register, run: Run) -> None:
+    answers: list[Any] = [Hold("look_at_this"), Done()]
+    job = api.enqueue(register(lambda context: answers.pop(0)))
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.HELD, "look_at_this")
+    assert run() == 0
+    api.release(job.pk, actor="ada")
+    assert run() == 1
+    assert reloaded(job).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize("answer", ["raise", Uncertain(BROKEN), Retry(BROKEN), Hold("hm"), Postpone("later")])
+def test_after_the_mark_no_clear_answer_means_uncertain(register: Register, run: Run, answer: Any) -> None:
+    def handler(context: JobContext) -> Any:
+        context.before_irreversible_step()
+        if answer == "raise":
+            raise ValueError("lost")
+        return answer
+
+    job = api.enqueue(register(handler))
+    run()
+    stored = reloaded(job)
+    assert stored.state == JobState.UNCERTAIN
+    assert stored.marked_at is not None
+    # Its type has no look-up, so a person is asked at once.
+    assert stored.needs_review_at is not None
+    assert Notice.objects.get(job=job).kind == "needs_review"
+
+
+def test_a_documented_refusal_clears_the_mark(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> Outcome:
+        context.before_irreversible_step()
+        context.irreversible_step_refused()
+        return Retry(BROKEN)
+
+    job = api.enqueue(register(handler))
+    run()
+    assert (reloaded(job).state, reloaded(job).marked_at) == (JobState.PENDING, None)
+
+
+def test_uncertain_before_the_mark_is_an_ordinary_failure(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: Uncertain(BROKEN)))
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.PENDING, "retry")
+
+
+def test_what_save_writes_stands_with_the_mark_or_not_at_all(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        def save() -> None:
+            Job.objects.filter(pk=context.job.pk).update(metadata={"frozen": True})
+            raise RuntimeError("disk full")
+
+        context.before_irreversible_step(save=save)
+
+    job = api.enqueue(register(handler))
+    run()
+    assert (reloaded(job).state, reloaded(job).metadata, reloaded(job).marked_at) == (JobState.PENDING, {}, None)
+
+
+def test_a_job_cancelled_while_it_runs_does_not_pass_its_mark(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        api.cancel(context.job.pk, actor="ada")
+        context.before_irreversible_step()
+        raise AssertionError("the mark let a cancelled job pass")
+
+    job = api.enqueue(register(handler))
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.CANCELLED, "by_hand")
+    assert Attempt.objects.get(job=job).late_answer == "Fenced"
+
+
+def test_a_key_blocked_while_a_job_runs_stops_it_at_the_mark(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        Block.objects.create(key="all", kind=BlockKind.PAUSE, created_at=clock.now())
+        context.before_irreversible_step()
+        raise AssertionError("the mark let a paused job pass")
+
+    job = api.enqueue(register(handler))
+    run()
+    stored = reloaded(job)
+    assert (stored.state, stored.parked_by, stored.attempts) == (JobState.PENDING, "all", 0)
+
+
+def test_a_job_that_expires_while_it_runs_is_dropped_at_the_mark(register: Register, run: Run, later: Later) -> None:
+    def handler(context: JobContext) -> None:
+        later(100)
+        context.before_irreversible_step()
+        raise AssertionError("the mark let an expired job pass")
+
+    job = api.enqueue(register(handler), expires_at=clock.now() + timedelta(seconds=50))
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.CANCELLED, "expired")
+
+
+def test_an_expired_job_is_not_started(register: Register, run: Run, later: Later) -> None:
+    job = api.enqueue(register(lambda context: Done()), expires_at=clock.now() + timedelta(seconds=5))
+    later(6)
+    assert run() == 0
+    assert (reloaded(job).state, reloaded(job).reason, reloaded(job).attempts) == (JobState.CANCELLED, "expired", 0)
+
+
+def test_a_job_that_runs_too_long_is_stopped_by_its_alarm(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                time.sleep(5)
+            except Exception:  # noqa: BLE001, S110 - a handler that swallows everything
+                pass
+
+    job = api.enqueue(register(handler, timeout_seconds=0.2, retry=THREE_TRIES))
+    run()
+    attempt = Attempt.objects.get(job=job)
+    assert (attempt.error_class, attempt.code) == ("JobTimeout", "timeout")
+    assert reloaded(job).state == JobState.PENDING
+
+
+def test_a_result_that_is_no_json_is_the_jobs_error(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: {1, 2}, retry=RetryPolicy.fixed(max_attempts=1, delay_seconds=1)))
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "unstorable")
+
+
+def test_a_nul_in_an_error_does_not_keep_it_from_being_stored(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        raise ValueError("before\0after")
+
+    job = api.enqueue(register(handler))
+    run()
+    assert Attempt.objects.get(job=job).message == "beforeafter"
+
+
+def test_secrets_that_a_handler_names_are_kept_out_of_the_error_log(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        context.redact = lambda text: text.replace("tok-canary", "[secret]")
+        raise ValueError("rejected tok-canary")
+
+    job = api.enqueue(register(handler))
+    run()
+    attempt = Attempt.objects.get(job=job)
+    assert "tok-canary" not in attempt.message + attempt.traceback.replace('"tok-canary"', "")
+    assert reloaded(job).last_error == "rejected [secret]"
+
+
+def test_priority_comes_before_due_time_and_due_time_before_age(register: Register, run: Run) -> None:
+    order: list[str] = []
+    name = register(lambda context, label: order.append(label))
+    now = clock.now()
+    api.enqueue(name, {"label": "low"}, priority="low", run_at=now - timedelta(hours=1))
+    api.enqueue(name, {"label": "normal, newer"}, run_at=now - timedelta(seconds=1))
+    api.enqueue(name, {"label": "normal, older"}, run_at=now - timedelta(seconds=2))
+    api.enqueue(name, {"label": "high"}, priority="high", run_at=now)
+    api.enqueue(name, {"label": "future"}, priority=1, run_at=now + timedelta(hours=1))
+    assert run() == 4
+    assert order == ["high", "normal, older", "normal, newer", "low"]
+
+
+def test_the_hook_sees_every_change_and_shares_its_transaction(register: Register, run: Run) -> None:
+    seen: list[str] = []
+
+    def hook(job: Job, event: Event) -> None:
+        seen.append(f"{event.source}>{event.target}:{event.reason}")
+
+    job = api.enqueue(register(lambda context: Done(), on_transition=hook))
+    run()
+    assert seen == [">pending:", "pending>running:", "running>completed:"]
+    assert job.events.count() == 3
