@@ -1,4 +1,4 @@
-"""The queue's one clock: the database's on PostgreSQL, so that machines agree; the host's on SQLite, where there is one."""
+"""The queue's one clock: the database's on PostgreSQL, so that machines agree; on SQLite the host's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def now() -> datetime:
         return datetime.now(UTC) + _offset
     with connection.cursor() as cursor:
         cursor.execute("SELECT STATEMENT_TIMESTAMP()")
-        (moment,) = cursor.fetchone()
+        moment: datetime = cursor.fetchone()[0]
     return moment.astimezone(UTC) + _offset
 
 

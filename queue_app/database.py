@@ -40,7 +40,7 @@ def lock_control(*, shared: bool) -> None:
 
 
 def wake(queue: str) -> None:
-    """Tell waiting clusters, when the transaction commits, that ``queue`` has changed. SQLite's watch its data version."""
+    """Tell waiting clusters on PostgreSQL, at commit, that ``queue`` has changed; SQLite's watch its data version."""
     if not is_postgresql():
         return
     with connections[alias()].cursor() as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from queue_app import blocks, clock, registry, transitions
 from queue_app.claims import Claim
@@ -61,9 +62,7 @@ def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOu
         case Uncertain() if job.marked_at is None:
             return _retry(job, Retry(outcome.failure), now)
         case Uncertain():
-            transitions.change(
-                job, JobState.UNCERTAIN, now=now, reason="no_answer", last_error=outcome.failure.message
-            )
+            transitions.change(job, JobState.UNCERTAIN, now=now, reason="no_answer", last_error=outcome.failure.message)
             return AttemptOutcome.UNCERTAIN
         case Fail():
             code = outcome.failure.code or "failed"
@@ -105,7 +104,11 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
     message = outcome.failure.message if outcome.failure else ""
     if outcome.block is None and now - since > timedelta(seconds=outcome.deadline_seconds):
         transitions.change(
-            job, JobState.FAILED, now=now, reason=outcome.reason, last_error=message or f"waited too long: {outcome.reason}"
+            job,
+            JobState.FAILED,
+            now=now,
+            reason=outcome.reason,
+            last_error=message or f"waited too long: {outcome.reason}",
         )
         return AttemptOutcome.FAILED
     parked_by = ""
@@ -128,7 +131,7 @@ def _place(request: BlockRequest, now: datetime) -> None:
     blocks.place(request.key, BlockKind(request.kind), now=now, reason=request.reason, until=request.until)
 
 
-def _refund(job: Job, reason: str, now: datetime, **fields: object) -> None:
+def _refund(job: Job, reason: str, now: datetime, **fields: Any) -> None:
     transitions.change(job, JobState.PENDING, now=now, reason=reason, attempts=max(job.attempts - 1, 0), **fields)
 
 

@@ -27,7 +27,7 @@ def reconcile(context: JobContext, job_id: int) -> Outcome:
         return Done("settled elsewhere")
     try:
         finding = look_up(context, job)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a look-up trips over, it is tried again
         finding = CannotTell("lookup_failed", look_again=True, failure=failure_of(error))
     logger.info("job=%s reconcile=%s", job.pk, type(finding).__name__)
     try:
@@ -82,7 +82,7 @@ def purge_daily(context: JobContext) -> int:
 def schedule_housekeeping() -> None:
     """See that one job of every recurring type waits; called when a cluster starts."""
     now = clock.now()
-    for job_type in registry.known().values():
-        if job_type.every_seconds is not None:
+    for recurring in registry.known().values():
+        if recurring.every_seconds is not None:
             with atomic():
-                transitions.add_recurring(job_type, now=now, delay_seconds=0.0)
+                transitions.add_recurring(recurring, now=now, delay_seconds=0.0)

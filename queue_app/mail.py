@@ -19,7 +19,7 @@ TITLES = {
 
 
 def send_waiting() -> int:
-    """Mail every notice that has not been sent, as one message; return how many. Raises what the mail backend raises."""
+    """Mail every unsent notice, all in one message; return how many. Raises what the mail backend raises."""
     waiting = list(Notice.objects.filter(sent_at=None, cleared_at=None).select_related("job").order_by("id"))
     if not waiting:
         return 0

@@ -46,7 +46,7 @@ class Worker(models.Model):
 
 
 class Job(models.Model):
-    """One unit of work. ``fence`` grows with every transition, so that a late worker's write finds nothing to change."""
+    """One unit of work. ``fence`` grows with every transition, so that a late worker's write finds nothing."""
 
     type = models.CharField(_("type"), max_length=100, db_index=True)
     queue = models.CharField(_("queue"), max_length=100, default="default")
@@ -54,7 +54,9 @@ class Job(models.Model):
     args = models.JSONField(_("arguments"), default=dict, encoder=DjangoJSONEncoder)
     target_id = models.CharField(_("target"), max_length=200, blank=True, db_index=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
-    keys = models.JSONField(_("block keys"), default=list, help_text=_("A block on any of these keeps the job waiting."))
+    keys = models.JSONField(
+        _("block keys"), default=list, help_text=_("A block on any of these keeps the job waiting.")
+    )
     unique_key = models.CharField(_("unique key"), max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is "none"
 
     state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.PENDING)

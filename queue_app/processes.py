@@ -14,16 +14,16 @@ def host() -> str:
     parts = [socket.gethostname()]
     try:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8])
-        parts.append(os.readlink("/proc/self/ns/pid").removeprefix("pid:[").rstrip("]"))
+        parts.append(str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:[").rstrip("]"))
     except OSError:
         parts.append("no-proc")
     return "/".join(parts)
 
 
 def start_ticks(pid: int) -> str:
-    """Return when ``pid`` started, in the kernel's ticks; "" where that cannot be read; raise ProcessLookupError if dead.
+    """Return when ``pid`` started, in the kernel's ticks; "" where that cannot be read.
 
-    A zombie counts as dead: it will never write again.
+    Raises ProcessLookupError if it is dead. A zombie counts as dead: it will never write again.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -83,10 +83,13 @@ def job_type(
     """Register the decorated function as the handler of jobs of type ``name``.
 
     The handler is called with a ``JobContext`` and the job's arguments by name. It returns an outcome, or any JSON,
-    which means done with that result; an exception means retry (after the mark: uncertain). ``on_transition`` runs
-    inside the transaction of every change of such a job. ``reconcile`` is asked when an execution's outcome is
-    unknown. ``describe`` names a job of this type to people. ``every_seconds`` makes it
-    housekeeping: one such job always waits, and when it is finished the next is enqueued that much later. Raises ``ValueError`` if the name is taken by another function.
+    which means done with that result; an exception means retry (after the mark: uncertain).
+
+    ``on_transition`` runs inside the transaction of every change of such a job. ``reconcile`` is asked when an
+    execution's outcome is unknown. ``describe`` names a job of this type to people. ``every_seconds`` makes it
+    housekeeping: one such job always waits, and when it is finished the next is enqueued that much later.
+    ``internal`` jobs are not counted and nobody is told of them. Raises ``ValueError`` if the name is taken by
+    another function.
     """
 
     def register(handler: Handler) -> Handler:

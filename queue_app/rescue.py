@@ -31,7 +31,7 @@ def rescue(*, judge_other_hosts: bool = True) -> int:
 
 
 def take_from_lost_worker(job: Job) -> bool:
-    """Give back the job of a worker that is gone, or make it uncertain if it was marked; false if it moved meanwhile."""
+    """Give back a lost worker's job, or make it uncertain if it was marked; false if it moved meanwhile."""
     return _take(job, AttemptOutcome.LOST, "worker_lost", "its worker was lost", refund=False)
 
 

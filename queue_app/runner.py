@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
-from queue_app import claims, clock, context, finish, registry, workers
+from queue_app import claims, context, finish, registry, workers
 from queue_app.claims import Claim
 from queue_app.database import atomic
 from queue_app.failpoints import failpoint
@@ -84,7 +84,7 @@ def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
         connections.close_all()
         failure = Failure("JobTimeout", f"ran longer than {job_type.timeout:g} s", code="timeout")
         return Uncertain(failure) if job_context.marked else Retry(failure)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one place that catches broadly
         failure = failure_of(error, redact=job_context.redact)
         return Uncertain(failure) if job_context.marked else Retry(failure)
     return answer if isinstance(answer, OUTCOMES) else Done(answer)

@@ -1,4 +1,4 @@
-"""Job states and the table of transitions. The only place that says what may follow what; the docs draw it from here."""
+"""Job states and the table of transitions: the only place that says what may follow what. The docs draw it."""
 
 from __future__ import annotations
 

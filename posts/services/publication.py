@@ -45,7 +45,9 @@ def content_of(delivery: Delivery, platform: Platform) -> Content:
 
 def content_hash(delivery: Delivery) -> str:
     """Return a hash of everything that decides what is published."""
-    pictures = [[p.media.sha256, p.alt_text or p.media.alt_text] for p in delivery.post.post_media.select_related("media")]
+    pictures = [
+        [p.media.sha256, p.alt_text or p.media.alt_text] for p in delivery.post.post_media.select_related("media")
+    ]
     seen = [effective_text(delivery), delivery.post.language, pictures, delivery.account.config]
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
@@ -79,7 +81,7 @@ class DeliveryCheckpoints(Checkpoints):
         return delivery.snapshot if delivery.snapshot_hash == delivery.content_hash else None
 
     def thaw(self) -> None:
-        """Forget the snapshot: the platform documented that it was not published, and it may go stale by the next try."""
+        """Forget the snapshot: it was provably not published, and may be stale by the next execution."""
         self._write(snapshot=None, snapshot_hash="")
 
     def drop(self) -> None:
@@ -87,9 +89,7 @@ class DeliveryCheckpoints(Checkpoints):
         self._write(checkpoints={}, snapshot=None, snapshot_hash="")
 
     def _write(self, **values: object) -> None:
-        mine = Delivery.objects.filter(
-            pk=self._delivery.pk, job__fence=self._fence, job__state=JobState.RUNNING
-        )
+        mine = Delivery.objects.filter(pk=self._delivery.pk, job__fence=self._fence, job__state=JobState.RUNNING)
         if mine.update(**values) == 0:
             raise Fenced
         for name, value in values.items():

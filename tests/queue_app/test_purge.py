@@ -76,9 +76,7 @@ def test_the_settings_keep_failures_longer_and_drop_results_in_time(name: str) -
     failed = make(name, JobState.FAILED, 8)
     fresh = make(name, JobState.COMPLETED, 1)
     Job.objects.filter(pk=fresh.pk).update(result={"a": 1}, result_expires_at=clock.now() - timedelta(seconds=1))
-    Notice.objects.create(
-        kind="k", subject="s", created_at=clock.now(), cleared_at=clock.now() - timedelta(days=100)
-    )
+    Notice.objects.create(kind="k", subject="s", created_at=clock.now(), cleared_at=clock.now() - timedelta(days=100))
     assert purge.purge_by_settings() == 1
     assert set(Job.objects.values_list("pk", flat=True)) == {failed.pk, fresh.pk}
     assert Job.objects.get(pk=fresh.pk).result is None

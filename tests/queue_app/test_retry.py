@@ -50,5 +50,5 @@ def test_full_jitter_lies_between_nothing_and_the_capped_wait(attempt: int, base
     ],
 )
 def test_impossible_policies_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="attempts|negative"):
+    with pytest.raises(ValueError, match=r"attempts|negative"):
         RetryPolicy(**wrong)  # type: ignore[arg-type]  # the point of the test

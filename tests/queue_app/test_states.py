@@ -10,9 +10,7 @@ from queue_app import states
 from queue_app.states import MARKED_EXITS, TRANSITIONS, IllegalTransition, JobState
 
 EDGES = [(source, target) for source, targets in TRANSITIONS.items() for target in targets]
-MISSING = [
-    (source, target) for source in JobState for target in JobState if target not in TRANSITIONS[source]
-]
+MISSING = [(source, target) for source in JobState for target in JobState if target not in TRANSITIONS[source]]
 
 
 @pytest.mark.parametrize(("source", "target"), EDGES)
