@@ -42,6 +42,18 @@ WORDS: Mapping[str, Words] = {
         "A picture of the post could not be read on this server; nothing was sent.",
         "Check that the media folder is there and readable, or add the picture again.",
     ),
+    "media_gone": Words(
+        "The picture {name} was deleted from this server some time after the post had ended; nothing was sent.",
+        "Add the picture again, then retry.",
+    ),
+    "media_unusable": Words("The picture {name} cannot be sent: {reason}", "Replace the picture, then retry."),
+    "credentials_unreadable": Words(
+        "The stored login of this {platform} account cannot be opened with this site's keys.",
+        "Put the key it was sealed with back into SOCIALQ_ENCRYPTION_KEYS, or connect the account again.",
+    ),
+    "identity_changed": Words(
+        "{platform} renewed the login for another account, {identity}; nothing was sent.", RECONNECT
+    ),
     "no_read_back": Words("{platform} has no way to look up whether the post is live.", DECIDE),
     # The way to the server: nothing was sent
     "dns_failed": Words("The server {host} was not found; nothing was sent.", CHECK_SERVER),
@@ -108,6 +120,10 @@ WORDS: Mapping[str, Words] = {
     "bluesky.key_taken": Words(
         "Bluesky says that a post with this key exists, but did not show it.",
         "Nothing to do yet: SocialQ looks for the post again.",
+    ),
+    # The built-in outbox
+    "outbox.no_mailbox": Words(
+        "The outbox has no mailbox with this name any more; nothing was sent.", "Connect the account again."
     ),
     # Telegram
     "telegram.wrong_token": Words(

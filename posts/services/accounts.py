@@ -1,0 +1,291 @@
+"""Connecting, reconnecting, disabling and deleting accounts; the only writer of what an account is.
+
+Asks the platform first, outside any transaction, and writes afterwards. Refreshing logins is in ``sessions``, whose
+functions for jobs are offered here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+
+from posts import conf
+from posts.models import Account, Delivery, DeliveryStatus, Post
+from posts.publishing import registry, words
+from posts.publishing.errors import PublishError
+from posts.publishing.platform import Platform
+from posts.publishing.types import Connection
+from posts.services.errors import Problem, Refused, ServiceError, ValidationFailed
+from posts.services.sessions import (
+    RefreshBusy,
+    ensure_fresh,
+    new_session,
+    refresh_credentials,
+    session_for,
+    store_credentials,
+)
+from posts.services.status import sync_post_status
+from queue_app import alerts, blocks, clock
+from queue_app.database import atomic, lock_control
+from queue_app.models import BlockKind
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+__all__ = [
+    "ConnectFailed",
+    "DeletionEffects",
+    "RefreshBusy",
+    "ask_reconnect",
+    "connect_account",
+    "delete_account",
+    "deletion_effects",
+    "disable_account",
+    "enable_account",
+    "ensure_fresh",
+    "move_account",
+    "public_error",
+    "reconnect_account",
+    "reconnect_answers",
+    "refresh_credentials",
+    "session_for",
+]
+
+RECONNECT_NOTICE = "reconnect"
+CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
+
+
+class ConnectFailed(ServiceError):
+    """The platform did not accept what was entered; ``code`` is the PublishError's."""
+
+    def __init__(self, error: PublishError, platform: Platform) -> None:
+        super().__init__(f"{_sentence(error, platform.label)} {words.next_step(error.code)}")
+        self.code = error.code
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionEffects:
+    """What deleting an account meets: posts that forbid it, and drafts that would lose this account."""
+
+    posts: list[Post]
+    drafts: list[Post]
+
+
+def connect_account(platform: str, answers: Mapping[str, str], *, owner: User | None = None) -> Account:
+    """Verify ``answers`` (the platform's ``connect_fields`` by name) at the network and save the account.
+
+    An identity that is known already is reconnected: its posts stay, and those that waited for it go on. Raises
+    Refused (unknown or disabled platform), ValidationFailed (answers missing) and ConnectFailed (the network says no).
+    """
+    connection = _connect(_platform(platform), answers, {})
+    for _attempt in range(2):  # the second finds the account that another process made in between
+        existing = Account.objects.filter(platform=platform, identity_id=connection.identity.id).first()
+        if existing is not None:
+            return _reconnected(existing, connection, answers)
+        try:
+            return _created(platform, connection, answers, owner)
+        except IntegrityError:
+            continue
+    raise Refused(f"{connection.identity.name} is being connected by somebody else right now; look again in a moment")
+
+
+def reconnect_account(account: Account, answers: Mapping[str, str]) -> Account:
+    """Give ``account`` new credentials; answers left out are those of the last time. Brings ``account`` up to date.
+
+    Raises Refused, naming both, if the credentials belong to another identity, and what ``connect_account`` raises.
+    """
+    platform = _platform(account.platform)
+    merged = reconnect_answers(account) | {name: answer for name, answer in answers.items() if answer.strip()}
+    connection = _connect(platform, merged, account.config)
+    if connection.identity.id != account.identity_id:
+        raise Refused(
+            f"These credentials belong to {connection.identity.name}, but this account is {account.name}. Enter those "
+            f"of {account.name}, or connect {connection.identity.name} as an account of its own."
+        )
+    return _reconnected(account, connection, merged)
+
+
+def reconnect_answers(account: Account) -> dict[str, str]:
+    """Return what was entered last time and is no secret, by field; for a form that is filled in already."""
+    kept: dict[str, str] = account.config.get(CONNECTED_WITH, {})
+    return dict(kept)
+
+
+def ask_reconnect(account: Account, code: str) -> bool:
+    """Block the account's jobs until somebody reconnects it, and tell people once; ``code`` is the PublishError's.
+
+    Returns ``False`` and does nothing if it was reconnected since ``account`` was read: then try again instead.
+    """
+    text = f"{words.sentence(code, {}, _label(account))} {words.next_step(code)}"
+    with atomic():
+        lock_control(shared=False)
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        if locked.credentials_version != account.credentials_version:
+            return False
+        Account.objects.filter(pk=account.pk).update(reconnect_reason=code)
+        blocks.place(account.block_key, BlockKind.RECONNECT, now=clock.now(), reason=text)
+        alerts.tell(RECONNECT_NOTICE, str(locked), text)
+    account.reconnect_reason = code
+    return True
+
+
+def disable_account(account: Account, *, actor: str = "") -> None:
+    """Stop publishing to ``account``: what is scheduled waits, nothing is lost. ``actor`` is named in the block."""
+    with atomic():
+        blocks.place(
+            account.block_key, BlockKind.DISABLED, now=clock.now(), reason=f"{account} is disabled", actor=actor
+        )
+        Account.objects.filter(pk=account.pk).update(enabled=False)
+    account.enabled = False
+
+
+def enable_account(account: Account) -> int:
+    """Publish to ``account`` again; return how many waiting jobs may run now."""
+    Account.objects.filter(pk=account.pk).update(enabled=True)
+    account.enabled = True
+    return blocks.lift(account.block_key, BlockKind.DISABLED)
+
+
+def deletion_effects(account: Account) -> DeletionEffects:
+    """Return what deleting ``account`` would meet, to be shown before anybody asks for it."""
+    posts = Post.objects.filter(deliveries__account=account).order_by("pk").distinct()
+    drafts = posts.filter(deliveries__account=account, deliveries__status=DeliveryStatus.DRAFT)
+    draft_ids = {post.pk for post in drafts}
+    return DeletionEffects([post for post in posts if post.pk not in draft_ids], list(drafts))
+
+
+def delete_account(account: Account) -> DeletionEffects:
+    """Delete ``account`` with its credentials and take it off drafts; return what was met.
+
+    Raises Refused while any post has been, is being or will be published to it.
+    """
+    with atomic():
+        Account.objects.select_for_update().filter(pk=account.pk).first()
+        effects = deletion_effects(account)
+        if effects.posts:
+            raise Refused(_why_not_deleted(account, effects))
+        Delivery.objects.filter(account=account, status=DeliveryStatus.DRAFT).delete()
+        for draft in effects.drafts:
+            sync_post_status(draft.pk)
+        key, name = account.block_key, str(account)
+        try:
+            account.delete()
+        except ProtectedError:  # a draft was scheduled in between
+            raise Refused(_why_not_deleted(account, deletion_effects(account))) from None
+    for kind in (BlockKind.DISABLED, BlockKind.RECONNECT, BlockKind.RATE_LIMIT):
+        blocks.lift(key, kind)
+    alerts.over(RECONNECT_NOTICE, name)
+    return effects
+
+
+def move_account(account: Account, new_config: Mapping[str, Any], new_identity_id: str = "") -> Account:
+    """Take over public values that changed at the platform, and with them the identity's id; in place.
+
+    An id that another account has already is not taken over: both then publish to the same place.
+    """
+    with atomic():
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        locked.config = {**locked.config, **new_config}
+        others = Account.objects.filter(platform=account.platform, identity_id=new_identity_id).exclude(pk=account.pk)
+        if new_identity_id and not others.exists():
+            locked.identity_id = new_identity_id
+        locked.save(update_fields=["config", "identity_id", "updated_at"])
+    account.refresh_from_db()
+    return account
+
+
+def public_error(error: PublishError, account: Account) -> str:
+    """Return in words what ``error`` says about ``account``, on one line. Nothing secret is in it."""
+    return _sentence(error, _label(account))
+
+
+def _platform(name: str) -> Platform:
+    enabled = [known for known in registry.platforms() if known in conf.get("ENABLED_PLATFORMS")]
+    try:
+        platform = registry.get(name)
+    except registry.UnknownPlatform:
+        raise Refused(f"Unknown platform “{name}”. This site has: {', '.join(enabled)}.") from None
+    if name not in enabled:
+        raise Refused(f"{platform.label} is not enabled on this site. Add {name} to SOCIALQ_ENABLED_PLATFORMS.")
+    return platform
+
+
+def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str, Any]) -> Connection:
+    """Ask the network about ``answers``, completed by the defaults of the fields."""
+    known = {field.name: field for field in platform.connect_fields}
+    problems = [Problem(name, f"{platform.label} has no field “{name}”") for name in answers if name not in known]
+    complete = {name: answers.get(name, "").strip() or field.default for name, field in known.items()}
+    problems += [
+        Problem(name, f"{platform.label} needs: {field.label}")
+        for name, field in known.items()
+        if field.required and not complete[name]
+    ]
+    if problems:
+        raise ValidationFailed(problems)
+    session = new_session({}, dict(config))
+    session.http.hide(*(complete[name] for name, field in known.items() if field.secret))
+    try:
+        return platform.connect(session, complete)
+    except PublishError as error:
+        raise ConnectFailed(error, platform) from None
+
+
+def _created(platform: str, connection: Connection, answers: Mapping[str, str], owner: User | None) -> Account:
+    account = Account(
+        platform=platform,
+        name=connection.identity.name,
+        identity_id=connection.identity.id,
+        owner=owner,
+        config={**connection.config, CONNECTED_WITH: _public_answers(platform, answers)},
+    )
+    store_credentials(account, connection)
+    with atomic():
+        account.save()
+    return account
+
+
+def _reconnected(account: Account, connection: Connection, answers: Mapping[str, str]) -> Account:
+    with atomic():
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        name_in_notice = str(locked)
+        locked.name = connection.identity.name
+        locked.config = {
+            **locked.config,
+            **connection.config,
+            CONNECTED_WITH: _public_answers(locked.platform, answers),
+        }
+        locked.reconnect_reason = ""
+        store_credentials(locked, connection)
+        locked.save()
+    alerts.over(RECONNECT_NOTICE, name_in_notice)
+    blocks.lift(account.block_key, BlockKind.RECONNECT)
+    account.refresh_from_db()
+    return account
+
+
+def _public_answers(platform: str, answers: Mapping[str, str]) -> dict[str, str]:
+    fields = {field.name for field in registry.get(platform).connect_fields if not field.secret}
+    return {name: answer.strip() for name, answer in answers.items() if name in fields and answer.strip()}
+
+
+def _why_not_deleted(account: Account, effects: DeletionEffects) -> str:
+    count = len(effects.posts)
+    drafts = f" {len(effects.drafts)} more name it in a draft." if effects.drafts else ""
+    return (
+        f"{account} cannot be deleted: {count} {'post goes' if count == 1 else 'posts go'} out to it or "
+        f"{'has' if count == 1 else 'have'} done so.{drafts} Disable it, or delete those posts first."
+    )
+
+
+def _label(account: Account) -> str:
+    known = registry.platforms()
+    return known[account.platform].label if account.platform in known else account.platform
+
+
+def _sentence(error: PublishError, label: str) -> str:
+    said = words.sentence(error.code, error.params, label)
+    return f"{said} ({' '.join(error.detail.split())})" if error.detail else said

@@ -1,0 +1,173 @@
+"""Storing uploads and rendering them for a platform.
+
+Owns the files of Media and MediaVariant until ``media_retention`` takes them away. Judges uploads by their header only;
+decoding happens in a process of its own, called from workers outside of any transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from django.core.files.base import ContentFile, File
+from django.db import IntegrityError
+
+from posts import conf
+from posts.media.inspect import EXTENSIONS, Picture, PictureRefused, inspect_picture
+from posts.media.plan import ImpossibleError, RenderSpec, plan_rendering
+from posts.media.render import DamagedPicture, RenderError, render
+from posts.models import Media, MediaVariant, PostMedia
+from posts.publishing.capabilities import ImageLimits
+from posts.publishing.errors import ContentRejected, Temporary
+from posts.publishing.types import MediaFile
+from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.media_retention import delete_files, delete_unneeded
+from posts.transactions import refuse_in_transaction
+from queue_app.database import atomic
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+__all__ = ["delete_unneeded", "discard_upload", "media_file", "store_upload", "variant_for"]
+
+logger = logging.getLogger("socialq.posts")
+
+NAME_MAX_CHARACTERS = 255
+
+
+def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -> Media:
+    """Check a picture by its header, store it under a random name and return it. ``file`` is seekable.
+
+    Raises ValidationFailed (field ``media``), which names the file, what is in it and what is allowed. Call it outside
+    any transaction: writing a large file takes a while.
+    """
+    name = _clean_name(original_name)
+    stream = cast("BinaryIO", file.open("rb"))  # a File reads and seeks as one
+    try:
+        picture = inspect_picture(stream, name, max_bytes=conf.get("MEDIA_MAX_BYTES"))
+    except PictureRefused as error:
+        raise ValidationFailed([Problem("media", str(error))]) from None
+    stream.seek(0)
+    media = Media(
+        owner=owner,
+        original_name=name,
+        mime_type=picture.mime_type,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=picture.size_bytes,
+        sha256=hashlib.file_digest(stream, "sha256").hexdigest(),
+    )
+    stream.seek(0)
+    media.file.save("", file, save=False)
+    try:
+        media.save()
+    except BaseException:
+        media.file.delete(save=False)
+        raise
+    return media
+
+
+def discard_upload(media: Media) -> None:
+    """Delete an upload that no post uses, with its file. Raises Refused if one does."""
+    with atomic():
+        Media.objects.select_for_update().filter(pk=media.pk).first()
+        if PostMedia.objects.filter(media=media).exists():
+            raise Refused(f"{media} is used by a post; take it off the post first.")
+        delete_files(media)
+        media.delete()
+
+
+def variant_for(media: Media, limits: ImageLimits) -> MediaVariant:
+    """Return ``media`` rendered to keep ``limits``; made once and kept.
+
+    Raises ContentRejected (``media_gone``, ``media_unusable``), where trying again would change nothing, or Temporary
+    (``media_unreadable``). For workers, outside any transaction.
+    """
+    refuse_in_transaction("A picture would be rendered")
+    source = _source(media)
+    picture = _facts(media, source)
+    try:
+        spec = plan_rendering(picture, limits)
+    except ImpossibleError as error:
+        raise _unusable(media, error) from None
+    kept = MediaVariant.objects.filter(media=media, spec_hash=spec.spec_hash).first()
+    if kept is not None and kept.file.storage.exists(kept.file.name or ""):
+        return kept
+    try:
+        rendering = render(source, spec)
+    except RenderError as error:
+        if isinstance(error, DamagedPicture):
+            logger.warning("picture damaged", extra={"media": media.pk, "detail": error.detail})
+        raise _unusable(media, error) from None
+    return _keep(media, spec, rendering, kept)
+
+
+def media_file(post_media: PostMedia, limits: ImageLimits) -> MediaFile:
+    """Return a post's picture as a platform takes it, rendered to keep ``limits``. Raises what ``variant_for`` raises.
+
+    Its key is the upload's own id, so it is the same on every execution.
+    """
+    variant = variant_for(post_media.media, limits)
+    return MediaFile(
+        key=post_media.media.uuid.hex,
+        filename=f"picture-{post_media.position + 1}{EXTENSIONS[variant.mime_type]}",
+        mime_type=variant.mime_type,
+        width=variant.width,
+        height=variant.height,
+        size_bytes=variant.size_bytes,
+        alt_text=post_media.alt_text or post_media.media.alt_text,
+        read=lambda: _read(variant),
+    )
+
+
+def _clean_name(name: str) -> str:
+    """Return the last part of a file name from outside, printable and not too long; for people, never a path."""
+    last = PurePosixPath(name.replace("\\", "/").replace("\0", "")).name
+    return "".join(sign if sign.isprintable() else "_" for sign in last)[:NAME_MAX_CHARACTERS] or "picture"
+
+
+def _source(media: Media) -> bytes:
+    if media.file_deleted_at is not None:
+        raise ContentRejected("media_gone", field="media", name=media.original_name)
+    try:
+        with media.file.open("rb") as file:
+            source: bytes = file.read()
+    except OSError as error:  # a folder that is not mounted comes back
+        raise Temporary("media_unreadable", detail=error.strerror or "") from None
+    return source
+
+
+def _facts(media: Media, source: bytes) -> Picture:
+    try:
+        return inspect_picture(BytesIO(source), media.original_name, max_bytes=len(source))
+    except PictureRefused as error:  # the file on the disk is not the one that was checked
+        raise _unusable(media, error) from None
+
+
+def _unusable(media: Media, error: Exception) -> ContentRejected:
+    return ContentRejected("media_unusable", field="media", name=media.original_name, reason=str(error))
+
+
+def _keep(media: Media, spec: RenderSpec, rendering: bytes, lost: MediaVariant | None) -> MediaVariant:
+    """Store a rendering; where another worker was faster, take its one. ``lost`` is a row whose file is gone."""
+    picture = inspect_picture(BytesIO(rendering), media.original_name, max_bytes=spec.max_bytes)
+    variant = lost or MediaVariant(media=media, spec_hash=spec.spec_hash)
+    variant.mime_type, variant.size_bytes = picture.mime_type, picture.size_bytes
+    variant.width, variant.height = picture.width, picture.height
+    variant.file.save("", ContentFile(rendering), save=False)
+    try:
+        with atomic():
+            variant.save()
+    except IntegrityError:
+        variant.file.delete(save=False)
+        return MediaVariant.objects.get(media=media, spec_hash=spec.spec_hash)
+    return variant
+
+
+def _read(variant: MediaVariant) -> bytes:
+    with variant.file.open("rb") as file:
+        content: bytes = file.read()
+    return content

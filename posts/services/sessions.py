@@ -1,0 +1,162 @@
+"""What a platform works with for one account, and keeping its login fresh.
+
+Owns opening, refreshing and storing credentials. Refreshing is single-flight: a lease on the account lets one process
+ask, and its fence makes a late answer write nothing. No call to a platform happens inside a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from posts import conf, credentials
+from posts.models import Account
+from posts.publishing import registry
+from posts.publishing.errors import ReconnectNeeded, Temporary, Unreachable
+from posts.publishing.http import Http
+from posts.publishing.platform import Session
+from posts.publishing.types import Connection, Json, MediaFile
+from posts.services.errors import ServiceError
+from posts.transactions import in_transaction
+from queue_app import clock
+from queue_app.database import atomic
+from queue_app.failpoints import failpoint
+
+REFRESH_AHEAD = timedelta(minutes=5)
+STILL_USABLE = timedelta(seconds=30)
+LEASE_MARGIN_SECONDS = 30  # beside the time that the call itself may take
+
+
+class RefreshBusy(ServiceError):
+    """Another process is refreshing the account's login until ``until`` at the latest; try again then."""
+
+    def __init__(self, account: Account, until: datetime) -> None:
+        super().__init__(f"The login of {account} is being renewed by another process; try again in a moment.")
+        self.until = until
+
+
+def session_for(account: Account, *, media: Iterable[MediaFile] = ()) -> Session:
+    """Return what a platform works with for ``account``; its HTTP refuses to work inside a transaction.
+
+    ``media`` are the rendered pictures that ``commit`` may send. Raises ReconnectNeeded if the stored credentials
+    cannot be opened with the site's keys.
+    """
+    opened: Json = {}
+    if account.sealed_credentials:
+        try:
+            opened = credentials.unseal(account.uuid, account.sealed_credentials)
+        except credentials.CannotOpen as error:
+            raise ReconnectNeeded("credentials_unreadable", detail=str(error)) from None
+    return new_session(opened, account.config, media=media)
+
+
+def new_session(opened: Json, config: Json, *, media: Iterable[MediaFile] = ()) -> Session:
+    """Return a session with these credentials under the site's settings; every string in them is kept out of errors."""
+    http = Http(
+        allow_private=conf.get("ALLOW_PRIVATE_NETWORKS"),
+        timeout_seconds=conf.get("HTTP_TIMEOUT_SECONDS"),
+        refuse_when=in_transaction,
+        secrets=_strings(opened),
+    )
+    pictures = {picture.key: picture for picture in media}
+    return Session(http=http, credentials=opened, config=config, now=clock.now, media=pictures)
+
+
+def ensure_fresh(account: Account) -> Account:
+    """Refresh the login of ``account``, in place, if it ends within five minutes; return the account.
+
+    While it can still be used, another process's refresh or a fault of the server is no reason to wait. Raises
+    RefreshBusy and every PublishError of ``refresh``.
+    """
+    ends_at = account.credentials_expire_at
+    if ends_at is None or not registry.get(account.platform).refreshes:
+        return account
+    now = clock.now()
+    if now < ends_at - REFRESH_AHEAD:
+        return account
+    try:
+        return refresh_credentials(account, seen_version=account.credentials_version)
+    except (RefreshBusy, Unreachable, Temporary):
+        if now >= ends_at - STILL_USABLE:
+            raise
+        return account
+
+
+def refresh_credentials(account: Account, *, seen_version: int) -> Account:
+    """Refresh the login unless it is newer than ``seen_version`` already; brings ``account`` up to date, in place.
+
+    Only one process asks the platform at a time; the others get RefreshBusy. Raises every PublishError of the
+    platform's ``refresh``. Call it outside any transaction.
+    """
+    fence = _take_lease(account, seen_version)
+    if fence is None:
+        account.refresh_from_db()
+        return account
+    try:
+        connection = registry.get(account.platform).refresh(session_for(account))
+        if connection.identity.id != account.identity_id:
+            raise ReconnectNeeded("identity_changed", identity=connection.identity.name)
+        failpoint("during_refresh")
+    except BaseException:
+        _mine(account, fence).update(refresh_lease_until=None)
+        raise
+    _store_refreshed(account, connection, fence)
+    account.refresh_from_db()
+    return account
+
+
+def store_credentials(account: Account, connection: Connection) -> None:
+    """Put the credentials of ``connection`` on ``account`` (not saved) as a new version; ends any refresh under way."""
+    account.sealed_credentials = credentials.seal(account.uuid, connection.credentials)
+    account.key_fingerprint = credentials.fingerprint()
+    account.credentials_version += 1
+    account.credentials_expire_at = connection.expires_at
+    account.refresh_fence += 1
+    account.refresh_lease_until = None
+
+
+def _take_lease(account: Account, seen_version: int) -> int | None:
+    """Return the fence of a new lease, ``None`` if the credentials are newer than ``seen_version``."""
+    with atomic():
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        if locked.credentials_version != seen_version:
+            return None
+        now = clock.now()
+        if locked.refresh_lease_until is not None and locked.refresh_lease_until > now:
+            raise RefreshBusy(account, locked.refresh_lease_until)
+        lease = timedelta(seconds=conf.get("HTTP_TIMEOUT_SECONDS") + LEASE_MARGIN_SECONDS)
+        locked.refresh_fence += 1
+        locked.refresh_lease_until = now + lease
+        locked.save(update_fields=["refresh_fence", "refresh_lease_until"])
+    account.refresh_from_db()
+    return locked.refresh_fence
+
+
+def _store_refreshed(account: Account, connection: Connection, fence: int) -> None:
+    """Write the refreshed credentials if the lease is still ours. What the answer left out stays as it was."""
+    with atomic():
+        locked = _mine(account, fence).select_for_update().first()
+        if locked is None:
+            return
+        known = credentials.unseal(locked.uuid, locked.sealed_credentials)
+        fresh = {name: value for name, value in connection.credentials.items() if value not in (None, "")}
+        locked.config = {**locked.config, **connection.config}
+        store_credentials(locked, Connection(connection.identity, known | fresh, expires_at=connection.expires_at))
+        locked.save()
+
+
+def _mine(account: Account, fence: int) -> QuerySet[Account]:
+    return Account.objects.filter(pk=account.pk, refresh_fence=fence)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
