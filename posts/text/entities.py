@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-import linkify_it  # type: ignore[import-untyped]  # the package has no annotations
+import linkify_it
 import regex
 
 from posts.text.counting import count, utf8_length, utf16_length
