@@ -1,0 +1,184 @@
+"""Operator actions on a list: each counts what it will do, names what it skips and why, asks, and is in the history.
+
+Owns the confirmation and the loop. What an action does is its own business, through a service or ``queue_app.api``.
+An action is reached by POST alone and checks its permission itself, so a form made by hand gets 403.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.text import capfirst
+
+from queue_app.admin import history
+from queue_app.database import atomic
+
+SHOWN = 20
+CONFIRMED, NEXT = "confirmed", "next"
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+else:
+    AnyModelAdmin = admin.ModelAdmin
+
+Skipped = list[tuple[Any, str]]
+
+
+class ConfirmedAction:
+    """One action. ``label`` is its imperative, ``done`` the participle for the message and the history.
+
+    ``permission`` is "app.codename". ``refusals`` are the exceptions whose text tells the person why a row was left
+    alone. ``form_class`` asks for more; ``warning`` stands above the button.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    done: ClassVar[str]
+    permission: ClassVar[str]
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    form_class: ClassVar[type[forms.Form] | None] = None
+    warning: ClassVar[str] = ""
+    flag: ClassVar[int] = CHANGE
+
+    def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
+        """Return the form of the confirmation page, or ``None`` if nothing is asked."""
+        if self.form_class is None:
+            return None
+        return self.form_class(request.POST) if bound else self.form_class()
+
+    def warning_for(self, rows: Sequence[Any]) -> str:
+        """Return what the person must know before confirming, "" if nothing."""
+        return self.warning
+
+    def why_not(self, row: Any, request: HttpRequest) -> str:
+        """Return why ``row`` must be skipped, "" if it need not."""
+        return ""
+
+    def perform(self, row: Any, request: HttpRequest, answers: dict[str, Any]) -> str:
+        """Do it to one row, inside a transaction; return a note for the history ("" for none)."""
+        raise NotImplementedError
+
+    def perform_all(self, rows: Sequence[Any], request: HttpRequest, answers: dict[str, Any]) -> tuple[int, Skipped]:
+        """Do it to every row, each in a transaction with its line in the history; return how many, and the refused."""
+        count, refused = 0, []
+        for row in rows:
+            try:
+                with atomic():
+                    key, name = row.pk, str(row)
+                    note = self.perform(row, request, answers)
+                    line = capfirst(self.done) + (f": {note}" if note else ".")
+                    history.record(request, row, self.flag, line, key=key, name=name)
+            except self.refusals as refusal:
+                refused.append((row, str(refusal)))
+            else:
+                count += 1
+        return count, refused
+
+
+class ConfirmedActionsMixin(AnyModelAdmin):
+    """Gives a ModelAdmin its ``confirmed_actions``, and its pages the buttons that start them."""
+
+    confirmed_actions: ClassVar[Sequence[type[ConfirmedAction]]] = ()
+    confirmation_template: ClassVar[str] = "queue_app/admin/confirmation.html"
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions that this person may use; Django's own deletion is not among them."""
+        return {
+            kind.name: (_runner(kind), kind.name, kind.label)
+            for kind in self.confirmed_actions
+            if request.user.has_perm(kind.permission)
+        }
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Refuse, with 403, an action that the person may not use, before anything else looks at it."""
+        if request.method == "POST":
+            wanted = set(request.POST.getlist("action"))
+            refused = [kind for kind in self.confirmed_actions if not request.user.has_perm(kind.permission)]
+            if any(kind.name in wanted for kind in refused):
+                raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def buttons_for(self, request: HttpRequest, row: Model) -> list[dict[str, str]]:
+        """Return name and label of every action that would not skip ``row``, for the buttons of its page."""
+        return [
+            {"name": kind.name, "label": kind.label}
+            for kind in self.confirmed_actions
+            if request.user.has_perm(kind.permission) and not kind().why_not(row, request)
+        ]
+
+    def run_action(self, kind: type[ConfirmedAction], request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:
+        """Ask, or do it once it has been confirmed."""
+        action = kind()
+        able: list[Any] = []
+        skipped: Skipped = []
+        for row in rows:
+            why = action.why_not(row, request)
+            if why:
+                skipped.append((row, why))
+            else:
+                able.append(row)
+        confirmed = CONFIRMED in request.POST
+        form = action.form(request, able, bound=confirmed)
+        if not able or not confirmed or (form is not None and not form.is_valid()):
+            return self._ask(action, request, able, skipped, form)
+        count, refused = action.perform_all(able, request, form.cleaned_data if form is not None else {})
+        self._report(action, request, count, [*skipped, *refused])
+        return HttpResponseRedirect(_next(request) or request.get_full_path())
+
+    def _ask(
+        self, action: ConfirmedAction, request: HttpRequest, able: list[Any], skipped: Skipped, form: forms.Form | None
+    ) -> HttpResponse:
+        names = self.opts.verbose_name if len(able) == 1 else self.opts.verbose_name_plural
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": action.label,
+            "question": f"{action.label}: {len(able)} {names}",
+            "action": action,
+            "warning": action.warning_for(able),
+            "able": able[:SHOWN],
+            "able_count": len(able),
+            "able_more": max(len(able) - SHOWN, 0),
+            "skipped": skipped[:SHOWN],
+            "skipped_count": len(skipped),
+            "skipped_more": max(len(skipped) - SHOWN, 0),
+            "form": form,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "select_across": request.POST.get("select_across", "0"),
+            "next": _next(request),
+            "back": _next(request) or request.get_full_path(),
+        }
+        return TemplateResponse(request, self.confirmation_template, context)
+
+    def _report(self, action: ConfirmedAction, request: HttpRequest, count: int, skipped: Skipped) -> None:
+        if count:
+            names = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
+            self.message_user(request, f"{count} {names} {action.done}.", messages.SUCCESS)
+        if skipped:
+            parts = "; ".join(f"{row}: {why}" for row, why in skipped[:SHOWN])
+            more = f"; +{len(skipped) - SHOWN}" if len(skipped) > SHOWN else ""
+            self.message_user(request, f"{len(skipped)} skipped – {parts}{more}", messages.WARNING)
+
+
+def _runner(kind: type[ConfirmedAction]) -> Any:
+    def run(modeladmin: ConfirmedActionsMixin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:
+        return modeladmin.run_action(kind, request, rows)
+
+    return run
+
+
+def _next(request: HttpRequest) -> str:
+    """Return where to go afterwards, if the form says so and it is a page of this site."""
+    url = request.POST.get(NEXT, "")
+    return url if url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure()) else ""

@@ -1,0 +1,199 @@
+"""What is kept from running, and why; placing a pause and lifting one, each after a question."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, DELETION
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from queue_app import blocks, clock, registry
+from queue_app.admin import display, history
+from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.pages import ReadOnlyAdmin
+from queue_app.database import atomic
+from queue_app.models import Block, BlockKind, Job
+from queue_app.states import JobState
+
+LIFTED_BY_HAND = (BlockKind.PAUSE, BlockKind.RATE_LIMIT)
+
+
+class PauseForm(forms.Form):
+    """What to pause, why, and until when."""
+
+    key = forms.CharField(
+        label=_("Pause"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"list": "block-keys", "autocomplete": "off"}),
+        help_text=_("“all”, or one key: queue:default, type:posts.publish, account:7, platform:bluesky."),
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=300, required=False, help_text=_("Shown where a job waits."))
+    until = forms.DateTimeField(
+        label=_("Until"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = timezone.get_current_timezone_name()
+        self.fields["until"].help_text = _("%(zone)s. Empty: until somebody lifts it.") % {"zone": zone}
+
+    def clean_key(self) -> str:
+        """Return the key; refuse what is none."""
+        key: str = self.cleaned_data["key"].strip()
+        kind, separator, value = key.partition(":")
+        if key != blocks.EVERYTHING and not (separator and kind and value):
+            raise forms.ValidationError(_("A key is “all”, or a kind and a name such as account:7."))
+        return key
+
+    def clean_until(self) -> datetime | None:
+        """Return the end; refuse one that is over."""
+        until: datetime | None = self.cleaned_data["until"]
+        if until is not None and until <= clock.now():
+            raise forms.ValidationError(_("This time is over: choose one to come, or leave it empty."))
+        return until
+
+
+def key_choices() -> list[str]:
+    """Return the keys that can be offered: everything, the queues, the types, and those of waiting jobs."""
+    waiting = Job.objects.filter(state=JobState.PENDING)
+    queues = waiting.order_by("queue").values_list("queue", flat=True).distinct()
+    types = sorted(name for name, kind in registry.known().items() if not kind.internal)
+    newest = waiting.order_by("-id").values_list("keys", flat=True)[:200]
+    own = sorted({key for keys in newest for key in keys})
+    names = dict.fromkeys(["default", *queues])
+    return [blocks.EVERYTHING, *(f"queue:{name}" for name in names), *(f"type:{name}" for name in types), *own]
+
+
+class Lift(ConfirmedAction):
+    """End pauses, and limits that a platform asked for."""
+
+    name, label, done = "lift", "Lift", "lifted; what waited runs again"
+    permission = "queue_app.delete_block"
+    flag = DELETION
+
+    def why_not(self, row: Block, request: HttpRequest) -> str:
+        """Skip what its own page ends: reconnecting or enabling the account."""
+        if row.kind in LIFTED_BY_HAND:
+            return ""
+        return "it ends when the account is reconnected or enabled"
+
+    def warning_for(self, rows: Any) -> str:
+        """Warn of asking a platform before its time."""
+        early = any(row.kind == BlockKind.RATE_LIMIT for row in rows)
+        return "A platform asked to wait: going on early may make it wait longer." if early else ""
+
+    def perform(self, row: Block, request: HttpRequest, answers: dict[str, Any]) -> str:
+        """Lift it and let its jobs go."""
+        freed = blocks.lift(row.key, BlockKind(row.kind))
+        return f"{row.key}, {freed} jobs let go"
+
+
+@admin.register(Block)
+class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
+    """Blocks: pauses are placed and lifted here, the others are shown."""
+
+    page_template = "queue_app/admin/block.html"
+    empty_hint = "Nothing is paused, limited or blocked."
+    confirmed_actions = [Lift]
+    list_display = ["key", "kind_badge", "reason", "ends", "actor", "since", "parked"]
+    list_filter = ["kind"]
+    search_fields = ["key", "reason"]
+    ordering = ["key"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Block]:
+        """Return the blocks with how many jobs wait under each."""
+        parked = Job.objects.filter(parked_by=OuterRef("key")).order_by().values("parked_by").annotate(n=Count("id"))
+        rows: QuerySet[Block] = super().get_queryset(request)
+        return rows.annotate(parked_jobs=Coalesce(Subquery(parked.values("n")), 0, output_field=IntegerField()))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever may add blocks places pauses."""
+        return request.user.has_perm("queue_app.add_block")
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def kind_badge(self, block: Block) -> SafeString:
+        """Return the kind with its icon."""
+        return display.badge(block.kind, block.get_kind_display().capitalize())
+
+    @admin.display(description=_("until"), ordering="until")
+    def ends(self, block: Block) -> SafeString | str:
+        """Return its end."""
+        return display.moment(block.until) if block.until else str(_("it is lifted"))
+
+    @admin.display(description=_("since"), ordering="created_at")
+    def since(self, block: Block) -> SafeString | str:
+        """Return since when it holds."""
+        return display.moment(block.created_at)
+
+    @admin.display(description=_("jobs waiting"), ordering="parked_jobs")
+    def parked(self, block: Any) -> int:
+        """Return how many jobs have met it and wait; those due later are not counted."""
+        return int(block.parked_jobs)
+
+    def page_context(self, request: HttpRequest, row: Block) -> dict[str, Any]:
+        """Return the kind, the number of waiting jobs and the buttons."""
+        return {
+            "kind": self.kind_badge(row),
+            "parked": self.parked(row),
+            "buttons": self.buttons_for(request, row),
+        }
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask what to pause, ask again, then place the pause."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = PauseForm(request.POST or None, initial={"key": request.GET.get("key")})
+        sure = form.is_bound and form.is_valid()
+        if sure and "confirmed" in request.POST:
+            return self._place(request, form.cleaned_data)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Pause",
+            "form": form,
+            "sure": sure,
+            "keys": key_choices(),
+            "media": self.media,
+            "waiting": self._waiting(form.cleaned_data["key"]) if sure else 0,
+        }
+        return TemplateResponse(request, "queue_app/admin/pause.html", context)
+
+    def _waiting(self, key: str) -> int:
+        """Return how many waiting jobs the key covers; those with keys of their own are counted among the newest."""
+        waiting = Job.objects.filter(state=JobState.PENDING).exclude(type__startswith="queue_app.")
+        kind, _separator, value = key.partition(":")
+        if key == blocks.EVERYTHING:
+            return waiting.count()
+        if kind in ("queue", "type"):
+            return waiting.filter(**{kind: value}).count()
+        return sum(key in keys for keys in waiting.values_list("keys", flat=True).iterator())
+
+    def _place(self, request: HttpRequest, answers: dict[str, Any]) -> HttpResponse:
+        with atomic():
+            block = blocks.place(
+                answers["key"],
+                BlockKind.PAUSE,
+                now=clock.now(),
+                reason=answers["reason"],
+                until=answers["until"],
+                actor=request.user.get_username(),
+            )
+            history.record(request, block, ADDITION, f"Paused {block.key}.")
+        self.message_user(request, f"{block.key} is paused: nothing of it starts until it is lifted.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:queue_app_block_changelist"))

@@ -1,0 +1,78 @@
+"""A page that shows one row and changes nothing, in place of Django's form; the base of every list here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.forms import Media
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+else:
+    AnyModelAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(AnyModelAdmin):
+    """A list and pages to read. ``page_template`` shows one row; ``empty_hint`` says what to do where there is none."""
+
+    page_template: ClassVar[str]
+    empty_hint: ClassVar[str] = ""
+    show_full_result_count = False
+    change_list_template = "queue_app/admin/change_list.html"
+
+    @property
+    def media(self) -> Media:
+        """Return the admin's own files and our style sheet."""
+        return super().media + Media(css={"all": ["queue_app/admin.css"]})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nothing is added by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is edited by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is deleted by hand."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, with the hint for an empty one."""
+        context = {"title": str(self.opts.verbose_name_plural).capitalize(), "empty_hint": self.empty_hint}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Return what ``page_template`` needs beside the row, which it has as ``row``."""
+        return {}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show one row. A POST is refused: actions go to the list."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            self.message_user(request, f"There is no {self.opts.verbose_name} {object_id} any more.", messages.WARNING)
+            return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        if request.method == "POST" or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(row),
+            "row": row,
+            "original": row,
+            "media": self.media,
+            "is_popup": IS_POPUP_VAR in request.GET,
+            "has_view_permission": True,
+            **self.page_context(request, row),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, self.page_template, context)

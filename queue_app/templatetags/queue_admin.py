@@ -1,0 +1,38 @@
+"""Template tags of the queue's admin pages: icons, badges, times. They render what they are given and read nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from queue_app import explain
+from queue_app.admin import display
+
+register = template.Library()
+
+register.simple_tag(display.icon, name="icon")
+register.simple_tag(display.badge, name="badge")
+register.simple_tag(display.moment, name="moment")
+register.simple_tag(display.exact_moment, name="exact_moment")
+register.filter("duration", display.duration)
+register.filter("reason_words", explain.words)
+
+
+@register.simple_tag
+def queue_admin_styles() -> SafeString:
+    """Return the link to the style sheet of these pages."""
+    return format_html('<link rel="stylesheet" href="{}">', static("queue_app/admin.css"))
+
+
+@register.simple_tag
+def state_badge(row: Any) -> SafeString:
+    """Return the badge of a row's ``state``, ``status`` or ``outcome``, whichever it has."""
+    for field in ("state", "status", "outcome"):
+        value = getattr(row, field, None)
+        if value is not None:
+            return display.badge(value, getattr(row, f"get_{field}_display")().capitalize())
+    raise TypeError(f"{type(row).__name__} has no state")
