@@ -1,13 +1,11 @@
 """What a service refuses, in words for people: what happened, to what, and what to do next; one line each.
 
-    ServiceError
-    ├── NotAllowed         this person may not do that to this thing
-    ├── Conflict           somebody else was faster; look again
-    ├── Refused            the state of the thing forbids it
-    └── ValidationFailed   what was entered cannot be published; ``problems`` says why, one by one
+ServiceError
+├── NotAllowed         this person may not do that to this thing
+├── Conflict           somebody else was faster; look again
+├── Refused            the state of the thing forbids it
+└── ValidationFailed   what was entered cannot be published; ``problems`` says why, one by one
 """
-
-# ruff: noqa: N818 - these are answers, named by what happened
 
 from __future__ import annotations
 

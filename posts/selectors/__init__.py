@@ -1,0 +1,1 @@
+"""Reads of posts for the admin, the commands and the API. Nothing here writes."""

@@ -1,0 +1,121 @@
+"""Which posts a person sees, and one post with everything that is shown of it. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post
+from posts.selectors import deliveries
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    Person = User | AnonymousUser
+
+SEE_ALL = "posts.view_all_posts"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """A delivery as people see it. ``account`` is the account's id. ``attempts`` counts executions so far, ``None`` if
+    that was forgotten with a purged job."""
+
+    id: int
+    account: int
+    account_name: str
+    platform: str
+    status: str
+    status_label: str
+    url: str
+    attempts: int | None
+    published_at: datetime | None
+    explanation: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostDetail:
+    """A post as people see it, with its deliveries by platform and account."""
+
+    id: int
+    status: str
+    status_label: str
+    text: str
+    scheduled_at: datetime | None
+    wall_time: str
+    timezone: str
+    deliveries: tuple[DeliveryDetail, ...]
+
+
+def visible_posts(person: Person) -> QuerySet[Post]:
+    """Return the posts that ``person`` may see: their own, or all with the permission ``posts.view_all_posts``."""
+    return Post.objects.all() if person.has_perm(SEE_ALL) else Post.objects.filter(owner=person.pk or 0)
+
+
+def usable_accounts(person: Person | None) -> QuerySet[Account]:
+    """Return the accounts that ``person`` may post to: shared ones, their own, or all with the permission.
+
+    ``None`` is the site itself. Accounts that are disabled or must be reconnected are among them.
+    """
+    return Account.objects.filter(_shared_or_own(person))
+
+
+def usable_media(person: Person | None) -> QuerySet[Media]:
+    """Return the uploads that ``person`` may attach, by the rule of ``usable_accounts``."""
+    return Media.objects.filter(_shared_or_own(person))
+
+
+def may_see(person: Person, owner_id: int | None) -> bool:
+    """Say whether ``person`` may see a post of the owner ``owner_id``."""
+    return person.has_perm(SEE_ALL) or (owner_id is not None and owner_id == person.pk)
+
+
+def post_detail(post_id: int) -> PostDetail | None:
+    """Return the post with its deliveries and why each stands where it does; ``None`` if there is no such post."""
+    shown = Delivery.objects.select_related("account", "job", "post").order_by("account__platform", "account__name")
+    post = Post.objects.prefetch_related(Prefetch("deliveries", shown)).filter(pk=post_id).first()
+    if post is None:
+        return None
+    return PostDetail(
+        id=post.pk,
+        status=post.status,
+        status_label=post.get_status_display(),
+        text=post.text,
+        scheduled_at=post.scheduled_at,
+        wall_time=post.wall_time,
+        timezone=post.timezone,
+        deliveries=tuple(_detail(delivery) for delivery in post.deliveries.all()),
+    )
+
+
+def _detail(delivery: Delivery) -> DeliveryDetail:
+    account = delivery.account
+    return DeliveryDetail(
+        id=delivery.pk,
+        account=account.pk,
+        account_name=account.name,
+        platform=account.platform,
+        status=delivery.status,
+        status_label=delivery.get_status_display(),
+        url=delivery.url,
+        attempts=_attempts(delivery),
+        published_at=delivery.published_at,
+        explanation=deliveries.explanation(delivery),
+        next_step=deliveries.next_step(delivery),
+    )
+
+
+def _attempts(delivery: Delivery) -> int | None:
+    if delivery.job is not None:
+        return delivery.job.attempts
+    return 0 if delivery.status == DeliveryStatus.DRAFT else None
+
+
+def _shared_or_own(person: Person | None) -> Q:
+    if person is None or person.has_perm(SEE_ALL):
+        return Q()
+    return Q(owner=None) | Q(owner=person.pk)

@@ -1,0 +1,194 @@
+"""Writing and editing a post: its fields, pictures and accounts, in one transaction.
+
+A draft may break the platforms' limits; a scheduled post may not, and keeps its time when it is edited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia
+from posts.selectors.posts import usable_accounts, usable_media
+from posts.services import access, queueing
+from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.status import sync_post_status
+from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
+from queue_app import clock
+from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+WAITING = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+_NO_OWN_TEXTS: Mapping[int, str] = MappingProxyType({})
+
+
+def save_draft(
+    *,
+    post: Post | None,
+    owner: User | None,
+    text: str,
+    account_ids: Sequence[int],
+    media: Sequence[tuple[int, str]],
+    own_texts: Mapping[int, str] = _NO_OWN_TEXTS,
+    language: str = "",
+    timezone: str = "",
+    priority: int = 5,
+    expires_at: datetime | None = None,
+    expected_version: int | None = None,
+    actor: User | None = None,
+) -> Post:
+    """Write a new post (``post`` is ``None``) or edit one that has not been sent; return it as stored.
+
+    ``media`` are (id, alt text) in order; ``own_texts`` are texts by account id, a blank one means the post's.
+    ``owner`` is set once. A scheduled post keeps its time: it is validated again, added accounts are queued, removed
+    ones cancelled. Raises ValidationFailed, Refused, Conflict (``expected_version`` is not the stored one), NotAllowed.
+    """
+    access.require(actor, "change_post" if post else "add_post", post)
+    fields = {"text": text, "language": language.strip(), "timezone": timezone.strip()}
+    problems = _field_problems(**fields, priority=priority, expires_at=expires_at)
+    problems += _text_problems([*own_texts.values(), *(alt_text for _, alt_text in media)])
+    with queueing.one_transaction():
+        stored = _editable(post, expected_version) if post is not None else Post(owner=owner)
+        accounts = _chosen_accounts(account_ids, stored, actor or owner, problems)
+        pictures = _chosen_media([media_id for media_id, _ in media], stored, actor or owner, problems)
+        if problems:
+            raise ValidationFailed(problems)
+        is_timed_anew = (stored.priority, stored.expires_at) != (priority, expires_at)
+        for name, value in fields.items():
+            setattr(stored, name, value)
+        stored.priority, stored.expires_at = priority, expires_at
+        stored.version += 1
+        stored.save()
+        _set_pictures(stored, [(picture, alt_text) for picture, (_, alt_text) in zip(pictures, media, strict=True)])
+        is_waiting = Delivery.objects.filter(post=stored, status__in=WAITING).exists()
+        added = _set_accounts(stored, accounts, own_texts, access.name_of(actor))
+        if is_waiting:
+            _keep_schedule(stored, added, access.name_of(actor), is_timed_anew=is_timed_anew)
+        sync_post_status(stored.pk)
+    stored.refresh_from_db()
+    return stored
+
+
+def _field_problems(
+    *, text: str, language: str, timezone: str, priority: int, expires_at: datetime | None
+) -> list[Problem]:
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise ValueError("expires_at needs a time zone")
+    problems = _text_problems([text])
+    if language and not _LANGUAGE.fullmatch(language):
+        problems.append(
+            Problem("language", f"“{language[:35]}” is not a language; write a code like en or pt-BR, or nothing")
+        )
+    if not PRIORITY_FIRST <= priority <= PRIORITY_LAST:
+        problems.append(
+            Problem("priority", f"Priority is {PRIORITY_FIRST} (first) to {PRIORITY_LAST} (last), not {priority}")
+        )
+    return problems + (zone_problems(timezone) if timezone else [])
+
+
+def _text_problems(texts: Sequence[str]) -> list[Problem]:
+    for text in texts:
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
+    return []
+
+
+def _editable(post: Post, expected_version: int | None) -> Post:
+    """Lock the post and return it as stored, if it may still be edited and is what the person saw."""
+    (stored,) = queueing.lock_posts([post.pk])
+    for delivery in queueing.deliveries_of(stored):
+        if delivery.status in SETTLED or queueing.may_be_live(delivery):
+            status = delivery.get_status_display().lower()
+            raise Refused(
+                f"Post {stored.pk} cannot be changed any more: on {shown(delivery.account)} it is {status}. "
+                "Write a new post instead"
+            )
+    if expected_version is not None and stored.version != expected_version:
+        raise Conflict(f"Post {stored.pk} was changed by somebody else meanwhile; open it again and repeat your change")
+    return stored
+
+
+def _chosen_accounts(ids: Sequence[int], post: Post, person: User | None, problems: list[Problem]) -> list[Account]:
+    """Return the accounts in order, each once; those that the post has already stay allowed."""
+    found = usable_accounts(person).in_bulk(ids)
+    if post.pk is not None:
+        found |= Account.objects.filter(deliveries__post=post).in_bulk(ids)
+    for account_id in ids:
+        if account_id not in found:
+            message = f"There is no account {account_id} that this post can use; choose one from the list of accounts"
+            problems.append(Problem("accounts", message))
+    return [found[account_id] for account_id in dict.fromkeys(ids) if account_id in found]
+
+
+def _chosen_media(ids: Sequence[int], post: Post, person: User | None, problems: list[Problem]) -> list[Media]:
+    """Return the pictures in order, locked, so that retention does not take their files away meanwhile."""
+    found = usable_media(person).in_bulk(ids)
+    if post.pk is not None:
+        found |= Media.objects.filter(post_media__post=post).in_bulk(ids)
+    found = {media.pk: media for media in Media.objects.select_for_update().filter(pk__in=found).order_by("pk")}
+    for place, media_id in enumerate(ids):
+        if media_id not in found:
+            problems.append(Problem("media", f"There is no picture {media_id} that this post can use; attach it again"))
+        elif media_id in ids[:place]:
+            name = found[media_id].original_name
+            problems.append(Problem("media", f"The picture “{name}” is attached twice; remove one of the two"))
+    return [found[media_id] for media_id in ids if media_id in found]
+
+
+def _set_pictures(post: Post, pictures: Sequence[tuple[Media, str]]) -> None:
+    post.post_media.exclude(media__in=[media for media, _ in pictures]).delete()
+    for position, (media, alt_text) in enumerate(pictures):
+        PostMedia.objects.update_or_create(
+            post=post, media=media, defaults={"position": position, "alt_text": alt_text.strip()}
+        )
+
+
+def _set_accounts(post: Post, accounts: Sequence[Account], own_texts: Mapping[int, str], actor: str) -> list[Delivery]:
+    """Make the post's deliveries those of ``accounts``; return the new ones. Jobs of others are cancelled."""
+    kept: dict[int, Delivery] = {}
+    for delivery in queueing.deliveries_of(post):
+        if delivery.account in accounts:
+            kept[delivery.account_id] = delivery
+            continue
+        if delivery.status in WAITING:
+            queueing.cancel_job_of(delivery, actor=actor)
+        delivery.delete()
+    added = []
+    for account in accounts:
+        own_text = own_texts.get(account.pk, "")
+        override = own_text if own_text.strip() else None
+        if account.pk in kept:
+            Delivery.objects.filter(pk=kept[account.pk].pk).update(text_override=override)
+        else:
+            keyed_at = clock.now()
+            added.append(Delivery.objects.create(post=post, account=account, text_override=override, keyed_at=keyed_at))
+    return added
+
+
+def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_timed_anew: bool) -> None:
+    """Validate a scheduled post anew, queue its new deliveries, and pass on a new priority or expiry to the others."""
+    deliveries = queueing.deliveries_of(post)
+    problems = content_problems(post, deliveries)
+    for delivery in added:
+        problems += account_problems(delivery.account)
+    if not deliveries:
+        problems.append(Problem("accounts", f"Post {post.pk} is scheduled: choose an account, or cancel it"))
+    now = clock.now()
+    at = max(post.scheduled_at or now, now)
+    if post.expires_at is not None and post.expires_at <= at:
+        message = f"Post {post.pk} would be dropped before it is due ({at:%Y-%m-%d %H:%M} UTC); choose a later end"
+        problems.append(Problem("expires_at", message))
+    if problems:
+        raise ValidationFailed(problems)
+    new, expires_at = {delivery.pk for delivery in added}, queueing.expiry_of(post, at)
+    for delivery in deliveries:
+        if delivery.pk in new:
+            queueing.queue_delivery(delivery, post, at=at, now=now, actor=actor)
+        elif is_timed_anew and delivery.job is not None:
+            queueing.move_delivery(delivery, post, at=delivery.job.run_at, expires_at=expires_at, actor=actor)

@@ -1,0 +1,112 @@
+"""Deliveries and their jobs: queue, move, cancel, and the locks that every service takes first.
+
+Owns the translation of the queue's refusals into words. Knows nothing of permissions, and judges no content. Lock
+order everywhere: jobs, ascending, then their posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from posts import conf
+from posts.models import Delivery, DeliveryStatus, Post
+from posts.services.errors import Conflict
+from queue_app import api
+from queue_app.database import atomic
+from queue_app.models import Job
+from queue_app.states import JobState
+from queue_app.transitions import LostRace
+
+PUBLISH = "posts.publish"
+# The reason of a job that a person stopped after its mark: what it sent may be live.
+STOPPED_MAY_BE_LIVE = "stopped_may_be_live"
+
+
+@contextmanager
+def one_transaction() -> Iterator[None]:
+    """Write all or nothing; a race lost to a worker or another person is a Conflict."""
+    try:
+        with atomic():
+            yield
+    except (LostRace, api.IllegalTransition, api.JobNotFound, api.DuplicateJob) as error:
+        raise Conflict(f"The post has just moved on ({error}); look at it again") from error
+
+
+def lock_posts(post_ids: Sequence[int]) -> list[Post]:
+    """Lock the posts and their jobs until the transaction ends; return the posts as stored, in the order asked for.
+
+    Raises Conflict if one is gone.
+    """
+    jobs = Delivery.objects.filter(post__in=post_ids, job__isnull=False).values("job")
+    list(Job.objects.select_for_update().filter(pk__in=jobs).order_by("pk").values_list("pk"))
+    stored = {post.pk: post for post in Post.objects.select_for_update().filter(pk__in=post_ids).order_by("pk")}
+    for post_id in post_ids:
+        if post_id not in stored:
+            raise Conflict(f"Post {post_id} no longer exists; somebody has deleted it")
+    return [stored[post_id] for post_id in post_ids]
+
+
+def deliveries_of(post: Post) -> list[Delivery]:
+    """Return the post's deliveries with accounts and jobs, oldest first."""
+    return list(Delivery.objects.filter(post=post).select_related("account", "job", "post").order_by("pk"))
+
+
+def may_be_live(delivery: Delivery) -> bool:
+    """Say whether sending ``delivery`` could make a second post, because nobody knows what became of the first."""
+    if delivery.status == DeliveryStatus.NEEDS_REVIEW:
+        return True
+    if delivery.status != DeliveryStatus.CANCELLED:
+        return False
+    # A purged job took its reason with it; the snapshot that was frozen at its mark is still there.
+    return delivery.job.reason == STOPPED_MAY_BE_LIVE if delivery.job is not None else delivery.snapshot is not None
+
+
+def expiry_of(post: Post, at: datetime) -> datetime:
+    """Return when a delivery of ``post`` that is due ``at`` is dropped."""
+    return post.expires_at or at + timedelta(hours=conf.get("EXPIRE_AFTER_HOURS"))
+
+
+def queue_delivery(delivery: Delivery, post: Post, *, at: datetime, now: datetime, actor: str) -> Job:
+    """Have ``delivery`` published ``at``: by its own job where that ended without a post, else by a new one."""
+    job, expires_at = delivery.job, expiry_of(post, at)
+    if job is not None:
+        job = api.retry(job.pk, actor=actor, expires_at=expires_at)
+        if at > now or job.priority != post.priority:
+            job = api.reschedule(job.pk, at, expires_at=expires_at, priority=post.priority, actor=actor)
+        return job
+    account = delivery.account
+    job = api.enqueue(
+        PUBLISH,
+        {"delivery_id": delivery.pk},
+        target_id=delivery.pk,
+        unique_key=f"delivery:{delivery.uuid.hex}",
+        keys=[account.block_key, f"platform:{account.platform}"],
+        run_at=at,
+        expires_at=expires_at,
+        priority=post.priority,
+        actor=actor,
+    )
+    Delivery.objects.filter(pk=delivery.pk).update(job=job, status=DeliveryStatus.SCHEDULED)
+    return job
+
+
+def move_delivery(delivery: Delivery, post: Post, *, at: datetime, expires_at: datetime, actor: str) -> None:
+    """Move a scheduled delivery to ``at``, with the post's priority. One that is held stays as it is."""
+    job = delivery.job
+    if job is not None and job.state == JobState.PENDING:
+        api.reschedule(job.pk, at, expires_at=expires_at, priority=post.priority, actor=actor)
+
+
+def cancel_job_of(delivery: Delivery, *, actor: str) -> bool:
+    """Cancel the delivery's job; false if it is already being sent."""
+    if delivery.job is None:
+        # Its job was deleted behind our back: nothing will ever run.
+        Delivery.objects.filter(pk=delivery.pk).update(status=DeliveryStatus.CANCELLED)
+        return True
+    try:
+        api.cancel(delivery.job.pk, actor=actor)
+    except api.MarkedJob:
+        return False
+    return True

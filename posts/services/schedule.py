@@ -1,0 +1,155 @@
+"""Scheduling, publishing now and rescheduling: a time for a post and a job for each delivery, in one commit."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from django.utils.timezone import get_default_timezone_name
+
+from posts.models import Delivery, DeliveryStatus, Post
+from posts.services import access, queueing
+from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.status import sync_post_status
+from posts.services.validation import problems_of, shown, zone_problems
+from queue_app import clock
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# A time that passed while the person was pressing the button means now.
+JUST_PASSED = timedelta(seconds=60)
+FARTHEST = timedelta(days=3653)
+
+STARTABLE = (DeliveryStatus.DRAFT, DeliveryStatus.CANCELLED, DeliveryStatus.EXPIRED, DeliveryStatus.FAILED)
+
+
+def schedule_post(
+    post: Post, *, at: datetime, wall_time: str = "", timezone: str = "", actor: User | None = None
+) -> Post:
+    """Have every account of a post that is not under way publish it ``at`` (aware); return it as stored.
+
+    ``wall_time`` (ISO, no offset) in the IANA zone ``timezone`` is what the person meant: the zone is else the post's
+    or the site's, the wall time follows from both, and ValueError says that it does not agree. At most a minute past
+    means now. Raises ValidationFailed, Refused, Conflict, NotAllowed.
+    """
+    access.require(actor, "schedule_post", post)
+    with queueing.one_transaction():
+        (stored,) = queueing.lock_posts([post.pk])
+        start(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
+    stored.refresh_from_db()
+    return stored
+
+
+def publish_now(post: Post, *, actor: User | None = None) -> Post:
+    """Publish a post now, whether it is a draft or scheduled for later; return it as stored.
+
+    Raises as ``schedule_post`` does.
+    """
+    access.require(actor, "publish_post", post)
+    with queueing.one_transaction():
+        (stored,) = queueing.lock_posts([post.pk])
+        if waiting(stored):
+            move(stored, clock.now(), actor=actor)
+        else:
+            start(stored, clock.now(), actor=actor)
+    stored.refresh_from_db()
+    return stored
+
+
+def reschedule_post(
+    post: Post, *, at: datetime, wall_time: str = "", timezone: str = "", actor: User | None = None
+) -> Post:
+    """Move what of a post is still waiting to ``at`` (aware); arguments and errors as for ``schedule_post``."""
+    access.require(actor, "reschedule_post", post)
+    with queueing.one_transaction():
+        (stored,) = queueing.lock_posts([post.pk])
+        move(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
+    stored.refresh_from_db()
+    return stored
+
+
+def waiting(post: Post) -> list[Delivery]:
+    """Return the deliveries of ``post`` that are scheduled and have not begun."""
+    return [found for found in queueing.deliveries_of(post) if found.status == DeliveryStatus.SCHEDULED]
+
+
+def start(post: Post, at: datetime, *, wall_time: str = "", timezone: str = "", actor: User | None) -> list[int]:
+    """Queue every delivery of a locked post for ``at``; return the jobs' ids."""
+    deliveries = queueing.deliveries_of(post)
+    for delivery in deliveries:
+        _require_startable(post, delivery)
+    now = clock.now()
+    at = _set_time(post, at, now, wall_time, timezone)
+    problems = problems_of(post, deliveries)
+    if problems:
+        raise ValidationFailed(problems)
+    name = access.name_of(actor)
+    jobs = [queueing.queue_delivery(delivery, post, at=at, now=now, actor=name) for delivery in deliveries]
+    sync_post_status(post.pk)
+    return [job.pk for job in jobs]
+
+
+def move(post: Post, at: datetime, *, wall_time: str = "", timezone: str = "", actor: User | None) -> None:
+    """Move the waiting deliveries of a locked post to ``at``."""
+    deliveries = waiting(post)
+    if not deliveries:
+        status = post.get_status_display().lower()
+        raise Refused(f"Post {post.pk} is {status}, so nothing of it waits for a time; schedule it instead")
+    at = _set_time(post, at, clock.now(), wall_time, timezone)
+    for delivery in deliveries:
+        expires_at = queueing.expiry_of(post, at)
+        queueing.move_delivery(delivery, post, at=at, expires_at=expires_at, actor=access.name_of(actor))
+
+
+def _require_startable(post: Post, delivery: Delivery) -> None:
+    if delivery.status in STARTABLE and not queueing.may_be_live(delivery):
+        return
+    where = shown(delivery.account)
+    if delivery.status == DeliveryStatus.SCHEDULED:
+        raise Refused(f"Post {post.pk} is scheduled already on {where}; reschedule it instead")
+    if delivery.status == DeliveryStatus.HELD:
+        raise Refused(f"Post {post.pk} is held on {where}; release or cancel it there first")
+    if delivery.status == DeliveryStatus.PUBLISHED:
+        raise Refused(f"Post {post.pk} is published on {where} already; write a new post, or retry what failed")
+    if delivery.status == DeliveryStatus.PUBLISHING:
+        raise Refused(f"Post {post.pk} is being published on {where} right now; wait for its outcome")
+    raise Refused(f"Post {post.pk} may already be live on {where}; settle that on the page of its delivery first")
+
+
+def _set_time(post: Post, at: datetime, now: datetime, wall_time: str, timezone: str) -> datetime:
+    """Check and store when ``post`` goes out; return the instant, which is ``now`` where ``at`` has just passed."""
+    if at.tzinfo is None:
+        raise ValueError("at needs a time zone")
+    zone = timezone or post.timezone or get_default_timezone_name()
+    problems = zone_problems(zone)
+    if problems:
+        raise ValidationFailed(problems)
+    said = _shown(at, zone)
+    if at < now - JUST_PASSED:
+        problems.append(Problem("scheduled_at", f"{said} is in the past; choose a later time, or publish now"))
+    if at > now + FARTHEST:
+        problems.append(Problem("scheduled_at", f"{said} is more than ten years ahead; choose an earlier time"))
+    if post.expires_at is not None and post.expires_at <= max(at, now):
+        message = (
+            f"Post {post.pk} is dropped if not out by {_shown(post.expires_at, zone)}, before it is due; change one"
+        )
+        problems.append(Problem("expires_at", message))
+    if problems:
+        raise ValidationFailed(problems)
+    instant = max(at, now)
+    local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    if wall_time and instant == at and datetime.fromisoformat(wall_time) != local:
+        raise ValueError(f"{wall_time} in {zone} is not {at}")
+    post.scheduled_at, post.timezone, post.version = instant, zone, post.version + 1
+    post.wall_time = local.isoformat(timespec="seconds")
+    post.save(update_fields=["scheduled_at", "wall_time", "timezone", "version", "updated_at"])
+    return instant
+
+
+def _shown(at: datetime, zone: str) -> str:
+    try:
+        return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})"
+    except OverflowError:  # the calendar's first or last day
+        return f"{at:%Y-%m-%d %H:%M}"
