@@ -42,6 +42,8 @@ class Post(models.Model):
     expires_at = models.DateTimeField(_("drop if not out by"), null=True, blank=True)
     priority = models.PositiveSmallIntegerField(_("priority"), default=5)
     version = models.PositiveIntegerField(default=0, editable=False)
+    # The form that wrote it last: a form that is sent twice is recognised, and makes one post.
+    form_token = models.UUIDField(null=True, unique=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
