@@ -162,7 +162,7 @@ class Bluesky(Platform):
             raise response.unusable("bad_answer")
         return _published(session, snapshot, answer)
 
-    def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:  # noqa: ARG002 - the key decides
+    def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
         """Read the record under our key. Needs no token, so it works while the account waits to be reconnected."""
         params = {"repo": session.config["did"], "collection": COLLECTION, "rkey": snapshot["rkey"]}
         response = _call(session, "GET", GET_RECORD, params=params)

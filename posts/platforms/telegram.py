@@ -109,7 +109,7 @@ class Telegram(Platform):
             },
         )
 
-    def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:  # noqa: ARG002 - no uploads
+    def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Freeze what to send. Telegram takes no file ahead of its message, so pictures are only named."""
         if not content.text.strip() and not content.media:
             raise ContentRejected("post_empty", field="text")
@@ -131,7 +131,7 @@ class Telegram(Platform):
             messages = bot.send("sendMediaGroup", {"media": json.dumps(album)}, files)
         return _published(session, messages)
 
-    def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:  # noqa: ARG002 - nothing to ask
+    def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
         """Answer that nobody can tell: a bot cannot read a chat's messages."""
         return CannotTell("no_read_back")
 

@@ -14,8 +14,6 @@ Every error but ``OutcomeUnknown`` states that the post did not go out. An error
 message, already redacted and cut.
 """
 
-# ruff: noqa: N818 - these are a platform's answers, named by what happened
-
 from __future__ import annotations
 
 from datetime import datetime

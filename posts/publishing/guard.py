@@ -4,8 +4,6 @@ Owns resolution, the address guard (checked after resolution, and the checked ad
 the deadline on every read and write. Knows nothing of HTTP, platforms or settings.
 """
 
-# ruff: noqa: ARG002 - httpcore's interface has timeouts per operation; the wire has one for the whole call
-
 from __future__ import annotations
 
 import ipaddress
@@ -86,7 +84,8 @@ class GuardedBackend(httpcore2.NetworkBackend):
 
 
 class _DeadlineStream(httpcore2.NetworkStream):
-    """A socket whose every read and send ends by the wire's deadline; httpcore's own timeouts are not used."""
+    """A socket whose every read and send ends by the wire's deadline, which is for the whole call; the timeouts that
+    httpcore hands in are for one operation each and not used."""
 
     def __init__(self, connected: socket.socket, wire: Wire) -> None:
         self._socket = connected

@@ -189,7 +189,8 @@ class Http:
             request.method, target, headers=request.headers.raw, content=request.content or None
         )
         backend = GuardedBackend(wire, allow_private=self._allow_private)
-        with httpcore2.HTTPConnection(target.origin, self._tls, network_backend=backend) as connection:
+        tls = self._tls if url.scheme == "https" else None
+        with httpcore2.HTTPConnection(target.origin, tls, network_backend=backend) as connection:
             answer = connection.handle_request(outgoing)
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
             response = Response(answer.status, headers, b"", url.host, irreversible)

@@ -58,8 +58,8 @@ class Platform(ABC):
     settle_seconds: ClassVar[int | None] = None
     refreshes: ClassVar[bool] = False
 
-    def repeats_safely(self, config: Config) -> bool:  # noqa: ARG002 - for networks where it differs by account
-        """Return whether a repeat is safe on the account with ``config``: ``repeat_is_safe``, unless a network varies."""
+    def repeats_safely(self, config: Config) -> bool:
+        """Return whether a repeat is safe on the account with ``config``; ``repeat_is_safe`` unless servers differ."""
         return self.repeat_is_safe
 
     @abstractmethod

@@ -18,7 +18,7 @@ PACKAGE = "posts.platforms"
 _registered: dict[str, Platform] = {}
 
 
-class UnknownPlatform(LookupError):  # noqa: N818 - named by what is wrong, as the errors of a platform are
+class UnknownPlatform(LookupError):
     """No platform has this name."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:

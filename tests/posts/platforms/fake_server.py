@@ -17,8 +17,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email.policy import default as default_policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,9 +44,9 @@ class Seen:
         """Return the parts of a multipart body by name, each with its file name ("" for a plain field)."""
         head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
         found = {}
-        for part in message_from_bytes(head + self.body).get_payload():
+        for part in message_from_bytes(head + self.body, policy=default_policy).iter_parts():
             name = part.get_param("name", header="content-disposition")
-            found[str(name)] = (part.get_filename() or "", part.get_payload(decode=True))
+            found[str(name)] = (part.get_filename() or "", bytes(part.get_payload(decode=True) or b""))
         return found
 
 
@@ -149,6 +151,10 @@ class _Listener(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], fake: FakeServer) -> None:
         self.fake = fake
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)  # http.server's own would ask the name service who 127.0.0.1 is
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import ast
+import string
+from pathlib import Path
+
+import pytest
+
+import posts
+from posts.publishing import errors
+from posts.publishing.words import WORDS, next_step, sentence
+
+ROOT = Path(posts.__file__).parent
+KIT = [path for folder in ("publishing", "platforms", "outbox") for path in sorted((ROOT / folder).glob("*.py"))]
+SERVICES = sorted((ROOT / "services").glob("*.py"))
+ERRORS = {name for name in vars(errors) if name[0].isupper()}
+
+
+def codes_of(path: Path, raisers: set[str]) -> set[str]:
+    """The string literals that stand where a code stands: first in a raiser, or next to it in a ``partial``."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            first = node.args[1:2] if called == "partial" else node.args[:1] if called in raisers else []
+            for argument in first:
+                branches = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
+                found |= {each.value for each in branches if isinstance(each, ast.Constant)}
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("code", "default_code"):
+            branches = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+            found |= {each.value for each in branches if isinstance(each, ast.Constant)}
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "default_code" and node.value:
+            found |= {node.value.value} if isinstance(node.value, ast.Constant) else set()
+    return {str(code) for code in found}
+
+
+ALL_CODES = set().union(
+    *(codes_of(path, ERRORS | {"CannotTell", "unusable", "Texts", "kind"}) for path in KIT),
+    *(codes_of(path, ERRORS) for path in SERVICES),
+)
+
+
+def test_the_codes_are_found_in_the_sources() -> None:
+    assert {
+        "address_refused",
+        "answer_too_large",
+        "bluesky.blob_gone",
+        "bluesky.other_record",
+        "connection_lost",
+        "no_read_back",
+        "rate_limited",
+        "telegram.album_unknown",
+        "telegram.kicked",
+        "telegram.not_a_member",
+        "outcome_unknown",
+    } <= ALL_CODES
+
+
+def test_every_code_has_words() -> None:
+    assert not ALL_CODES - set(WORDS)
+
+
+def test_no_words_without_a_code() -> None:
+    assert not set(WORDS) - ALL_CODES
+
+
+@pytest.mark.parametrize("code", sorted(WORDS))
+def test_words_are_whole_sentences(code: str) -> None:
+    words = WORDS[code]
+    fields = [field for _, field, _, _ in string.Formatter().parse(words.sentence) if field]
+    said = sentence(code, dict.fromkeys(fields, "This."), "Bluesky")
+    assert said[0].isupper()
+    assert said.endswith(".")
+    assert next_step(code).endswith(".")
+    assert "{" not in said
+
+
+def test_a_refused_address_names_the_setting_that_would_allow_it() -> None:
+    assert "SOCIALQ_ALLOW_PRIVATE_NETWORKS=true" in next_step("address_refused")
+    assert "10.0.0.7" in sentence("address_refused", {"host": "pds.example", "address": "10.0.0.7"}, "Bluesky")
+
+
+def test_missing_parameters_and_unknown_codes_still_make_sentences() -> None:
+    assert sentence("dns_failed", {}, "Bluesky") == "The server the server was not found; nothing was sent."
+    assert sentence("new{thing}", {"a": 1}, "Bluesky") == "Bluesky reported “new{thing}”."
+    assert next_step("new{thing}")
