@@ -45,6 +45,14 @@ def configure(stopping: Callable[[], bool]) -> None:
     _stopping = stopping
 
 
+def enlist(queue: str, cluster: str) -> None:
+    """Write this process into the workers table, so that it is seen to live before its first job.
+
+    Waits for the database; a cluster that has been told to stop gets the error instead.
+    """
+    persist(lambda: _this_worker(cluster, queue))
+
+
 def run_due(queue: str, cluster: str) -> int:
     """Run due jobs of ``queue`` until none is due, a second has passed or the cluster stops; return how many ran."""
     ran = 0

@@ -1,0 +1,265 @@
+"""What a cluster's processes do after the fork: django-q2's worker, pusher and monitor, and our housekeeper.
+
+Each dies with the sentinel, leaves in order when asked to by SIGTERM, and holds no lock that another needs to end.
+The housekeeper alone speaks for the cluster to the database; the sentinel never does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from queue import Empty
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import connections
+from django_q.conf import Conf
+from django_q.monitor import monitor
+from django_q.pusher import pusher
+from django_q.queues import Queue
+from django_q.scheduler import scheduler
+from django_q.signals import post_execute_in_worker, pre_execute
+from django_q.worker import worker
+
+from queue_app import clock, conf, jobs, processes, rescue, runner, workers
+from queue_app.board import Board
+from queue_app.broker import RUN_DUE, JobBroker
+from queue_app.lifeline import die_with_parent
+from queue_app.models import Worker
+from queue_app.waiting import Bell
+
+logger = logging.getLogger("socialq.queue")
+
+STOP = "STOP"  # what ends django-q2's loops
+MONITOR_POLL_SECONDS = 0.25
+SCHEDULER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the sentinel makes once and every child of it gets."""
+
+    cluster: str
+    queue: str
+    list_key: str
+    board: Board
+    to_sentinel: Bell
+    to_pusher: Bell
+    to_housekeeper: Bell
+    tasks: Queue
+    results: Queue
+    # Whether django-q2's schedules are served too: not where another cluster of the site does.
+    schedules: bool
+
+    def broker(self) -> JobBroker:
+        """Return this cluster's broker."""
+        return JobBroker(self.list_key, queue=self.queue, cluster=self.cluster, board=self.board, bell=self.to_pusher)
+
+
+class _Leave(BaseException):
+    """Raised by SIGTERM in a worker that waits for a task."""
+
+
+def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
+    """Work until told to leave; a task begun is finished first."""
+    _begin(parent_pid)
+    _quieten()
+    inbox = _Inbox(wiring.tasks)
+    signal.signal(signal.SIGTERM, inbox.leave)
+    runner.configure(lambda: wiring.board.stopping or inbox.leaving)
+    _count_tasks(wiring, slot)
+    try:
+        runner.enlist(wiring.queue, wiring.cluster)
+    except DatabaseError:
+        logger.warning("worker=%s asked to leave while the database was away", os.getpid())
+    worker(inbox, wiring.results, timer, Conf.TIMEOUT)
+    wiring.board.set_left(slot, left=True)
+
+
+def run_pusher(wiring: Wiring, parent_pid: int) -> None:
+    """Hand out work until the cluster stops."""
+    _begin(parent_pid)
+    _stop_cluster_on_sigterm(wiring)
+    pusher(wiring.tasks, _StopEvent(wiring.board), wiring.broker())
+
+
+def run_monitor(wiring: Wiring, parent_pid: int) -> None:
+    """Save the results of ordinary tasks until all workers are gone and everything is saved."""
+    _begin(parent_pid)
+    _quieten()
+    _stop_cluster_on_sigterm(wiring)
+    monitor(_Results(wiring.results, wiring.board), wiring.broker())
+
+
+def run_housekeeper(wiring: Wiring, parent_pid: int) -> None:
+    """Speak for the cluster to the database until all its workers are gone, then hand back what they left."""
+    _begin(parent_pid)
+    _stop_cluster_on_sigterm(wiring)
+    Housekeeper(wiring).run()
+
+
+class Housekeeper:
+    """Heartbeats, rescue, overrun jobs, django-q2's schedules. Errors of the database wait for the next round."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._broker = wiring.broker()
+        self._housekeeping_scheduled = False
+        self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
+        # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
+        self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
+        self._heard_at = time.monotonic()
+
+    def run(self) -> None:
+        """Tend the cluster every few seconds, and at once when the bell rings."""
+        while not self._wiring.board.farewell:
+            try:
+                self._tend()
+            except DatabaseError as error:
+                self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
+                logger.warning("cluster=%s database away error=%s", self._wiring.cluster, type(error).__name__)
+                connections.close_all()
+            self._wiring.to_housekeeper.wait(conf.get("HEARTBEAT_SECONDS"))
+        self._hand_over()
+
+    def _tend(self) -> None:
+        board = self._wiring.board
+        self._heartbeat()
+        self._end_overrun_jobs()
+        if not board.stopping or board.seconds_left > 0:
+            # Later our own workers are being ended, and what they leave is handed back instead.
+            rescue.rescue(judge_other_hosts=time.monotonic() >= self._judge_at)
+        if board.stopping:
+            return
+        if not self._housekeeping_scheduled:
+            jobs.schedule_housekeeping()
+            self._housekeeping_scheduled = True
+        if self._wiring.schedules and time.monotonic() >= self._schedules_at:
+            self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
+            scheduler(broker=self._broker)
+
+    def _heartbeat(self) -> None:
+        cluster = self._wiring.cluster
+        for enlisted in Worker.objects.filter(cluster=cluster, stopped_at=None):
+            if not processes.is_alive(enlisted.pid, enlisted.start_ticks):
+                workers.stopped(cluster, enlisted.pid)
+        now = time.monotonic()
+        if now - self._heard_at > conf.get("LEASE_SECONDS") / 2:
+            self._judge_at = now + conf.get("LEASE_SECONDS")
+        workers.heartbeat(cluster)
+        self._heard_at = now
+
+    def _end_overrun_jobs(self) -> None:
+        """Kill the workers whose jobs are past their lease: their own alarm did not stop them."""
+        now = clock.now()
+        for job in rescue.running_on(self._wiring.cluster):
+            enlisted = job.worker
+            overrun = job.lease_until is not None and job.lease_until <= now
+            if overrun and enlisted is not None and processes.is_alive(enlisted.pid, enlisted.start_ticks):
+                logger.error("job=%s type=%s overran its lease, killing worker=%s", job.pk, job.type, enlisted.name)
+                os.kill(enlisted.pid, signal.SIGKILL)
+
+    def _hand_over(self) -> None:
+        """Hand back what workers were running when they were ended, and sign the cluster off."""
+        try:
+            for job in rescue.running_on(self._wiring.cluster):
+                rescue.hand_back(job)
+            workers.stopped(self._wiring.cluster)
+        except DatabaseError as error:
+            # The next cluster's sweep finds these jobs by their dead processes.
+            logger.warning("cluster=%s cannot hand back its jobs error=%s", self._wiring.cluster, type(error).__name__)
+
+
+class _Inbox:
+    """A worker's end of the task queue. SIGTERM ends a worker that waits at once, another after its task."""
+
+    def __init__(self, tasks: Queue) -> None:
+        self._tasks = tasks
+        self._waiting = False
+        self.leaving = False
+
+    def get(self) -> Any:
+        """Return the next task, or what ends the worker's loop."""
+        try:
+            self._waiting = True
+            return STOP if self.leaving else self._tasks.get()
+        except _Leave:
+            return STOP
+        finally:
+            self._waiting = False
+
+    def leave(self, _signal: int, _frame: Any) -> None:
+        """Handle SIGTERM."""
+        self.leaving = True
+        if self._waiting:
+            self._waiting = False
+            raise _Leave
+
+
+class _Results:
+    """The monitor's end of the result queue: ends once all workers are gone and nothing is left to save."""
+
+    def __init__(self, results: Queue, board: Board) -> None:
+        self._results = results
+        self._board = board
+
+    def get(self) -> Any:
+        """Return the next result, or what ends the monitor's loop."""
+        while True:
+            last_look = self._board.farewell
+            try:
+                return self._results.get(timeout=0 if last_look else MONITOR_POLL_SECONDS)
+            except Empty:
+                if last_look:
+                    return STOP
+
+
+class _StopEvent:
+    """What the pusher takes for the sentinel's event; the real one's lock could be held by a dead process."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def is_set(self) -> bool:
+        """Say whether the cluster stops."""
+        return self._board.stopping
+
+
+def _begin(parent_pid: int) -> None:
+    die_with_parent(parent_pid)
+    signal.set_wakeup_fd(-1)  # the sentinel's
+
+
+def _count_tasks(wiring: Wiring, slot: int) -> None:
+    board = wiring.board
+
+    def begun(**_signal: Any) -> None:
+        board.start_task(slot)
+
+    def ended(task: dict[str, Any], **_signal: Any) -> None:
+        found_nothing = task["func"] == RUN_DUE and task["success"] and not task["result"]
+        board.finish_task(slot, fruitful=not found_nothing)
+        wiring.to_pusher.ring()
+
+    pre_execute.connect(begun, weak=False)
+    post_execute_in_worker.connect(ended, weak=False)
+
+
+def _stop_cluster_on_sigterm(wiring: Wiring) -> None:
+    """Have SIGTERM to this process end the whole cluster in order; this process leaves with it."""
+
+    def stop(_signal: int, _frame: Any) -> None:
+        wiring.board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
+        wiring.to_sentinel.ring()
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _quieten() -> None:
+    """Leave django-q2's lines for every token out of the log; the runner logs each job."""
+    logging.getLogger("django-q").addFilter(
+        lambda record: record.levelno > logging.INFO or RUN_DUE not in record.getMessage()
+    )
