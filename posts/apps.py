@@ -13,3 +13,10 @@ class PostsConfig(AppConfig):
     label = "posts"
     verbose_name = _("Posts")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the built-in platform, which unlike the others needs Django's models."""
+        from posts.outbox.platform import OutboxPlatform
+        from posts.publishing import registry
+
+        registry.register(OutboxPlatform())

@@ -125,6 +125,11 @@ WORDS: Mapping[str, Words] = {
     "outbox.no_mailbox": Words(
         "The outbox has no mailbox with this name any more; nothing was sent.", "Connect the account again."
     ),
+    "outbox.bad_name": Words(
+        "The outbox does not take this name: it has more than {maximum} characters, or some that cannot be shown.",
+        "Enter another name.",
+    ),
+    "outbox.bad_keeps_keys": Words("Whether repeats are recognised is neither yes nor no.", "Enter yes or no."),
     # Telegram
     "telegram.wrong_token": Words(
         "Telegram does not accept the bot's token.", "Copy the token from @BotFather and connect the account again."

@@ -29,6 +29,7 @@ from posts.services.sessions import (
     store_credentials,
 )
 from posts.services.status import sync_post_status
+from posts.services.validation import shown
 from queue_app import alerts, blocks, clock
 from queue_app.database import atomic, lock_control
 from queue_app.models import BlockKind
@@ -137,7 +138,7 @@ def disable_account(account: Account, *, actor: str = "") -> None:
     """Stop publishing to ``account``: what is scheduled waits, nothing is lost. ``actor`` is named in the block."""
     with atomic():
         blocks.place(
-            account.block_key, BlockKind.DISABLED, now=clock.now(), reason=f"{account} is disabled", actor=actor
+            account.block_key, BlockKind.DISABLED, now=clock.now(), reason=f"{shown(account)} is disabled", actor=actor
         )
         Account.objects.filter(pk=account.pk).update(enabled=False)
     account.enabled = False
@@ -276,7 +277,7 @@ def _why_not_deleted(account: Account, effects: DeletionEffects) -> str:
     count = len(effects.posts)
     drafts = f" {len(effects.drafts)} more name it in a draft." if effects.drafts else ""
     return (
-        f"{account} cannot be deleted: {count} {'post goes' if count == 1 else 'posts go'} out to it or "
+        f"{shown(account)} cannot be deleted: {count} {'post goes' if count == 1 else 'posts go'} out to it or "
         f"{'has' if count == 1 else 'have'} done so.{drafts} Disable it, or delete those posts first."
     )
 

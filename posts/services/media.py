@@ -50,7 +50,6 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -
         picture = inspect_picture(stream, name, max_bytes=conf.get("MEDIA_MAX_BYTES"))
     except PictureRefused as error:
         raise ValidationFailed([Problem("media", str(error))]) from None
-    stream.seek(0)
     media = Media(
         owner=owner,
         original_name=name,
@@ -58,9 +57,8 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -
         width=picture.width,
         height=picture.height,
         size_bytes=picture.size_bytes,
-        sha256=hashlib.file_digest(stream, "sha256").hexdigest(),
+        sha256=_sha256(file),
     )
-    stream.seek(0)
     media.file.save("", file, save=False)
     try:
         media.save()
@@ -127,6 +125,13 @@ def _clean_name(name: str) -> str:
     """Return the last part of a file name from outside, printable and not too long; for people, never a path."""
     last = PurePosixPath(name.replace("\\", "/").replace("\0", "")).name
     return "".join(sign if sign.isprintable() else "_" for sign in last)[:NAME_MAX_CHARACTERS] or "picture"
+
+
+def _sha256(file: File[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _source(media: Media) -> bytes:

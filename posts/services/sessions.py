@@ -19,6 +19,7 @@ from posts.publishing.http import Http
 from posts.publishing.platform import Session
 from posts.publishing.types import Connection, Json, MediaFile
 from posts.services.errors import ServiceError
+from posts.services.validation import shown
 from posts.transactions import in_transaction
 from queue_app import clock
 from queue_app.database import atomic
@@ -33,7 +34,7 @@ class RefreshBusy(ServiceError):
     """Another process is refreshing the account's login until ``until`` at the latest; try again then."""
 
     def __init__(self, account: Account, until: datetime) -> None:
-        super().__init__(f"The login of {account} is being renewed by another process; try again in a moment.")
+        super().__init__(f"The login of {shown(account)} is being renewed by another process; try again in a moment.")
         self.until = until
 
 

@@ -1,0 +1,64 @@
+"""Reading an upload's body under a limit: refused by its announced length, else once too many bytes have come.
+
+Nothing of a refused body stays: what was written to a temporary file is deleted at once.
+"""
+
+from __future__ import annotations
+
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+
+FORM_ALLOWANCE_BYTES = 100_000  # the form's other fields and the boundaries around the file
+
+
+class BodyTooLargeError(Exception):
+    """The body has, or announces, more bytes than allowed."""
+
+
+class BodyUnreadableError(Exception):
+    """The body broke off or is no form with a file."""
+
+
+class _CountingHandler(FileUploadHandler):
+    """Counts what really comes, whatever was announced."""
+
+    def __init__(self, request: HttpRequest, max_bytes: int) -> None:
+        super().__init__(request)
+        self._left = max_bytes
+        self.exceeded = False
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        self._left -= len(raw_data)
+        if self._left < 0:
+            self.exceeded = True
+            raise StopUpload(connection_reset=True)
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        """Leave the file to the handlers after this one."""
+
+
+def read_body(request: HttpRequest, *, max_bytes: int) -> None:
+    """Parse the body of ``request``, so that ``request.FILES`` and ``request.POST`` are there.
+
+    Must come before anything else reads them. Raises BodyTooLargeError and BodyUnreadableError.
+    """
+    if _announced_bytes(request) > max_bytes + FORM_ALLOWANCE_BYTES:
+        raise BodyTooLargeError
+    counter = _CountingHandler(request, max_bytes)
+    request.upload_handlers.insert(0, counter)
+    try:
+        request.FILES  # noqa: B018 - reading it is what parses the body
+    except (MultiPartParserError, UnreadablePostError) as error:
+        raise BodyUnreadableError from error
+    if counter.exceeded:
+        raise BodyTooLargeError
+
+
+def _announced_bytes(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,112 @@
+"""Uploading a picture and showing it again. Parses, calls a service, renders.
+
+The upload has a view of its own, outside of any transaction: a form that carried files would hold SQLite's write lock
+while they come in.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+
+from posts import conf
+from posts.files import inline_file
+from posts.models import Media
+from posts.selectors.posts import may_see
+from posts.services.errors import ServiceError
+from posts.services.media import store_upload
+from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
+
+FIELD = "file"
+
+
+@csrf_exempt  # the token may be in the body, which is read under a limit first; _store checks it
+@require_POST
+@transaction.non_atomic_requests
+def upload(request: HttpRequest) -> HttpResponse:
+    """Store the picture in the field ``file``; for people who are logged in and may add media.
+
+    Answers JSON ``{id, uuid, name, width, height, thumbnail}`` or ``{error}`` with its status; a browser's form gets a
+    message instead, back at ``next``.
+    """
+    if not request.user.is_authenticated:
+        return _answer_error(request, _("You are not logged in any more. Log in, then upload the picture again."), 401)
+    if not request.user.has_perm("posts.add_media"):
+        return _answer_error(request, _("You may not upload pictures; ask an administrator for the permission."), 403)
+    max_bytes: int = conf.get("MEDIA_MAX_BYTES")
+    try:
+        read_body(request, max_bytes=max_bytes)
+    except BodyTooLargeError:
+        text = _("The picture is too large: at most %(limit)s bytes are allowed. Make it smaller.")
+        return _answer_error(request, text % {"limit": f"{max_bytes:,}"}, 413)
+    except BodyUnreadableError:
+        return _answer_error(request, _("The upload broke off. Upload the picture again."), 400)
+    return _store(request)
+
+
+@require_safe
+@login_required
+def thumbnail(request: HttpRequest, uuid: UUID) -> FileResponse:
+    """Send a small rendering of a picture if there is one, else the picture; to those who may see its owner's posts."""
+    media = get_object_or_404(Media, uuid=uuid)
+    if request.user.is_anonymous or not may_see(request.user, media.owner_id):
+        raise Http404("No such picture.")
+    smallest = media.variants.order_by("size_bytes").first()
+    source = smallest or media
+    try:
+        return inline_file(source.file.open("rb"), source.mime_type)
+    except FileNotFoundError:
+        raise Http404("The file is gone: its posts have ended.") from None
+
+
+@csrf_protect
+def _store(request: HttpRequest) -> HttpResponse:
+    file = request.FILES.get(FIELD)
+    if file is None or request.user.is_anonymous:
+        return _answer_error(request, _("There is no picture in the upload. Choose a file first."), 400)
+    try:
+        media = store_upload(file, owner=request.user, original_name=file.name or "")
+    except ServiceError as error:
+        return _answer_error(request, str(error), 400)
+    if _wants_page(request):
+        text = _("%(name)s is uploaded as picture %(id)s.") % {"name": media.original_name, "id": media.pk}
+        return _page(request, messages.SUCCESS, text, 201)
+    facts = {
+        "id": media.pk,
+        "uuid": str(media.uuid),
+        "name": media.original_name,
+        "width": media.width,
+        "height": media.height,
+        "thumbnail": reverse("posts:thumbnail", args=[media.uuid]),
+    }
+    return JsonResponse(facts, status=201)
+
+
+def _answer_error(request: HttpRequest, text: str, status: int) -> HttpResponse:
+    if _wants_page(request):
+        return _page(request, messages.ERROR, text, status)
+    return JsonResponse({"error": text}, status=status)
+
+
+def _wants_page(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+
+
+def _page(request: HttpRequest, level: int, text: str, status: int) -> HttpResponse:
+    """Go back to the page that the form was on, with a message there; without one, say it here."""
+    # The address's own ``next``, not the body's: a body that was refused is not read.
+    target = request.GET.get("next", "")
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        messages.add_message(request, level, text, fail_silently=True)
+        return HttpResponseRedirect(target)
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
