@@ -179,10 +179,11 @@ def _token_expired(error: errors.PublishError, delivery: Delivery, checkpoints: 
 
 
 def _reconnect(error: errors.PublishError, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    failure = _failure(error, delivery)
-    accounts.ask_reconnect(delivery.account, error.code)
-    request = BlockRequest(delivery.account.block_key, BlockKind.RECONNECT, failure.message)
-    return Postpone("reconnect_needed", block=request, failure=failure)
+    # The account's key is blocked from here on, so the next claim parks the job; if somebody has reconnected it
+    # meanwhile, the next claim runs it.
+    asked = accounts.ask_reconnect(delivery.account, error.code)
+    reason = "reconnect_needed" if asked else "token_refreshed"
+    return Postpone(reason, until=clock.now(), failure=_failure(error, delivery))
 
 
 def _rejected(error: errors.ContentRejected, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:

@@ -63,6 +63,7 @@ class Site:
         self.database_url = database_url
         self.env = environment(directory, database_url)
         self.log = directory / "processes.log"
+        self.manage_py = ROOT / "manage.py"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def manage(
@@ -72,7 +73,7 @@ class Site:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end; with ``check`` a failure raises, with what the command printed."""
-        return self._run([ROOT / "manage.py", *args], input, check)
+        return self._run([self.manage_py, *args], input, check)
 
     def python(self, code: str) -> str:
         """Run ``code`` in a process of its own with Django set up; return what it printed."""
@@ -82,7 +83,7 @@ class Site:
         """Start a management command in a process group of its own, which is killed when the test ends."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, ROOT / "manage.py", *args],
+                [sys.executable, self.manage_py, *args],
                 cwd=self.directory,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

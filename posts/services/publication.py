@@ -48,7 +48,7 @@ def content_hash(delivery: Delivery) -> str:
     pictures = [
         [p.media.sha256, p.alt_text or p.media.alt_text] for p in delivery.post.post_media.select_related("media")
     ]
-    seen = [effective_text(delivery), delivery.post.language, pictures, delivery.account.config]
+    seen = [effective_text(delivery), delivery.post.language, pictures]
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 

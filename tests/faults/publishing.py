@@ -1,0 +1,74 @@
+"""What the tests of faults share: outbox accounts, posts in bulk, and the network's own log to judge by."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.site import Site
+
+FINAL = {"published", "failed", "cancelled", "expired"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One delivery as the database has it, and how often the network accepted it."""
+
+    status: str
+    needs_person: bool
+    accepted: int
+    attempts: int
+    error: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.status in FINAL or (self.status == "needs_review" and self.needs_person)
+
+
+def connect_outboxes(site: Site, *names: str, keeps_keys: bool = True) -> list[int]:
+    """Connect outbox accounts; without ``keeps_keys`` they behave like a network that cannot be asked."""
+    ids = []
+    for name in names:
+        answer = json.loads(site.manage("connect_account", "outbox", "--name", name, "--json").stdout)
+        ids.append(int(answer["id"]))
+    if not keeps_keys:
+        site.python(
+            "from posts.models import Account\n"
+            "for account in Account.objects.all():\n"
+            "    account.config['keeps_keys'] = False\n"
+            "    account.save()\n"
+        )
+    return ids
+
+
+def schedule_posts(site: Site, accounts: list[int], count: int, *, within_seconds: float = 0.0) -> None:
+    """Schedule ``count`` posts to every account, evenly spread over the coming seconds."""
+    site.python(
+        "from datetime import timedelta\n"
+        "from queue_app import clock\n"
+        "from posts.services.posts import save_draft, schedule_post\n"
+        f"for n in range({count}):\n"
+        f"    post = save_draft(post=None, owner=None, text=f'Post {{n}}', account_ids={accounts}, media=[])\n"
+        f"    schedule_post(post, at=clock.now() + timedelta(seconds={within_seconds} * n / {count}))\n"
+    )
+
+
+def outcomes(site: Site) -> list[Outcome]:
+    """Return every delivery beside what the network's own log says of it."""
+    accepted = Counter(str(key) for (key,) in site.sql("SELECT sender_key FROM posts_outboxarrival WHERE accepted"))
+    rows = site.sql(
+        "SELECT d.uuid, d.status, j.needs_review_at, j.attempts, d.error_message"
+        " FROM posts_delivery d LEFT JOIN queue_app_job j ON j.id = d.job_id"
+    )
+    return [
+        Outcome(str(status), review is not None, accepted[str(uuid).replace("-", "")], int(attempts or 0), str(error))
+        for uuid, status, review, attempts, error in rows
+    ]
+
+
+def broken(found: list[Outcome]) -> list[Outcome]:
+    """Return the deliveries that break the promise: sent twice, or the database disagrees with the network's log."""
+    expected = {"published": {1}, "failed": {0}, "cancelled": {0}, "expired": {0}, "needs_review": {0, 1}}
+    return [outcome for outcome in found if outcome.accepted not in expected.get(outcome.status, {0, 1})]
