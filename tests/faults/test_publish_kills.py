@@ -23,7 +23,7 @@ def test_a_worker_killed_at_any_step_neither_doubles_nor_loses_a_post(site: Site
     kill_once_at(site, step)
     schedule_posts(site, accounts, 1)
     site.spawn("qcluster")
-    site.wait_until(lambda: (site.directory / "killed").exists(), 30)
+    site.wait_until((site.directory / "killed").exists, 30)
     (outcome,) = site.wait_until(lambda: settled(site), 60)
     assert (outcome.status, outcome.accepted) == ("published", 1)
     assert broken(outcomes(site)) == []

@@ -42,7 +42,7 @@ def test_a_storm_of_kills_neither_doubles_nor_loses_a_post(site: Site) -> None:
         next_kill = time.monotonic() + 1
         site.wait_until(lambda at=next_kill: time.monotonic() >= at, 5)
     clusters = [running(site, cluster) for cluster in clusters]
-    found = site.wait_until(lambda: [o for o in outcomes(site)] if all(o.settled for o in outcomes(site)) else [], 120)
+    found = site.wait_until(lambda: list(outcomes(site)) if all(o.settled for o in outcomes(site)) else [], 120)
     assert killed > STORM_SECONDS / 2
     assert len(found) == POSTS * len(accounts)
     assert broken(found) == [], f"seed {seed}"
