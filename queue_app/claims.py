@@ -16,6 +16,9 @@ from queue_app.database import lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Job, Worker
 from queue_app.states import JobState
 
+# The most jobs that one claim cancels or parks before it ends its transaction.
+SET_ASIDE_BATCH = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -55,7 +58,7 @@ def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holde
     Jobs met on the way that have expired are cancelled; jobs with a blocked key are parked under it.
     """
     now = clock.now()
-    while True:
+    for _ in range(SET_ASIDE_BATCH):
         job = _next(queue, types, now)
         if job is None:
             return None
@@ -64,6 +67,8 @@ def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holde
         job_type = registry.get(job.type)
         attempt = transitions.start(job, worker, now=now, timeout_seconds=job_type.timeout, holder=holder)
         return Claim(job, attempt)
+    # Many were in the way: let this much be committed first. What is due is still due.
+    return None
 
 
 def _priorities() -> range:
