@@ -16,5 +16,7 @@ class QueueAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every app's ``jobs`` module, so that all processes know the same job types."""
+        """Import every app's ``jobs`` module, so that all processes know the same job types; register the checks."""
+        from queue_app import checks  # noqa: F401 -- registered by being imported
+
         autodiscover_modules("jobs")
