@@ -158,6 +158,15 @@ class PlatformContract:
         with self.refused(ReconnectNeeded, secrets=(wrong,)):
             self.connect(server, **{self.secret_field: wrong})
 
+    @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+    def test_a_server_that_quotes_what_was_entered_gives_nothing_away(self, server: Any, status: int) -> None:
+        secret = self.answers(server)[self.secret_field]
+        body = {"ok": False, "error": secret, "message": f"no {secret}", "description": f"no {secret}"}
+        server.fault(self.login_path, status=status, body=body)
+        with pytest.raises(PublishError) as caught:
+            self.connect(server)
+        assert secret not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+
     def test_a_fault_while_connecting_is_temporary(self, server: Any) -> None:
         server.fault(self.login_path, status=503, body="<html>busy</html>", headers={"Retry-After": "9"})
         with self.refused(Temporary, "server_error") as caught:

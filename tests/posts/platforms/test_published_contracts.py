@@ -101,12 +101,10 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
     """Return whether a plain value is as the lexicon has it."""
     match schema["type"]:
         case "string":
-            graphemes = count(value, "graphemes")
-            return len(value.encode()) <= schema.get("maxLength", 10**9) and graphemes <= schema.get(
-                "maxGraphemes", graphemes
-            )
+            most_bytes, most_graphemes = schema.get("maxLength", 10**9), schema.get("maxGraphemes", 10**9)
+            return bool(len(value.encode()) <= most_bytes and count(value, "graphemes") <= most_graphemes)
         case "integer":
-            return isinstance(value, int) and value >= schema.get("minimum", value)
+            return isinstance(value, int) and bool(value >= schema.get("minimum", value))
         case "blob":
             return bool(value["$type"] == "blob" and value["size"] <= schema["maxSize"])
     return True
