@@ -1,0 +1,249 @@
+"""Killed, stopped and misbehaving processes; what must be true is in the name of each test."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.clusters import Clusters, cpu_seconds, descendants, living
+from tests.site import Site
+
+pytestmark = pytest.mark.faults
+
+# Row 4 of the faults asks for 200; the everyday suite does a few.
+CYCLES = int(os.environ.get("TESTS_STOP_CYCLES", "6"))
+
+
+@pytest.fixture
+def clusters(site: Site) -> Clusters:
+    return Clusters(site)
+
+
+def test_work_goes_on_after_an_idle_worker_was_killed(clusters: Clusters) -> None:
+    clusters.start()
+    os.kill(clusters.worker_pids()[0], signal.SIGKILL)
+    job = clusters.note("arrived later")
+    clusters.wait_for_state(job, "completed", seconds=15)
+    assert clusters.lines() == ["arrived later"]
+
+
+def test_every_idle_worker_killed_at_once_is_replaced(clusters: Clusters) -> None:
+    clusters.start()
+    for pid in clusters.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    clusters.wait_for_state(clusters.note("late"), "completed", seconds=15)
+
+
+@pytest.mark.parametrize("role", ["monitor", "pusher", "housekeeper"])
+def test_work_goes_on_after_an_auxiliary_process_was_killed(clusters: Clusters, role: str) -> None:
+    main = clusters.start()
+    sentinel = descendants(main.pid)[0]
+    # In the order of their start: housekeeper, workers, monitor, pusher.
+    below = sorted(descendants(sentinel))
+    os.kill({"housekeeper": below[0], "monitor": below[-2], "pusher": below[-1]}[role], signal.SIGKILL)
+    clusters.wait_for_state(clusters.note("late"), "completed", seconds=15)
+    clusters.site.wait_until(lambda: len(descendants(main.pid)) == 6, 15)
+
+
+def test_no_process_is_left_when_the_main_process_is_killed(clusters: Clusters) -> None:
+    main = clusters.start()
+    pids = descendants(main.pid)
+    assert len(pids) == 6
+    main.kill()
+    clusters.site.wait_until(lambda: not living(pids), 2)
+
+
+def test_a_killed_sentinel_is_replaced_and_leaves_no_process(clusters: Clusters) -> None:
+    main = clusters.start()
+    pids = descendants(main.pid)
+    os.kill(pids[0], signal.SIGKILL)
+    clusters.site.wait_until(lambda: not living(pids), 2)
+    clusters.wait_for_state(clusters.note("after"), "completed", seconds=15)
+
+
+def test_a_sentinel_that_stands_still_is_replaced(clusters: Clusters) -> None:
+    main = clusters.start()
+    pids = descendants(main.pid)
+    os.kill(pids[0], signal.SIGSTOP)
+    clusters.site.wait_until(lambda: not living(pids), 15)
+    clusters.wait_for_state(clusters.note("after"), "completed", seconds=15)
+
+
+def test_the_running_job_is_finished_before_the_cluster_stops(clusters: Clusters) -> None:
+    main = clusters.start()
+    job = clusters.enqueue(
+        "testapp.wait", args={"file": str(clusters.notes), "until": str(clusters.site.directory / "go")}
+    )
+    waiting = clusters.note("not begun any more")
+    clusters.site.wait_until(lambda: len(clusters.lines()) == 2)
+    main.terminate()
+    clusters.site.wait_until(lambda: b"stopped pushing" in clusters.site.log.read_bytes())
+    late = clusters.note("left for the next cluster")
+    (clusters.site.directory / "go").touch()
+    assert main.wait(10) == 0
+    assert clusters.state(job) == "completed"
+    assert clusters.state(waiting) == "completed"
+    assert clusters.state(late) == "pending"
+    assert clusters.worker_pids() == []
+
+
+@pytest.mark.parametrize(("step", "state"), [("before_mark", "pending"), ("after_mark", "uncertain")])
+def test_a_job_longer_than_the_grace_is_handed_back(clusters: Clusters, step: str, state: str) -> None:
+    clusters.site.env["SOCIALQ_STOP_GRACE_SECONDS"] = "2"
+    main = clusters.start()
+    never = str(clusters.site.directory / "never")
+    job = clusters.enqueue("testapp.send", args={"file": str(clusters.notes), step: never})
+    clusters.site.wait_until(lambda: len(clusters.lines()) == (2 if step == "after_mark" else 1))
+    started = time.monotonic()
+    main.terminate()
+    assert main.wait(10) == 0
+    assert time.monotonic() - started < 3
+    assert clusters.state(job) == state
+    assert clusters.attempts(job) == ["handed_back"]
+    refunded = clusters.count(f"SELECT attempts FROM queue_app_job WHERE id = {job}")
+    assert refunded == (0 if state == "pending" else 1)
+    assert "sent" not in clusters.lines()
+
+
+def test_a_second_signal_ends_the_cluster_at_once(clusters: Clusters) -> None:
+    main = clusters.start()
+    clusters.enqueue(
+        "testapp.wait", args={"file": str(clusters.notes), "until": str(clusters.site.directory / "never")}
+    )
+    clusters.site.wait_until(clusters.lines)
+    pids = descendants(main.pid)
+    main.terminate()
+    clusters.site.wait_until(lambda: b"stopped pushing" in clusters.site.log.read_bytes())
+    main.send_signal(signal.SIGINT)
+    main.wait(2)
+    assert not living(pids)
+
+
+@pytest.mark.parametrize("which", ["worker", "monitor", "pusher", "housekeeper", "sentinel"])
+def test_no_process_is_deaf_to_sigterm(clusters: Clusters, which: str) -> None:
+    main = clusters.start()
+    sentinel = descendants(main.pid)[0]
+    below = sorted(descendants(sentinel))
+    pid = {"housekeeper": below[0], "worker": below[1], "monitor": below[-2], "pusher": below[-1], "sentinel": sentinel}
+    os.kill(pid[which], signal.SIGTERM)
+    clusters.site.wait_until(lambda: not living([pid[which]]), 10)
+    clusters.wait_for_state(clusters.note("goes on"), "completed", seconds=15)
+
+
+def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters) -> None:
+    moments = random.Random(4)
+    for cycle in range(CYCLES):
+        clusters.note(str(cycle))
+        main = clusters.site.spawn("qcluster")
+        # Any moment of the start and the first work; not a wait for anything.
+        with pytest.raises(TimeoutError):
+            wait_at_most(main.pid, moments.uniform(0.3, 2.0))
+        pids = descendants(main.pid)
+        main.terminate()
+        assert main.wait(15) in (0, -signal.SIGTERM)
+        assert not living(pids)
+    clusters.start()
+    clusters.site.wait_until(lambda: sorted(clusters.lines()) == sorted(map(str, range(CYCLES))))
+
+
+def wait_at_most(pid: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while living([pid]):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("job_type", ["testapp.kill_worker", "testapp.leave"])
+def test_a_job_that_ends_its_worker_is_failed_after_its_attempts(clusters: Clusters, job_type: str) -> None:
+    main = clusters.start()
+    bad = clusters.enqueue(job_type)
+    good = clusters.note("unaffected")
+    clusters.wait_for_state(good, "completed")
+    clusters.wait_for_state(bad, "failed")
+    assert clusters.attempts(bad) == ["lost"] * 3
+    clusters.site.wait_until(lambda: len(descendants(main.pid)) == 6, 15)
+
+
+def test_a_job_that_overruns_is_ended_by_its_alarm_and_each_timeout_is_an_attempt(clusters: Clusters) -> None:
+    clusters.start()
+    job = clusters.enqueue("testapp.overrun")
+    clusters.wait_for_state(job, "failed")
+    assert clusters.attempts(job) == ["retry", "retry", "failed"]
+
+
+def test_a_job_that_never_returns_is_killed_and_others_go_on(clusters: Clusters) -> None:
+    clusters.site.env["SOCIALQ_HEARTBEAT_SECONDS"] = "1"
+    clusters.start()
+    bad = clusters.enqueue("testapp.never_returns")
+    clusters.wait_for_state(clusters.note("unaffected"), "completed")
+    clusters.wait_for_state(bad, "failed")
+    assert clusters.attempts(bad) == ["lost"]
+
+
+def test_a_message_delivered_fifty_times_runs_its_job_once(clusters: Clusters) -> None:
+    clusters.site.env["SOCIALQ_WORKERS"] = "4"
+    clusters.note("once")
+    clusters.site.python(
+        "from django_q.tasks import async_task\n"
+        "for _ in range(50): async_task('queue_app.runner.run_due', 'default', 'copies')"
+    )
+    clusters.start()
+    clusters.site.wait_until(lambda: clusters.count("SELECT COUNT(*) FROM django_q_ormq") == 0)
+    assert clusters.lines() == ["once"]
+
+
+def test_a_worker_that_stood_still_past_its_lease_cannot_send(clusters: Clusters) -> None:
+    job, resume = stand_still(clusters, "before_mark")
+    clusters.start()
+    clusters.wait_for_state(job, "completed")
+    resume()
+    clusters.site.wait_until(lambda: b"late answer" in clusters.site.log.read_bytes())
+    assert clusters.lines().count("sent") == 1
+
+
+def test_a_worker_that_stood_still_after_the_mark_leaves_the_job_uncertain(clusters: Clusters) -> None:
+    job, resume = stand_still(clusters, "after_mark")
+    assert clusters.state(job) == "uncertain"
+    clusters.start()
+    resume()
+    clusters.site.wait_until(lambda: b"late answer" in clusters.site.log.read_bytes())
+    assert clusters.lines().count("sent") == 1
+    assert clusters.state(job) == "uncertain"
+
+
+def stand_still(clusters: Clusters, step: str) -> tuple[int, Callable[[], None]]:
+    """Stop a cluster in the middle of a job, as if on another host, and have the job taken from it."""
+    go = clusters.site.directory / "go"
+    clusters.site.env["SOCIALQ_LEASE_SECONDS"] = "1"
+    main = clusters.start()
+    job = clusters.enqueue("testapp.send", args={"file": str(clusters.notes), step: str(go)})
+    clusters.site.wait_until(lambda: len(clusters.lines()) == (2 if step == "after_mark" else 1))
+    pids = [main.pid, *descendants(main.pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    clusters.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
+    clusters.site.wait_until(lambda: "Took back 1" in clusters.site.manage("rescue_jobs").stdout)
+    go.touch()
+
+    def resume() -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+    return job, resume
+
+
+def test_an_idle_cluster_uses_next_to_no_processor(clusters: Clusters) -> None:
+    main = clusters.start()
+    clusters.wait_for_state(clusters.note("first"), "completed")
+    pids = [main.pid, *descendants(main.pid)]
+    before, started = cpu_seconds(pids), time.monotonic()
+    with pytest.raises(TimeoutError):
+        wait_at_most(main.pid, 5)
+    share = (cpu_seconds(pids) - before) / (time.monotonic() - started)
+    assert share < 0.05

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class TestAppConfig(AppConfig):
+    name = "tests.testapp"
+    label = "testapp"
+
+    def ready(self) -> None:
+        """Have a job that its alarm did not stop killed after one second instead of thirty."""
+        from queue_app import transitions
+
+        transitions.LEASE_GRACE_SECONDS = 1.0
