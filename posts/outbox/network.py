@@ -20,6 +20,7 @@ from django.db import connections, router, transaction
 
 from posts.models import Account
 from posts.outbox.models import OutboxArrival, OutboxPost
+from posts.publishing.errors import ReconnectNeeded
 from posts.transactions import refuse_in_transaction
 
 PLATFORM = "outbox"
@@ -52,14 +53,11 @@ class Answer:
     wait_seconds: int = WAIT_SECONDS
 
 
-class NoMailboxError(LookupError):
-    """The network has no mailbox of this name."""
-
-
 def receive(mailbox: str, sender_key: str, text: str, pictures: list[dict[str, Any]], at: datetime) -> Answer:
     """Take one send, log it, and accept it unless the mailbox was told to fail or has seen the key.
 
-    Committed when this returns. Raises NoMailboxError, and ``RuntimeError`` inside the caller's transaction.
+    Committed when this returns. Raises ReconnectNeeded if there is no such mailbox, and ``RuntimeError`` inside
+    the caller's transaction.
     """
     with _own_transaction():
         account = _locked(mailbox)
@@ -78,10 +76,12 @@ def receive(mailbox: str, sender_key: str, text: str, pictures: list[dict[str, A
         return Answer(live, failure)
 
 
-def fails_before_sending(mailbox: str) -> bool:
+def fails_before_sending(config: Mapping[str, Any]) -> bool:
     """Say whether the mailbox was told to fail before anything is sent; counts it as one of the failures ordered."""
+    if config.get("failure") not in BEFORE_SENDING:
+        return False
     with _own_transaction():
-        return bool(_take_failure(_locked(mailbox), BEFORE_SENDING))
+        return bool(_take_failure(_locked(config["mailbox"]), BEFORE_SENDING))
 
 
 def look_up(mailbox: str, sender_key: str) -> OutboxPost | None:
@@ -104,7 +104,7 @@ def keeps_keys(config: Mapping[str, Any]) -> bool:
 def _locked(mailbox: str) -> Account:
     account = Account.objects.select_for_update(no_key=True).filter(platform=PLATFORM, identity_id=mailbox).first()
     if account is None:
-        raise NoMailboxError(mailbox)
+        raise ReconnectNeeded("outbox.no_mailbox")
     return account
 
 

@@ -104,7 +104,7 @@ class OutboxPlatform(Platform):
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Upload the pictures and freeze the post."""
-        if network.fails_before_sending(session.config["mailbox"]):
+        if network.fails_before_sending(session.config):
             raise RuntimeError(ORDERED)
         if not content.text.strip() and not content.media:
             raise ContentRejected("post_empty", field="text")
@@ -115,12 +115,8 @@ class OutboxPlatform(Platform):
         """Send the post; where its key is known there, the answer is the post that is live already."""
         failpoint("mid_body")
         now = session.now()
-        try:
-            answer = network.receive(
-                session.config["mailbox"], snapshot["key"], snapshot["text"], snapshot["pictures"], now
-            )
-        except network.NoMailboxError:
-            raise ReconnectNeeded("outbox.no_mailbox") from None
+        mailbox = session.config["mailbox"]
+        answer = network.receive(mailbox, snapshot["key"], snapshot["text"], snapshot["pictures"], now)
         failpoint("after_accept")
         if answer.failure == "rate_limited":
             raise RateLimited(until=now + timedelta(seconds=answer.wait_seconds), detail=ORDERED)
