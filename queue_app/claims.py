@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from django.db.models import QuerySet
 
 from queue_app import blocks, clock, registry, transitions
-from queue_app.database import lock_control
+from queue_app.database import alias, lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Job, Worker
 from queue_app.states import JobState
 
@@ -41,15 +43,9 @@ def anything_due(queue: str, types: Sequence[str], now: datetime) -> bool:
 
 
 def next_due_at(queue: str, types: Sequence[str]) -> datetime | None:
-    """Return the earliest due time of the queue's pending, unparked jobs, ``None`` if there are none."""
-    times = (
-        Job.objects.filter(queue=queue, priority=priority, state=JobState.PENDING, parked_by="", type__in=types)
-        .order_by("run_at", "id")
-        .values_list("run_at", flat=True)
-        .first()
-        for priority in _priorities()
-    )
-    return min((time for time in times if time is not None), default=None)
+    """Return the earliest due time of the queue's pending, unparked jobs, ``None`` if there are none. One query."""
+    sql, params = _first_of_each_priority(alias(), queue, tuple(types))
+    return min((job.run_at for job in Job.objects.using(alias()).raw(sql, params)), default=None)
 
 
 def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holder: str = "") -> Claim | None:
@@ -73,6 +69,22 @@ def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holde
 
 def _priorities() -> range:
     return range(PRIORITY_FIRST, PRIORITY_LAST + 1)
+
+
+@lru_cache(maxsize=64)
+def _first_of_each_priority(using: str, queue: str, types: tuple[str, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Return the query for the first pending job of each priority. Kept: clusters ask it at every change."""
+    parts: list[str] = []
+    params: list[Any] = []
+    for priority in _priorities():
+        pending = Job.objects.filter(
+            queue=queue, priority=priority, state=JobState.PENDING, parked_by="", type__in=types
+        )
+        first = pending.order_by("run_at", "id").values("id", "run_at")[:1]
+        sql, values = first.query.get_compiler(using=using).as_sql()
+        parts.append(f"SELECT * FROM ({sql}) AS first_of_{priority}")  # noqa: S608 -- compiled by Django
+        params += values
+    return " UNION ALL ".join(parts), tuple(params)
 
 
 def _next(queue: str, types: Sequence[str], now: datetime) -> Job | None:
