@@ -59,12 +59,21 @@ __all__ = [
 RECONNECT_NOTICE = "reconnect"
 CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
 
+# Nobody is waiting to try again where a person has only just entered something.
+TRY_AGAIN = "Nothing was saved; try again in a moment."
+STEPS_WHEN_CONNECTING = {
+    words.RETRIES: TRY_AGAIN,
+    words.LOOKS_OR_ASKS: TRY_AGAIN,
+    words.CHECK_SERVER: "Check the address of the server and try again; nothing was saved.",
+}
+
 
 class ConnectFailed(ServiceError):
     """The platform did not accept what was entered; ``code`` is the PublishError's."""
 
     def __init__(self, error: PublishError, platform: Platform) -> None:
-        super().__init__(f"{_sentence(error, platform.label)} {words.next_step(error.code)}")
+        step = words.next_step(error.code)
+        super().__init__(f"{_sentence(error, platform.label)} {STEPS_WHEN_CONNECTING.get(step, step)}")
         self.code = error.code
 
 
