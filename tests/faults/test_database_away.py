@@ -1,0 +1,85 @@
+"""PostgreSQL stopped, killed and started beneath real clusters: they stay, and go on by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.clusters import Clusters, descendants
+from tests.postgres import PrivatePostgres
+from tests.site import PostgresDatabases, open_site
+
+pytestmark = pytest.mark.faults
+
+GOES_ON_SECONDS = 30
+
+
+@pytest.fixture
+def clusters(own_postgres: PrivatePostgres, tmp_path: Path) -> Iterator[Clusters]:
+    with open_site(PostgresDatabases(own_postgres, tmp_path, "own"), "own_site", tmp_path) as site:
+        yield Clusters(site)
+
+
+def away_is_noticed(clusters: Clusters) -> bool:
+    return clusters.site.log.read_bytes().count(b"database away") >= 2
+
+
+def test_an_idle_cluster_goes_on_when_the_database_is_back(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+    main = clusters.start()
+    processes = descendants(main.pid)
+    own_postgres.stop("immediate")
+    clusters.site.wait_until(lambda: away_is_noticed(clusters))
+    own_postgres.start()
+    clusters.wait_for_state(clusters.note("after"), "completed", GOES_ON_SECONDS)
+    assert descendants(main.pid) == processes
+
+
+def test_a_running_job_is_saved_when_the_database_is_back(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+    clusters.start()
+    go = clusters.site.directory / "go"
+    job = clusters.enqueue("testapp.wait", args={"file": str(clusters.notes), "until": str(go)})
+    clusters.site.wait_until(clusters.lines)
+    own_postgres.stop("immediate")
+    go.touch()
+    clusters.site.wait_until(lambda: "done" in clusters.lines())
+    clusters.site.wait_until(lambda: away_is_noticed(clusters))
+    own_postgres.start()
+    clusters.wait_for_state(job, "completed", GOES_ON_SECONDS)
+    assert clusters.attempts(job) == ["completed"]
+    assert clusters.lines().count("done") == 1
+
+
+def test_terminated_connections_are_made_anew(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+    main = clusters.start()
+    processes = descendants(main.pid)
+    jobs = [clusters.note("before"), clusters.note("before too")]
+    for _ in range(3):
+        clusters.site.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        jobs.append(clusters.note("between"))
+    for job in jobs:
+        clusters.wait_for_state(job, "completed", GOES_ON_SECONDS)
+    assert len(clusters.lines()) == 5
+    assert descendants(main.pid) == processes
+
+
+def test_a_cluster_stops_in_time_while_the_database_is_away(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+    clusters.site.env["SOCIALQ_STOP_GRACE_SECONDS"] = "4"
+    main = clusters.start()
+    own_postgres.stop("immediate")
+    clusters.site.wait_until(lambda: away_is_noticed(clusters))
+    main.terminate()
+    assert main.wait(8) == 0
+    own_postgres.start()  # the site's database is dropped after the test
+
+
+def test_a_cluster_started_while_the_database_is_away_waits_for_it(
+    clusters: Clusters, own_postgres: PrivatePostgres
+) -> None:
+    job = clusters.note("from before")
+    own_postgres.stop("fast")
+    clusters.site.spawn("qcluster")
+    clusters.site.wait_until(lambda: clusters.site.log.exists() and away_is_noticed(clusters))
+    own_postgres.start()
+    clusters.wait_for_state(job, "completed", GOES_ON_SECONDS)
