@@ -65,6 +65,7 @@ STEPS_WHEN_CONNECTING = {
     words.RETRIES: TRY_AGAIN,
     words.LOOKS_OR_ASKS: TRY_AGAIN,
     words.CHECK_SERVER: "Check the address of the server and try again; nothing was saved.",
+    words.next_step("tls_failed"): "Have the certificate of that server mended and try again; nothing was saved.",
 }
 
 
