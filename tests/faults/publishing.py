@@ -44,13 +44,21 @@ def connect_outboxes(site: Site, *names: str, keeps_keys: bool = True) -> list[i
 
 
 def schedule_posts(site: Site, accounts: list[int], count: int, *, within_seconds: float = 0.0) -> None:
-    """Schedule ``count`` posts to every account, evenly spread over the coming seconds."""
+    """Schedule ``count`` posts with a picture to every account, evenly spread over the coming seconds."""
     site.python(
+        "import io\n"
         "from datetime import timedelta\n"
+        "from django.core.files.base import ContentFile\n"
+        "from PIL import Image\n"
+        "from posts.services.media import store_upload\n"
         "from queue_app import clock\n"
         "from posts.services.posts import save_draft, schedule_post\n"
+        "png = io.BytesIO()\n"
+        "Image.new('RGB', (40, 30), 'teal').save(png, 'PNG')\n"
+        "file = ContentFile(png.getvalue(), name='a.png')\n"
+        "media = store_upload(file, owner=None, original_name='a.png')\n"
         f"for n in range({count}):\n"
-        f"    post = save_draft(post=None, owner=None, text=f'Post {{n}}', account_ids={accounts}, media=[])\n"
+        f"    post = save_draft(post=None, owner=None, text=f'Post {{n}}', account_ids={accounts}, media=[(media.pk, '')])\n"
         f"    schedule_post(post, at=clock.now() + timedelta(seconds={within_seconds} * n / {count}))\n"
     )
 
