@@ -13,7 +13,7 @@ from posts.models import Post
 from queue_app.database import atomic
 
 
-class SubmittedAlready(Exception):  # noqa: N818 - an answer, like the other errors of services
+class SubmittedAlready(Exception):
     """The same form has been taken already, by a request that was faster."""
 
 

@@ -62,6 +62,18 @@ def badge(value: str, label: object) -> SafeString:
     return format_html('<span class="sq-badge sq-{}">{}<span>{}</span></span>', tone, icon(name), label)
 
 
+def mark(value: str, label: object) -> SafeString:
+    """Return the icon of the state ``value`` alone, for narrow places; its ``label`` is read out and shown on hover."""
+    name, tone = LOOKS.get(value, ("dot", "quiet"))
+    return format_html(
+        '<span class="sq-mark sq-{}" title="{}">{}<span class="visually-hidden">{}:</span></span>',
+        tone,
+        label,
+        icon(name),
+        label,
+    )
+
+
 def moment(at: datetime | None, zone: str = "") -> SafeString | str:
     """Return ``at`` as the clocks of the IANA ``zone`` (empty: the current one) show it, with the zone's name."""
     if at is None:

@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,10 +26,8 @@ class ReadOnlyAdmin(AnyModelAdmin):
     show_full_result_count = False
     change_list_template = "queue_app/admin/change_list.html"
 
-    @property
-    def media(self) -> Media:
-        """Return the admin's own files and our style sheet."""
-        return super().media + Media(css={"all": ["queue_app/admin.css"]})
+    class Media:
+        css = {"all": ["queue_app/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nothing is added by hand."""

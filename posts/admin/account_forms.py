@@ -1,0 +1,63 @@
+"""Forms of accounts: what a platform asks when it is connected, and how an outbox account is told to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from posts.models import Account
+from posts.outbox.network import FAILURES
+from posts.publishing.platform import Platform
+
+
+class ConnectForm(forms.Form):
+    """A platform's ``connect_fields``. Secrets are password inputs and are never rendered back."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        data: Mapping[str, Any] | None = None,
+        *,
+        kept: Mapping[str, str] | None = None,
+        may_share: bool = False,
+    ) -> None:
+        super().__init__(data)
+        self.platform = platform
+        for asked in platform.connect_fields:
+            widget: forms.Widget = forms.TextInput(attrs={"size": 50, "autocomplete": "off"})
+            if asked.secret:
+                widget = forms.PasswordInput(render_value=False, attrs={"size": 50, "autocomplete": "new-password"})
+            self.fields[asked.name] = forms.CharField(
+                label=asked.label,
+                required=asked.required and not asked.default,
+                strip=True,
+                max_length=2000,
+                help_text=asked.help,
+                initial=(kept or {}).get(asked.name, asked.default),
+                widget=widget,
+            )
+        if may_share:
+            self.fields["shared"] = forms.BooleanField(
+                label=_("Everybody here may post to it"), required=False, initial=True
+            )
+
+    def answers(self) -> dict[str, str]:
+        """Return what was entered, by the platform's names."""
+        return {asked.name: str(self.cleaned_data[asked.name]) for asked in self.platform.connect_fields}
+
+
+class FailureForm(forms.Form):
+    """How an account of the built-in network answers from now on."""
+
+    failure = forms.ChoiceField(label=_("It should"), required=False, choices=list(FAILURES.items()))
+    times = forms.IntegerField(
+        label=_("How often"), required=False, min_value=1, max_value=1_000_000, help_text=_("Empty: always.")
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, account: Account) -> None:
+        super().__init__(data)
+        self.fields["failure"].initial = account.config.get("failure", "")
+        self.fields["times"].initial = account.config.get("failures_left")

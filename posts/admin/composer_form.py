@@ -1,0 +1,246 @@
+"""What the composer sends: the post's fields, its pictures and its accounts, read once. Writes only uploads.
+
+Uploads are stored before any transaction (a slow disk must not hold the database's lock); the form carries their ids.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from posts.admin.wall_time import WallTimeForm, wall_time_field
+from posts.models import Account, Media, Post, PostStatus
+from posts.publishing import registry
+from posts.selectors.posts import usable_accounts, usable_media
+from posts.services.errors import Problem, ValidationFailed
+from posts.services.media import store_upload
+from posts.services.validation import account_problems
+from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PRIORITY_WORDS = {2: _("2 – high"), 5: _("5 – normal"), 8: _("8 – low")}
+
+
+class ComposerForm(WallTimeForm):
+    """The post's own fields. ``token`` makes a form that is sent twice one post; ``version`` shows who was faster."""
+
+    text = forms.CharField(
+        label=_("Text"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 8, "dir": "auto"})
+    )
+    language = forms.CharField(
+        label=_("Language"),
+        required=False,
+        max_length=35,
+        widget=forms.TextInput(attrs={"size": 10, "placeholder": "en"}),
+        help_text=_("A code such as en or pt-BR, for screen readers and translation. May stay empty."),
+    )
+    goes_out = wall_time_field(_("Goes out"), help_text=_("The time on the clocks of the zone below."))
+    drop_after = wall_time_field(
+        _("Drop if not out by"),
+        help_text=_("In the same zone. Empty: a day after it was due. A post never goes out later than this."),
+    )
+    priority = forms.TypedChoiceField(
+        label=_("Priority"),
+        coerce=int,
+        initial=5,
+        choices=[(n, PRIORITY_WORDS.get(n, str(n))) for n in range(PRIORITY_FIRST, PRIORITY_LAST + 1)],
+        help_text=_("Which goes first where many are due at once."),
+    )
+    token = forms.UUIDField(widget=forms.HiddenInput)
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, zone: str, **kwargs: Any) -> None:
+        super().__init__(data, zone=zone, **kwargs)
+        self.fields["token"].initial = uuid.uuid4
+
+    def clean_text(self) -> str:
+        """Return the text with the line ends that platforms count, not those of a form."""
+        return str(self.cleaned_data["text"]).replace("\r\n", "\n")
+
+    def moved(self, name: str) -> bool:
+        """Return whether the wall time in ``name``, or its zone, is another than the page showed."""
+        return name in self.changed_data or "timezone" in self.changed_data
+
+
+@dataclass
+class PictureRow:
+    """One picture in the form: its alt text, and the number that orders it."""
+
+    media: Media
+    alt_text: str = ""
+    position: int = 0
+
+
+@dataclass
+class AccountRow:
+    """One account in the form: whether it is chosen, its own text, and what is wrong with the post there."""
+
+    account: Account
+    chosen: bool = False
+    own_text: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def platform_label(self) -> str:
+        """Return the platform's name for people."""
+        platform = registry.platforms().get(self.account.platform)
+        return platform.label if platform is not None else self.account.platform
+
+    @property
+    def trouble(self) -> str:
+        """Return why nothing can go out to the account right now, "" if it can."""
+        return "; ".join(problem.message for problem in account_problems(self.account))
+
+    @property
+    def limits(self) -> str:
+        """Return the platform's limits in words."""
+        platform = registry.platforms().get(self.account.platform)
+        if platform is None:
+            return ""
+        able = platform.capabilities
+        text = min((limit.maximum for limit in able.text), default=0)
+        return f"{text:,} characters, {able.max_images} pictures"
+
+    @property
+    def counted_json(self) -> str:
+        """Return the text limits for the live counter, with and without pictures, as JSON."""
+        platform = registry.platforms().get(self.account.platform)
+        if platform is None:
+            return "[]"
+        return json.dumps(
+            [
+                {"unit": limit.unit, "maximum": limit.maximum, "with_media": with_media}
+                for with_media in (False, True)
+                for limit in platform.capabilities.text_limits(with_media=with_media)
+            ]
+        )
+
+
+class Composer:
+    """Everything on the page, from the stored post or from what was sent. ``problems`` belong to no one field."""
+
+    def __init__(self, person: User, post: Post | None, zone: str) -> None:
+        self.person, self.post, self.zone = person, post, zone
+        self.form = ComposerForm(zone=zone, initial=_initial(post, zone))
+        self.problems: list[str] = []
+        self.picture_problems: list[str] = []
+        chosen = {d.account_id: d.text_override or "" for d in post.deliveries.all()} if post is not None else {}
+        usable = usable_accounts(person) | Account.objects.filter(pk__in=chosen)
+        self.accounts = [
+            AccountRow(account, account.pk in chosen, chosen.get(account.pk, "")) for account in usable.distinct()
+        ]
+        kept = post.post_media.select_related("media") if post is not None else []
+        self.pictures = [PictureRow(picture.media, picture.alt_text, n) for n, picture in enumerate(kept, 1)]
+
+    def read(self, request: HttpRequest) -> bool:
+        """Take over what was sent, storing uploads; return whether it can be worked with."""
+        self.form = ComposerForm(request.POST, zone=self.zone, initial=_initial(self.post, self.zone))
+        chosen = set(request.POST.getlist("accounts"))
+        for row in self.accounts:
+            row.chosen = str(row.account.pk) in chosen
+            row.own_text = request.POST.get(f"own_{row.account.pk}", "").replace("\r\n", "\n")
+        self.pictures = self._kept_pictures(request)
+        self._store_uploads(request.FILES.getlist("new_pictures"))
+        for number, picture in enumerate(self.pictures, 1):
+            picture.position = number
+        return self.form.is_valid() and not self.picture_problems
+
+    def tell(self, problems: Iterable[Problem]) -> None:
+        """Put each problem where the person looks: beside its account, its field, or on top."""
+        names = {"scheduled_at": "goes_out", "expires_at": "drop_after"}
+        rows = {row.account.pk: row for row in self.accounts}
+        for problem in problems:
+            name = names.get(problem.field, problem.field)
+            if problem.account is not None and problem.account.pk in rows:
+                rows[problem.account.pk].problems.append(problem.message)
+            elif name in ("media", "alt_text"):
+                self.picture_problems.append(problem.message)
+            elif name in self.form.fields:
+                self.form.add_error(name, problem.message)
+            else:
+                self.problems.append(problem.message)
+
+    def instant(self, name: str, stored: datetime | None) -> datetime | None:
+        """Return the instant of the wall time in ``name``; ``stored`` where nobody touched it."""
+        return self.form.instant(name) if self.form.moved(name) else stored
+
+    @property
+    def chosen(self) -> list[AccountRow]:
+        """Return the accounts that were ticked."""
+        return [row for row in self.accounts if row.chosen]
+
+    @property
+    def has_errors(self) -> bool:
+        """Return whether anything on the page is said to be wrong."""
+        beside = any(row.problems for row in self.accounts)
+        return bool(self.problems or self.picture_problems or self.form.errors or beside)
+
+    def _kept_pictures(self, request: HttpRequest) -> list[PictureRow]:
+        ids = [value for value in dict.fromkeys(request.POST.getlist("picture")) if value.isdigit()]
+        gone = set(request.POST.getlist("remove"))
+        usable = usable_media(self.person)
+        if self.post is not None:
+            usable = usable | Media.objects.filter(pk__in=self.post.post_media.values("media"))
+        found = {str(media.pk): media for media in usable.filter(pk__in=ids).distinct()}
+        rows = [
+            PictureRow(
+                found[key],
+                request.POST.get(f"alt_{key}", "").replace("\r\n", "\n"),
+                _number(request.POST.get(f"position_{key}")),
+            )
+            for key in ids
+            if key in found and key not in gone
+        ]
+        return sorted(rows, key=lambda row: row.position)
+
+    def _store_uploads(self, uploads: Iterable[UploadedFile[bytes]]) -> None:
+        for upload in uploads:
+            if not self.person.has_perm("posts.add_media"):
+                self.picture_problems.append("You may not upload pictures; ask an administrator for the permission.")
+                return
+            try:
+                media = store_upload(upload, owner=self.person, original_name=upload.name or "")
+            except ValidationFailed as refused:
+                self.picture_problems += [problem.message for problem in refused.problems]
+            else:
+                self.pictures.append(PictureRow(media))
+
+
+def _initial(post: Post | None, zone: str) -> dict[str, Any]:
+    if post is None:
+        return {}
+    zone = post.timezone or zone
+    at = _wall(post.scheduled_at, zone) if post.status == PostStatus.SCHEDULED else ""
+    return {
+        "text": post.text,
+        "language": post.language,
+        "priority": post.priority,
+        "version": post.version,
+        "timezone": zone,
+        "goes_out": at,
+        "drop_after": _wall(post.expires_at, zone),
+    }
+
+
+def _wall(at: datetime | None, zone: str) -> str:
+    """Return the wall time that a form shows for ``at``, without seconds where there are none."""
+    if at is None:
+        return ""
+    local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
+    return local.isoformat(timespec="seconds" if local.second else "minutes")
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 6 else 0

@@ -1,0 +1,187 @@
+"""Posts: the list with its actions, the composer while a post may be edited, and a page to read from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, Count, Prefetch, QuerySet, Value
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from posts import conf
+from posts.admin import zones
+from posts.admin.compose import compose
+from posts.admin.filters import AccountFilter, PlatformFilter
+from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
+from posts.models import Delivery, DeliveryStatus, Post, PostStatus
+from posts.selectors.posts import may_see, post_detail, visible_posts
+from posts.services.queueing import deliveries_of, may_be_live
+from posts.services.validation import SETTLED
+from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
+from queue_app.admin import display
+from queue_app.admin.actions import ConfirmedActionsMixin
+from queue_app.admin.pages import ReadOnlyAdmin
+
+MOVING = (PostStatus.SCHEDULED, PostStatus.PUBLISHING, PostStatus.NEEDS_REVIEW)
+
+
+@admin.register(Post)
+class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
+    """Posts. People see their own; ``posts.view_all_posts`` widens that."""
+
+    page_template = "posts/admin/post.html"
+    empty_hint = "No post yet. Press “Add post” above to write the first one."
+    confirmed_actions = [Schedule, PublishNow, RescheduleWithSpacing, Retry, Cancel, Delete]
+    list_display = ["excerpt", "status_badge", "goes_out_on", "goes_out_at", "pictures", "owner"]
+    list_filter = ["status", PlatformFilter, AccountFilter, "scheduled_at"]
+    list_select_related = ["owner"]
+    search_fields = ["text"]
+    search_help_text = _("Search in the texts.")
+    ordering = ["-id"]
+    list_per_page = 50
+
+    class Media:
+        css = {"all": ["posts/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
+        """Return the posts that the person may see, with what the list shows of them."""
+        shown = Delivery.objects.select_related("account", "job").order_by("account__platform", "account__name")
+        zone = Value(zones.zone_of(request.user), output_field=CharField())
+        posts = visible_posts(request.user).prefetch_related(Prefetch("deliveries", shown))
+        return posts.annotate(person_zone=zone, picture_count=Count("post_media")).order_by(*self.ordering)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever may add posts."""
+        return request.user.has_perm("posts.add_post")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may change posts; one that is scheduled only with the permission to schedule."""
+        if not request.user.has_perm("posts.change_post"):
+            return False
+        if obj is None:
+            return True
+        if obj.status == PostStatus.SCHEDULED and not request.user.has_perm("posts.schedule_post"):
+            return False
+        return may_see(request.user, obj.owner_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the limit on uploads before whatever reads the form."""
+        add = self.admin_site.admin_view(_limited(self.add_view))
+        change = self.admin_site.admin_view(_limited(self.change_view))
+        own = [
+            path("add/", add, name="posts_post_add"),
+            path("<path:object_id>/change/", change, name="posts_post_change"),
+        ]
+        return own + list(super().get_urls())
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Compose a new post."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return compose(self, request, None)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Edit a post that may be edited; else show it."""
+        post = self.get_object(request, object_id)
+        if post is not None and self.has_change_permission(request, post):
+            if may_be_edited(post):
+                return compose(self, request, post)
+            if request.method == "POST":
+                text = f"“{post}” was not saved: it is being sent, or is out already, so it cannot be changed any more."
+                self.message_user(request, text, messages.ERROR)
+                return HttpResponseRedirect(request.path)
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def page_base(self, request: HttpRequest, post: Post | None) -> dict[str, Any]:
+        """Return what the composer and the page to read have in common."""
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "row": post}
+        return {**context, **(self.page_context(request, post) if post is not None else {})}
+
+    def page_context(self, request: HttpRequest, row: Post) -> dict[str, Any]:
+        """Return where the post stands on each account, its pictures and the buttons."""
+        return {
+            "detail": post_detail(row.pk),
+            "zone": zones.zone_of(request.user),
+            "is_moving": row.status in MOVING,
+            "pictures": row.post_media.select_related("media"),
+            "buttons": self.buttons_for(request, row),
+            "title": str(row),
+        }
+
+    @admin.display(description=_("post"), ordering="text")
+    def excerpt(self, post: Post) -> str:
+        """Return the beginning of the text."""
+        return str(post)
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_badge(self, post: Post) -> SafeString:
+        """Return the status with its icon, and how far a scheduled post has come."""
+        badge = display.badge(post.status, post.get_status_display())
+        deliveries = list(post.deliveries.all())
+        out = sum(delivery.status == DeliveryStatus.PUBLISHED for delivery in deliveries)
+        if not out or out == len(deliveries):
+            return badge
+        return format_html('{} <span class="sq-quiet">{} of {} published</span>', badge, out, len(deliveries))
+
+    @admin.display(description=_("accounts"))
+    def goes_out_on(self, post: Post) -> SafeString | str:
+        """Return the accounts, each with the icon of its own state."""
+        found = [(display.mark(d.status, d.get_status_display()), d.account) for d in post.deliveries.all()]
+        line = '<span class="sq-account">{} {}</span>'
+        return format_html_join(" ", line, found) if found else display.NOTHING
+
+    @admin.display(description=_("goes out"), ordering="scheduled_at")
+    def goes_out_at(self, post: Any) -> SafeString | str:
+        """Return the time in the person's own zone."""
+        return display.moment(post.scheduled_at, post.person_zone)
+
+    @admin.display(description=_("pictures"))
+    def pictures(self, post: Any) -> str:
+        """Return how many pictures it has."""
+        return str(post.picture_count or display.NOTHING)
+
+
+def may_be_edited(post: Post) -> bool:
+    """Return whether nothing of ``post`` is out, on its way, or perhaps out."""
+    return not any(found.status in SETTLED or may_be_live(found) for found in deliveries_of(post))
+
+
+def _limited(view: Any) -> Any:
+    """Refuse a form that is too large before it is read; then check its token, which is in it."""
+    protected: Callable[..., HttpResponse] = csrf_protect(view)
+
+    @csrf_exempt
+    @wraps(view)
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return protected(request, *args, **kwargs)
+        most: int = conf.get("MEDIA_MAX_BYTES")
+        try:
+            read_body(request, max_bytes=most)
+        except BodyTooLargeError:
+            text = f"The pictures are too large: one form takes {most / 1_000_000:,.0f} MB. Nothing was saved."
+            return _refused(request, text, 413)
+        except BodyUnreadableError:
+            return _refused(request, "The form did not arrive completely. Nothing was saved.", 400)
+        return protected(request, *args, **kwargs)
+
+    return limited
+
+
+def _refused(request: HttpRequest, text: str, status: int) -> HttpResponse:
+    page = {"title": "Not saved", "text": text, "list_url": reverse("admin:posts_post_changelist")}
+    context = {**admin.site.each_context(request), **page}
+    return TemplateResponse(request, "posts/admin/refused.html", context, status=status)

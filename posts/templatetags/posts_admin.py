@@ -1,0 +1,52 @@
+"""Template tags of the posts app's admin: the banner, the first steps, thumbnails and links out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.db.models import Count
+from django.template.context import Context
+
+from posts.admin.delivery import external_link
+from posts.admin.media import thumbnail_of
+from posts.models import Delivery, DeliveryStatus, PostStatus
+from posts.selectors.attention import needs_attention
+from posts.selectors.posts import usable_accounts, visible_posts
+from queue_app.explain import START_COMMAND
+
+register = template.Library()
+
+register.simple_tag(external_link, name="external_link")
+register.simple_tag(thumbnail_of, name="picture_thumbnail")
+
+SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
+
+
+@register.inclusion_tag("posts/admin/banner.html", takes_context=True)
+def attention_banner(context: Context) -> dict[str, Any]:
+    """Say on every page what somebody should look at: needs review, failed, to reconnect, no worker alive."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_staff or not user.has_perm("posts.view_post"):
+        return {"attention": None}
+    return {"attention": needs_attention(user), "start_command": START_COMMAND}
+
+
+@register.inclusion_tag("posts/admin/first_steps.html", takes_context=True)
+def first_steps(context: Context) -> dict[str, Any]:
+    """Show connect → write → schedule with ticks, then how many posts there are in each state, as links."""
+    user = context["request"].user
+    if not user.has_perm("posts.view_post"):
+        return {"shown": False}
+    found = dict(visible_posts(user).order_by().values_list("status").annotate(Count("id")))
+    scheduled = Delivery.objects.filter(post__in=visible_posts(user)).exclude(status=DeliveryStatus.DRAFT)
+    return {
+        "shown": True,
+        "has_account": usable_accounts(user).exists(),
+        "has_post": bool(found),
+        "has_scheduled": scheduled.exists(),
+        "counts": [(state, found[state]) for state in PostStatus if state in found],
+        "may_connect": user.has_perm("posts.add_account"),
+        "may_write": user.has_perm("posts.add_post"),
+    }
