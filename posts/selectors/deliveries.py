@@ -67,8 +67,7 @@ def explanation(delivery: Delivery) -> str:
     blocked = _account_words(delivery.account) if delivery.status in WAITING else ""
     if blocked or delivery.job is None:
         return blocked or f"{delivery.get_status_display()}."
-    text = explain(delivery.job).text
-    return f"{text[:1].upper()}{text[1:]}." if text else f"{delivery.get_status_display()}."
+    return _job_words(delivery.job, delivery.account) or f"{delivery.get_status_display()}."
 
 
 def next_step(delivery: Delivery) -> str:
@@ -125,14 +124,31 @@ def _of_event(event: Event) -> Moment:
 
 
 def _account_words(account: Account) -> str:
-    platform = registry.platforms().get(account.platform)
-    name = f"{account.name} on {platform.label if platform else account.platform}"
+    name = f"{account.name} on {_platform_label(account)}"
     if not account.enabled:
         return f"Waits: {name} is disabled."
     if account.reconnect_reason:
-        reason = words.sentence(account.reconnect_reason, {}, platform.label if platform else account.platform)
+        reason = words.sentence(account.reconnect_reason, {}, _platform_label(account))
         return f"Waits until {name} is reconnected: {reason}"
     return ""
+
+
+def _job_words(job: Job, account: Account) -> str:
+    """Return the queue's explanation as a sentence, keys by the names that people know, and until when."""
+    explained = explain(job)
+    text = explained.text.replace(f"({account.block_key})", f"({account.name})")
+    text = text.replace(f"(platform:{account.platform})", f"({_platform_label(account)})").rstrip(".")
+    if explained.until is not None and explained.until != job.run_at:
+        if job.state == JobState.PENDING:
+            text += f", until {explained.until:%Y-%m-%d %H:%M:%S} UTC"
+        elif job.state == JobState.UNCERTAIN:
+            text += f", at {explained.until:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _platform_label(account: Account) -> str:
+    platform = registry.platforms().get(account.platform)
+    return platform.label if platform is not None else account.platform
 
 
 def _expiry_words(job: Job | None) -> str:

@@ -24,6 +24,8 @@ from tests.posts.making import REJECTED, account, begin, delivery, draft, edit, 
 
 pytestmark = pytest.mark.django_db
 
+SUMMER = datetime(datetime.now(UTC).year + 1, 7, 1, 12, 30, tzinfo=UTC)
+
 
 def in_hours(hours: float) -> datetime:
     return clock.now() + timedelta(hours=hours)
@@ -45,20 +47,20 @@ def test_scheduling_makes_one_job_a_delivery_with_all_that_the_queue_needs() -> 
 
 
 def test_the_wall_time_is_kept_in_the_zone_that_was_meant(settings: Any) -> None:
-    at = datetime(2030, 7, 1, 12, 30, tzinfo=UTC)
-    post = schedule_post(draft(account()), at=at, wall_time="2030-07-01T14:30", timezone="Europe/Berlin")
-    assert (post.wall_time, post.timezone) == ("2030-07-01T14:30:00", "Europe/Berlin")
+    meant = f"{SUMMER.year}-07-01T14:30"
+    post = schedule_post(draft(account()), at=SUMMER, wall_time=meant, timezone="Europe/Berlin")
+    assert (post.wall_time, post.timezone) == (f"{meant}:00", "Europe/Berlin")
     settings.TIME_ZONE = "Asia/Tokyo"
-    post = schedule_post(draft(account()), at=at)
-    assert (post.wall_time, post.timezone) == ("2030-07-01T21:30:00", "Asia/Tokyo")
+    post = schedule_post(draft(account()), at=SUMMER)
+    assert (post.wall_time, post.timezone) == (f"{SUMMER.year}-07-01T21:30:00", "Asia/Tokyo")
 
 
 def test_a_wall_time_that_is_another_instant_is_a_programming_error() -> None:
-    at = datetime(2030, 7, 1, 12, 30, tzinfo=UTC)
-    with pytest.raises(ValueError, match="2030-07-01T15:30 in Europe/Berlin is not"):
-        schedule_post(draft(account()), at=at, wall_time="2030-07-01T15:30", timezone="Europe/Berlin")
+    other = f"{SUMMER.year}-07-01T15:30"
+    with pytest.raises(ValueError, match=f"{other} in Europe/Berlin is not"):
+        schedule_post(draft(account()), at=SUMMER, wall_time=other, timezone="Europe/Berlin")
     with pytest.raises(ValueError, match="at needs a time zone"):
-        schedule_post(draft(account()), at=at.replace(tzinfo=None))
+        schedule_post(draft(account()), at=SUMMER.replace(tzinfo=None))
 
 
 def test_a_time_that_has_just_passed_means_now() -> None:
