@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from posts.models import Delivery
-from posts.publishing import errors, registry
+from posts.publishing import errors, registry, words
 from posts.publishing import types as publishing
 from posts.publishing.platform import Platform, Session
 from posts.services import accounts, media
@@ -36,6 +36,10 @@ from queue_app.retry import RetryPolicy
 PUBLISH = "posts.publish"
 PUBLISH_RETRY = RetryPolicy.exponential(max_attempts=3, base_seconds=60, cap_seconds=1800)
 PUBLISH_TIMEOUT_SECONDS = 600
+REASONS = {code: words.sentence(code, {}, "the platform").rstrip(".") for code in words.WORDS} | {
+    "absence_proves_nothing": "it is not there now, but this platform may still show it later",
+    "not_settled": "it is not there yet, and this platform may take a while to show it",
+}
 # A platform's word on how long to wait is believed up to this.
 LONGEST_COOL_DOWN = timedelta(hours=24)
 
@@ -87,6 +91,7 @@ def _believe_absence(platform: Platform, session: Session, since_mark: timedelta
     on_transition=follow_job,
     reconcile=look_up,
     describe=describe,
+    reasons=REASONS,
 )
 def publish(context: JobContext, delivery_id: int) -> Outcome:
     """Publish one delivery: prepare what can be repeated, mark, and make the one call that cannot."""

@@ -60,19 +60,22 @@ def explain(job: Job) -> Explanation:
             sending = "it is being sent right now" if job.marked_at else "it is running right now"
             return Explanation(sending, job.lease_until)
         case JobState.HELD:
-            return Explanation(f"held until a person releases it: {words(job.reason)}")
+            return Explanation(f"held until a person releases it: {words(job)}")
         case JobState.UNCERTAIN:
             return _uncertain(job)
         case JobState.FAILED:
-            return Explanation(f"failed: {job.last_error or words(job.reason)}")
+            return Explanation(f"failed: {job.last_error or words(job)}")
         case JobState.CANCELLED:
-            return Explanation(f"cancelled: {words(job.reason)}" if job.reason else "cancelled")
+            return Explanation(f"cancelled: {words(job)}" if job.reason else "cancelled")
     return Explanation("")
 
 
-def words(reason: str) -> str:
-    """Return a reason code in words; an unknown code as it is."""
-    return REASONS.get(reason, reason.replace("_", " "))
+def words(job: Job, reason: str | None = None) -> str:
+    """Return the job's reason code, or another of its type, in words; an unknown code as it is."""
+    code = job.reason if reason is None else reason
+    job_type = registry.known().get(job.type)
+    own = job_type.reasons if job_type is not None else {}
+    return own.get(code) or REASONS.get(code, code.replace("_", " "))
 
 
 def _pending(job: Job, now: datetime) -> Explanation:
@@ -81,7 +84,7 @@ def _pending(job: Job, now: datetime) -> Explanation:
         detail = f": {block.reason}" if block.reason else ""
         return Explanation(f"{BlockKind(block.kind).label} ({block.key}){detail}", block.until)
     if job.run_at > now:
-        why = f"{words(job.reason)}; " if job.reason in ("retry", "token_refreshed", "refresh_busy") else ""
+        why = f"{words(job)}; " if job.reason in ("retry", "token_refreshed", "refresh_busy") else ""
         error = f" (last error: {job.last_error})" if job.reason == "retry" and job.last_error else ""
         return Explanation(f"{why}due at {job.run_at:%Y-%m-%d %H:%M:%S} UTC{error}", job.run_at)
     return Explanation(_due(job, now))
@@ -101,7 +104,7 @@ def _due(job: Job, now: datetime) -> str:
 
 def _uncertain(job: Job) -> Explanation:
     if job.needs_review_at is not None:
-        return Explanation(f"it may already be live; a person must decide ({words(job.reason)})")
+        return Explanation(f"it may already be live; a person must decide ({words(job)})")
     look_up = Job.objects.filter(unique_key=f"reconcile:{job.pk}", state=JobState.PENDING).first()
     until = look_up.run_at if look_up is not None else None
-    return Explanation(f"it may already be live: {words(job.reason)}; it is being looked up", until)
+    return Explanation(f"it may already be live: {words(job)}; it is being looked up", until)

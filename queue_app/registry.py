@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from queue_app import conf
@@ -37,6 +37,7 @@ class JobType:
     on_transition: OnTransition | None = None
     reconcile: Reconcile | None = None
     describe: Callable[[Job], str] | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
     every_seconds: float | None = None
     internal: bool = False
 
@@ -77,6 +78,7 @@ def job_type(
     on_transition: OnTransition | None = None,
     reconcile: Reconcile | None = None,
     describe: Callable[[Job], str] | None = None,
+    reasons: Mapping[str, str] | None = None,
     every_seconds: float | None = None,
     internal: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -86,8 +88,9 @@ def job_type(
     which means done with that result; an exception means retry (after the mark: uncertain).
 
     ``on_transition`` runs inside the transaction of every change of such a job. ``reconcile`` is asked when an
-    execution's outcome is unknown. ``describe`` names a job of this type to people. ``every_seconds`` makes it
-    housekeeping: one such job always waits, and when it is finished the next is enqueued that much later.
+    execution's outcome is unknown. ``describe`` names a job of this type to people, ``reasons`` puts the codes
+    that its handler and look-up give into words. ``every_seconds`` makes it housekeeping: one such job always waits,
+    and when it is finished the next is enqueued that much later.
     ``internal`` jobs are not counted and nobody is told of them. Raises ``ValueError`` if the name is taken by
     another function.
     """
@@ -106,6 +109,7 @@ def job_type(
             on_transition=on_transition,
             reconcile=reconcile,
             describe=describe,
+            reasons=reasons or {},
             every_seconds=every_seconds,
             internal=internal,
         )

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from posts.models import Account, Delivery, DeliveryStatus
 from posts.publishing import registry, words
-from queue_app.explain import REASONS, explain
+from queue_app.explain import explain
+from queue_app.explain import words as reason_words
 from queue_app.models import AttemptOutcome, Event, EventName, Job
 from queue_app.states import JobState
 
@@ -100,7 +101,7 @@ def timeline(delivery: Delivery) -> list[Moment]:
         if delivery.published_at is not None:
             moments.append(Moment(delivery.published_at, "Published", detail=delivery.url))
         return moments
-    moments += [_of_event(event) for event in job.events.order_by("id")]
+    moments += [_of_event(event) for event in job.events.select_related("job").order_by("id")]
     gone_wrong = job.attempt_set.exclude(outcome__in=[AttemptOutcome.RUNNING, AttemptOutcome.COMPLETED])
     moments += [
         Moment(
@@ -116,7 +117,7 @@ def _of_event(event: Event) -> Moment:
     if event.name == EventName.ADDED:
         return Moment(event.at, "Scheduled", event.actor)
     text = EVENT_WORDS.get(event.reason) or STATE_WORDS[JobState(event.target)]
-    detail = "" if event.reason in EVENT_WORDS else REASONS.get(event.reason, event.reason.replace("_", " "))
+    detail = "" if event.reason in EVENT_WORDS else reason_words(event.job, event.reason)
     if event.reason == "rescheduled":
         detail = f"to {event.data.get('run_at', '')}"
     # A worker's name stands with its attempt; here people are named.

@@ -17,6 +17,7 @@ from posts.services import accounts
 from posts.services.posts import schedule_post
 from posts.services.sessions import store_credentials
 from queue_app import clock, runner
+from queue_app.explain import explain
 from queue_app.models import Attempt, Block, BlockKind, Job, Notice
 from queue_app.states import JobState
 
@@ -304,6 +305,7 @@ def test_a_network_without_read_back_asks_a_person(network: FakeNetwork, deliver
     run()
     _, job = now_of(delivery)
     assert (job.state, job.reason) == ("uncertain", "no_read_back")
+    assert "has no way to look up whether the post is live" in explain(job).text
     assert Notice.objects.get().kind == "needs_review"
 
 
