@@ -24,7 +24,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.worker import worker
 
-from queue_app import clock, conf, jobs, processes, rescue, runner, workers
+from queue_app import clock, conf, database, jobs, processes, rescue, runner, workers
 from queue_app.board import Board
 from queue_app.broker import RUN_DUE, JobBroker
 from queue_app.lifeline import die_with_parent
@@ -36,6 +36,7 @@ logger = logging.getLogger("socialq.queue")
 STOP = "STOP"  # what ends django-q2's loops
 MONITOR_POLL_SECONDS = 0.25
 SCHEDULER_SECONDS = 30.0
+CONNECTION_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
     signal.signal(signal.SIGTERM, inbox.leave)
     runner.configure(lambda: wiring.board.stopping or inbox.leaving)
     _count_tasks(wiring, slot)
+    _keep_connection()
     try:
         runner.enlist(wiring.queue, wiring.cluster)
     except DatabaseError:
@@ -108,7 +110,7 @@ class Housekeeper:
         self._wiring = wiring
         self._broker = wiring.broker()
         self._housekeeping_scheduled = False
-        self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
+        self._schedules_at = time.monotonic()
         # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
         self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
         self._heard_at = time.monotonic()
@@ -231,6 +233,14 @@ class _StopEvent:
 def _begin(parent_pid: int) -> None:
     die_with_parent(parent_pid)
     signal.set_wakeup_fd(-1)  # the sentinel's
+
+
+def _keep_connection() -> None:
+    """Spare a worker the new connection that django-q2 would have it make for every task; check the old one instead."""
+    connections[database.alias()].settings_dict |= {
+        "CONN_MAX_AGE": CONNECTION_SECONDS,
+        "CONN_HEALTH_CHECKS": True,
+    }
 
 
 def _count_tasks(wiring: Wiring, slot: int) -> None:
