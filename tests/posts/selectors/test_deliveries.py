@@ -107,7 +107,10 @@ def test_what_may_be_live_is_looked_up_first_and_then_asks_a_person() -> None:
     assert explanation(found).startswith("It may already be live: no clear answer came after ")
     assert next_step(found) == "Nothing to do yet: it is being looked up."
     found = delivery(unsettled(account("Bob")))
-    assert explanation(found) == "It may already be live; a person must decide (no read back)."
+    assert (
+        explanation(found)
+        == "It may already be live; a person must decide (the platform has no way to look up whether the post is live)."
+    )
     assert next_step(found).startswith("Look on the platform whether the post is there")
 
 
