@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+from django_q.tasks import async_task
+
 from queue_app.context import JobContext
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
@@ -80,3 +82,9 @@ def never_returns(context: JobContext) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(BaseException):
             time.sleep(WAIT_SECONDS)
+
+
+@job_type("testapp.task", retry=AT_ONCE)
+def task(context: JobContext, file: str, line: str) -> None:
+    """Leave the work to an ordinary task of django-q2."""
+    async_task("tests.testapp.jobs.append", file, line)
