@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from posts.models import Delivery, Post, PostStatus
+from posts.services import queue_posts
 from posts.services.errors import ValidationFailed
-from posts.services.posts import queue_posts
 from queue_app import clock
 from queue_app.models import Job
 from tests.posts.making import account, picture, user
