@@ -22,6 +22,7 @@ from posts import conf
 from posts.admin import zones
 from posts.admin.composer_form import Composer
 from posts.admin.people import person_of
+from posts.admin.post_actions import PublishNow, Schedule
 from posts.models import Post, PostStatus
 from posts.selectors.posts import may_see
 from posts.services.errors import NotAllowed, ServiceError, ValidationFailed
@@ -148,8 +149,10 @@ def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to
     post = composer.post
     may = {name: not permission or request.user.has_perm(permission) for name, permission in BUTTONS.items()}
     scheduled = post is not None and post.status == PostStatus.SCHEDULED
+    base = admin.page_base(request, post)
     context = {
-        **admin.page_base(request, post),
+        **base,
+        "buttons": [kind for kind in base.get("buttons", ()) if kind not in (Schedule, PublishNow)],
         "title": "Write a post" if post is None else "Edit post",
         "composer": composer,
         "form": composer.form,

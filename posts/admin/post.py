@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Count, Prefetch, QuerySet, Value
+from django.db.models import CharField, Prefetch, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -23,7 +23,7 @@ from posts.admin.compose import compose
 from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
-from posts.selectors.posts import may_see, post_detail, visible_posts
+from posts.selectors.posts import SEE_ALL, may_see, post_detail, visible_posts
 from posts.services.queueing import deliveries_of, may_be_live
 from posts.services.validation import SETTLED
 from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
@@ -41,7 +41,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     page_template = "posts/admin/post.html"
     empty_hint = "No post yet. Press “Add post” above to write the first one."
     confirmed_actions = [Schedule, PublishNow, RescheduleWithSpacing, Retry, Cancel, Delete]
-    list_display = ["excerpt", "status_badge", "goes_out_on", "goes_out_at", "pictures", "owner"]
+    list_display = ["excerpt", "status_badge", "goes_out_at", "goes_out_on"]
     list_filter = ["status", PlatformFilter, AccountFilter, "scheduled_at"]
     list_select_related = ["owner"]
     search_fields = ["text"]
@@ -57,7 +57,11 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         shown = Delivery.objects.select_related("account", "job").order_by("account__platform", "account__name")
         zone = Value(zones.zone_of(request.user), output_field=CharField())
         posts = visible_posts(request.user).prefetch_related(Prefetch("deliveries", shown))
-        return posts.annotate(person_zone=zone, picture_count=Count("post_media")).order_by(*self.ordering)
+        return posts.annotate(person_zone=zone).order_by(*self.ordering)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Show whose a post is to those who see everybody's."""
+        return [*self.list_display, *(["owner"] if request.user.has_perm(SEE_ALL) else [])]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whoever may add posts."""
@@ -117,7 +121,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "zone": zones.zone_of(request.user),
             "is_moving": row.status in MOVING,
             "pictures": row.post_media.select_related("media"),
-            "buttons": self.buttons_for(request, row),
+            "buttons": [kind for kind in self.buttons_for(request, row) if kind is not RescheduleWithSpacing],
             "title": str(row),
         }
 
@@ -147,11 +151,6 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def goes_out_at(self, post: Any) -> SafeString | str:
         """Return the time in the person's own zone."""
         return display.moment(post.scheduled_at, post.person_zone)
-
-    @admin.display(description=_("pictures"))
-    def pictures(self, post: Any) -> str:
-        """Return how many pictures it has."""
-        return str(post.picture_count or display.NOTHING)
 
 
 def may_be_edited(post: Post) -> bool:

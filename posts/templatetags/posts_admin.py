@@ -43,6 +43,7 @@ def first_steps(context: Context) -> dict[str, Any]:
     scheduled = Delivery.objects.filter(post__in=visible_posts(user)).exclude(status=DeliveryStatus.DRAFT)
     return {
         "shown": True,
+        "perms": context.get("perms"),
         "has_account": usable_accounts(user).exists(),
         "has_post": bool(found),
         "has_scheduled": scheduled.exists(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE
+from django.contrib.admin.models import CHANGE, DELETION
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -108,10 +108,10 @@ class ConfirmedActionsMixin(AnyModelAdmin):
                 raise PermissionDenied
         return super().changelist_view(request, extra_context)
 
-    def buttons_for(self, request: HttpRequest, row: Model) -> list[dict[str, str]]:
-        """Return name and label of every action that would not skip ``row``, for the buttons of its page."""
+    def buttons_for(self, request: HttpRequest, row: Model) -> list[type[ConfirmedAction]]:
+        """Return every action that would not skip ``row``, for the buttons of its page."""
         return [
-            {"name": kind.name, "label": kind.label}
+            kind
             for kind in self.confirmed_actions
             if request.user.has_perm(kind.permission) and not kind().why_not(row, request)
         ]
@@ -133,7 +133,8 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             return self._ask(action, request, able, skipped, form)
         count, refused = action.perform_all(able, request, form.cleaned_data if form is not None else {})
         self._report(action, request, count, [*skipped, *refused])
-        return HttpResponseRedirect(_next(request) or request.get_full_path())
+        gone = action.flag == DELETION
+        return HttpResponseRedirect(request.get_full_path() if gone else _next(request) or request.get_full_path())
 
     def _ask(
         self, action: ConfirmedAction, request: HttpRequest, able: list[Any], skipped: Skipped, form: forms.Form | None
@@ -165,7 +166,10 @@ class ConfirmedActionsMixin(AnyModelAdmin):
         if count:
             names = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
             self.message_user(request, f"{count} {names} {action.done}.", messages.SUCCESS)
-        if skipped:
+        if len(skipped) == 1 and not count:
+            row, why = skipped[0]
+            self.message_user(request, f"{row} was left as it is: {why}", messages.ERROR)
+        elif skipped:
             parts = "; ".join(f"{row}: {why}" for row, why in skipped[:SHOWN])
             more = f"; +{len(skipped) - SHOWN}" if len(skipped) > SHOWN else ""
             self.message_user(request, f"{len(skipped)} skipped – {parts}{more}", messages.WARNING)

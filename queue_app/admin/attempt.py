@@ -51,11 +51,11 @@ class AttemptAdmin(ReadOnlyAdmin):
     empty_hint = "Nothing has gone wrong. Choose “All executions” in the filter to see what has run."
     list_display = [
         "started",
-        "job_link",
-        "count",
         "outcome_badge",
         "error",
         "error_class",
+        "job_link",
+        "count",
         "response_code",
         "took",
         "worker",

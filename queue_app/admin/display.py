@@ -95,10 +95,10 @@ def exact_moment(at: datetime | None, zone: str = "") -> SafeString | str:
         return NOTHING
     local = at.astimezone(ZoneInfo(zone or timezone.get_current_timezone_name()))
     return format_html(
-        '<time datetime="{}">{}<span class="sq-zone">.{:03d}</span></time>',
+        '<time datetime="{}">{}<span class="sq-zone">.{}</span></time>',
         at.isoformat(),
         local.strftime("%Y-%m-%d %H:%M:%S"),
-        local.microsecond // 1000,
+        f"{local.microsecond // 1000:03d}",
     )
 
 

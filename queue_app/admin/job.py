@@ -112,7 +112,7 @@ class JobAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     page_template = "queue_app/admin/job.html"
     empty_hint = "No job matches. Jobs appear here as soon as something is queued."
     confirmed_actions = [Retry, Cancel, CheckAgain]
-    list_display = ["number", "type", "state_badge", "target_id", "due", "attempts_of", "priority", "worker", "error"]
+    list_display = ["number", "state_badge", "type", "target_id", "due", "attempts_of", "error", "priority", "worker"]
     list_filter = ["state", OwnJobsFilter, "type", "queue", "run_at"]
     list_select_related = ["worker"]
     search_fields = ["=id", "target_id", "unique_key", "last_error"]

@@ -19,7 +19,7 @@ register.simple_tag(display.badge, name="badge")
 register.simple_tag(display.moment, name="moment")
 register.simple_tag(display.exact_moment, name="exact_moment")
 register.filter("duration", display.duration)
-register.filter("reason_words", explain.words)
+register.simple_tag(explain.words, name="reason_words")
 
 
 @register.simple_tag
