@@ -53,9 +53,9 @@ def describe(job: Job) -> str:
 def look_up(context: JobContext, job: Job) -> Finding:
     """Ask the platform what became of a delivery whose answer was lost."""
     delivery = load_delivery(job.args["delivery_id"])
-    platform = registry.get(delivery.account.platform)
-    if delivery.snapshot is None or job.marked_at is None:
+    if delivery is None or delivery.snapshot is None or job.marked_at is None:
         return CannotTell("no_lookup")
+    platform = registry.get(delivery.account.platform)
     try:
         session = _session(delivery, context)
         try:
@@ -96,6 +96,8 @@ def _believe_absence(platform: Platform, session: Session, since_mark: timedelta
 def publish(context: JobContext, delivery_id: int) -> Outcome:
     """Publish one delivery: prepare what can be repeated, mark, and make the one call that cannot."""
     delivery = load_delivery(delivery_id)
+    if delivery is None:
+        return Fail(Failure("PostDeleted", "The post was deleted; there is nothing to publish.", code="post_deleted"))
     checkpoints = DeliveryCheckpoints(delivery, context, content_hash(delivery))
     try:
         return Done(_result(_publish(context, delivery, checkpoints)))

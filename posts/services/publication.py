@@ -18,9 +18,9 @@ from queue_app.failpoints import failpoint
 from queue_app.states import JobState
 
 
-def load_delivery(delivery_id: int) -> Delivery:
-    """Return the delivery with its post and account."""
-    return Delivery.objects.select_related("post", "account").get(pk=delivery_id)
+def load_delivery(delivery_id: int) -> Delivery | None:
+    """Return the delivery with its post and account; ``None`` if its post was deleted or the account taken off it."""
+    return Delivery.objects.select_related("post", "account").filter(pk=delivery_id).first()
 
 
 def effective_text(delivery: Delivery) -> str:

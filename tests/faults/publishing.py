@@ -58,7 +58,8 @@ def schedule_posts(site: Site, accounts: list[int], count: int, *, within_second
         "file = ContentFile(png.getvalue(), name='a.png')\n"
         "media = store_upload(file, owner=None, original_name='a.png')\n"
         f"for n in range({count}):\n"
-        f"    post = save_draft(post=None, owner=None, text=f'Post {{n}}', account_ids={accounts}, media=[(media.pk, '')])\n"
+        f"    picture, text = (media.pk, ''), f'Post {{n}}'\n"
+        f"    post = save_draft(post=None, owner=None, text=text, account_ids={accounts}, media=[picture])\n"
         f"    schedule_post(post, at=clock.now() + timedelta(seconds={within_seconds} * n / {count}))\n"
     )
 

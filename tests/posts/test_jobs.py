@@ -359,6 +359,13 @@ def test_a_refresh_under_way_elsewhere_postpones(
     assert (job.state, job.reason, job.attempts) == ("pending", "refresh_busy", 0)
 
 
+def test_the_job_of_a_deleted_post_fails_and_says_so(network: FakeNetwork, delivery: Delivery) -> None:
+    Delivery.objects.filter(pk=delivery.pk).delete()
+    run()
+    job = Job.objects.get(type="posts.publish")
+    assert (job.state, job.reason, network.calls) == ("failed", "post_deleted", [])
+
+
 def test_two_deliveries_of_a_post_make_its_status(network: FakeNetwork, delivery: Delivery) -> None:
     second = Account.objects.create(platform="fake", name="Grace", identity_id="fake-9")
     store_credentials(second, network.connect(None, {}))  # type: ignore[arg-type]  # the fake asks nobody
