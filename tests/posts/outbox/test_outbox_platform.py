@@ -191,6 +191,17 @@ def test_refuses_to_work_inside_the_senders_transaction() -> None:
     assert log() == []
 
 
+def test_what_it_accepted_outlives_the_senders_rollback() -> None:
+    mailbox()
+    transaction.set_autocommit(False)
+    try:
+        receive("Ada", "key", "Hello", [], AT)
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert log() == [(True, "accepted")]
+
+
 def test_what_it_accepted_stays_when_the_answer_is_lost(settings: Any) -> None:
     account = mailbox()
     session = session_for(account)
