@@ -27,7 +27,9 @@ DEMO_TEXT = """\
 Hello! This is the demo post of your new SocialQ.
 
 It was written when the site started for the first time, scheduled five seconds ahead, and published here by a worker.
+
 The outbox is built in and needs no account anywhere, so you can try everything with it: write, schedule, cancel, retry.
+
 To publish elsewhere, connect an account; manage.py connect_account --help says how."""
 
 
