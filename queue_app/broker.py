@@ -145,9 +145,13 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         """Return a token for every due job that an idle worker can take; none while tokens come back without a job."""
         if self._barren.pause_seconds(board) > 0:
             return []
-        # A token that nobody has picked up yet is already under way to one of the due jobs.
         under_way = board.in_queue
-        wanted = min(self._count_due(board.idle + under_way) - under_way, board.idle)
+        if under_way == 0:
+            # The usual case, one job at its time: not even the due ones are counted first.
+            wanted = 1
+        else:
+            # A token that nobody has picked up yet is already on its way to one of the due jobs.
+            wanted = min(self._count_due(board.idle + under_way) - under_way, board.idle)
         if wanted > 0:
             self._token_was_last = True
         return [(None, self._token()) for _ in range(wanted)]

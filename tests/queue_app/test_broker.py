@@ -94,7 +94,8 @@ def test_hands_out_a_token_that_is_not_saved_and_has_no_timeout(hall: Hall, job_
 def test_hands_out_no_more_tokens_than_idle_workers(hall: Hall, job_type: str, impatient: None) -> None:
     for _ in range(5):
         api.enqueue(job_type)
-    assert len(hall.dequeue()) == 2
+    assert len(hall.dequeue()) == 1  # the first one without counting
+    assert len(hall.dequeue()) == 1
     assert hall.dequeue() == []
     hall.work()
     assert len(hall.dequeue()) == 1
@@ -161,7 +162,7 @@ def test_wakes_when_another_process_adds_a_task(hall: Hall) -> None:
 def test_wakes_when_a_worker_has_finished(hall: Hall, job_type: str) -> None:
     for _ in range(3):
         api.enqueue(job_type)
-    hall.dequeue()
+    assert len(hall.dequeue() + hall.dequeue()) == 2
 
     def finish() -> None:
         hall.work()
