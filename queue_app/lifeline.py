@@ -25,7 +25,8 @@ def die_with_parent(parent_pid: int) -> None:
 
 def command(arguments: Sequence[str]) -> list[str]:
     """Return the command that runs ``arguments`` as a child that dies with the process that starts it."""
-    return [sys.executable, "-m", __name__, str(os.getpid()), *arguments]
+    # By its file, and with nothing of the file's folder on the path: it works in any folder.
+    return [sys.executable, "-P", __file__, str(os.getpid()), *arguments]
 
 
 def main() -> None:

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import mail
+from pytest_django import Settings
 
+from posts.management.commands.serve import _WorkerCheck
 from tests.faults.clusters import Clusters, descendants, living
+from tests.queue_app.jobs import Later
 from tests.site import Site, environment
 
 SUPERVISE = """
@@ -112,7 +116,9 @@ def said(site: Site) -> list[str]:
 
 def test_serve_runs_site_and_queue_and_says_once_where(site: Site, port: int) -> None:
     clusters = Clusters(site)
+    path = site.env.pop("PYTHONPATH")  # started from a folder that is not the checkout
     served = site.spawn("serve", "--port", str(port), "--web-workers", "1")
+    site.env["PYTHONPATH"] = path
     site.wait_until(lambda: site.log.exists() and said(site))
     assert said(site) == [f"SocialQ is at http://127.0.0.1:{port}/admin/ (Ctrl-C stops it)"]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/admin/login/", timeout=10) as answer:
@@ -146,3 +152,18 @@ def test_serve_refuses_a_taken_port_in_one_line(site: Site) -> None:
     assert refused.returncode == 1
     (line,) = refused.stderr.strip().splitlines()
     assert f"Port {taken} of 127.0.0.1 is in use" in line
+
+
+@pytest.mark.django_db(transaction=True)
+def test_serve_tells_the_admins_once_when_no_worker_lives_for_a_minute(later: Later, settings: Settings) -> None:
+    settings.ADMINS = [("Ann", "ann@example.org")]
+    check = _WorkerCheck()
+    check()
+    later(59)
+    check()
+    assert mail.outbox == []
+    later(2)
+    check()
+    check()
+    (told,) = mail.outbox
+    assert "no worker" in told.subject

@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         """Run until told to stop; exit code 1 if the port is taken."""
         host, port = options["host"], options["port"]
         _refuse_if_taken(host, port)
-        manage = [sys.executable, sys.argv[0]]
+        manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         children = [Child("web", _gunicorn(host, port, options["web_workers"]))]
         children += [Child(f"cluster {number + 1}", [*manage, "qcluster"]) for number in range(options["clusters"])]
         announcement = _Announcement(self, host, port)
@@ -84,6 +85,7 @@ def _gunicorn(host: str, port: int, workers: int) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", f"{module}:{name}"),
         *("--bind", f"{_quoted(host)}:{port}", "--workers", str(workers), "--threads", "4"),
+        *("--pythonpath", str(Path(sys.argv[0]).absolute().parent)),
         *("--graceful-timeout", "10", "--log-level", "warning", "--no-control-socket"),
     ]
 
