@@ -66,7 +66,7 @@ class _Group:
     def kill(self) -> None:
         """End the group at once. Before its leader is reaped, so that the number is still its own."""
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
+            os.killpg(_pid(self.process), signal.SIGKILL)
         self.process.kill()
         self.process.join()
 
@@ -150,7 +150,7 @@ class JobCluster:
         connections.close_all()
         process.start()
         with suppress(PermissionError, ProcessLookupError):
-            os.setpgid(process.pid or 0, process.pid or 0)  # so does the child: whoever is first
+            os.setpgid(_pid(process), _pid(process))  # so does the child: whoever is first
         return _Group(cluster, process, board, bell)
 
     def _stop(self) -> None:
@@ -177,7 +177,14 @@ class JobCluster:
 def _has_ended(process: ForkProcess) -> bool:
     """Say whether a child has ended, without reaping it: its number stays its own. Its pipe may be held by others."""
     try:
-        processes.start_ticks(process.pid or 0)
+        processes.start_ticks(_pid(process))
     except ProcessLookupError:
         return True
     return False
+
+
+def _pid(process: ForkProcess) -> int:
+    """Return the number of a process that was started. Never 0, which would mean our own group."""
+    if not process.pid:
+        raise RuntimeError("the process was not started")
+    return process.pid

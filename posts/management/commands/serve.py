@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import logging
 import socket
 import sys
 from argparse import ArgumentParser
@@ -14,11 +15,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 
 from queue_app import alerts, conf
 from queue_app.supervisor import Child, Periodically, Supervisor
+
+logger = logging.getLogger("socialq.site")
 
 CHECK_WORKERS_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
@@ -58,6 +62,8 @@ class _WorkerCheck:
     def __call__(self) -> None:
         try:
             self._none_since = alerts.check_workers(self._none_since)
+        except DatabaseError as error:
+            logger.warning("workers not checked, database away error=%s", type(error).__name__)
         finally:
             connections.close_all()
 
