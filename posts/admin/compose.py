@@ -92,7 +92,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
     form, post, person = composer.form, composer.post, composer.person
     at = composer.instant("goes_out", post.scheduled_at if post is not None else None)
     drop = composer.instant("drop_after", post.expires_at if post is not None else None)
-    if button == SCHEDULE and not form.cleaned_data["goes_out"]:
+    if button == SCHEDULE and at is None and "goes_out" not in form.errors:
         form.add_error("goes_out", "Say when the post goes out; or press Publish now.")
     if form.errors:
         return None

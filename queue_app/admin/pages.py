@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 else:
     AnyModelAdmin = admin.ModelAdmin
 
+# What Django's own filters append to the name of a field.
+FILTER_SUFFIXES = ("exact", "id__exact", "isnull", "gte", "lt")
+
 
 class ReadOnlyAdmin(AnyModelAdmin):
     """A list and pages to read. ``page_template`` shows one row; ``empty_hint`` says what to do where there is none."""
@@ -45,6 +48,14 @@ class ReadOnlyAdmin(AnyModelAdmin):
         """Show the list, with the hint for an empty one."""
         context = {"title": str(self.opts.verbose_name_plural).capitalize(), "empty_hint": self.empty_hint}
         return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow what the filters of the list ask, and nothing else: other look-ups would read hidden columns."""
+        for wanted in self.get_list_filter(request):
+            name = getattr(wanted, "parameter_name", None) or (wanted[0] if isinstance(wanted, tuple) else wanted)
+            if lookup == name or lookup in {f"{name}__{suffix}" for suffix in FILTER_SUFFIXES}:
+                return True
+        return False
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what ``page_template`` needs beside the row, which it has as ``row``."""

@@ -1,0 +1,82 @@
+"""A served site and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.site import Site
+
+PASSWORD = "open-sesame-4711"
+
+
+@dataclass
+class Served:
+    """A site that answers at ``url``; ``complaints`` are what the browser's console said of its pages."""
+
+    site: Site
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def served(site: Site) -> Served:
+    """Serve a new site, with its first user and account, on a free port."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    site.env |= {"PORT": str(port), "SOCIALQ_ADMIN_PASSWORD": PASSWORD, "SOCIALQ_WORKERS": "2"}
+    site.manage("first_run")
+    site.spawn("serve", "--web-workers", "1")
+    url = f"http://127.0.0.1:{port}"
+    site.wait_until(lambda: _answers(f"{url}/admin/login/"), 60)
+    return Served(site, url)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
+
+
+def open_context(browser: Browser, served: Served, *, width: int = 1280, scripts: bool = True) -> BrowserContext:
+    """Return a window in a zone that is not the site's."""
+    context = browser.new_context(
+        base_url=served.url,
+        viewport={"width": width, "height": 900},
+        java_script_enabled=scripts,
+        timezone_id="Asia/Tokyo",
+        locale="en-GB",
+    )
+    context.set_default_timeout(30_000)
+    context.on("console", lambda said: served.complaints.append(said.text) if said.type == "error" else None)
+    context.on("weberror", lambda said: served.complaints.append(str(said.error)))
+    context.on("request", lambda request: None if request.url.startswith((served.url, "data:", "blob:"))
+               else served.complaints.append(f"asked {request.url}"))  # fmt: skip
+    return context
+
+
+def sign_in(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    return page
+
+
+def _answers(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False

@@ -1,0 +1,160 @@
+"""The whole story, as a person lives it: log in, write, attach, schedule, see it published."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Served, open_context, sign_in
+from tests.posts.media.pictures import encoded, quarters
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+ZONE = "Europe/Berlin"
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    path = tmp_path / "cat.png"
+    path.write_bytes(encoded(quarters(), "PNG"))
+    return path
+
+
+def in_seconds(seconds: float) -> str:
+    return (
+        (datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat(timespec="seconds")
+    )
+
+
+def write(page: Page, text: str) -> None:
+    page.goto("/admin/posts/post/add/")
+    page.get_by_label("Text", exact=True).fill(text)
+    page.get_by_role("checkbox", name="Demo").check()
+
+
+def schedule(page: Page, seconds: float) -> None:
+    page.get_by_label("Time zone").select_option(ZONE)
+    page.get_by_label("Goes out").fill(in_seconds(seconds))
+    page.get_by_role("button", name="Schedule").click()
+
+
+def test_writes_attaches_schedules_and_sees_it_published(served: Served, browser: Browser, cat: Path) -> None:
+    page = sign_in(open_context(browser, served))
+    write(page, "Our new cat 👩‍👩‍👧 says hello")
+    expect(page.locator("#counters")).to_contain_text("24 of 5000 characters")
+    page.get_by_label("Add pictures").set_input_files(cat)
+    page.get_by_label("Alt text").fill("A cat of four colours")
+    schedule(page, 2)
+    expect(page.locator(".messagelist")).to_contain_text("is scheduled")
+    expect(page.locator("#deliveries")).to_contain_text("Published")  # without a reload by hand
+    page.get_by_role("link", name="Open the live post").click()
+    expect(page.get_by_text("Our new cat")).to_be_visible()
+    picture = page.get_by_alt_text("A cat of four colours")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    page.goto("/outbox/")
+    expect(page.get_by_text("Our new cat")).to_have_count(1)
+    assert served.complaints == []
+
+
+def test_does_the_same_without_scripts(served: Served, browser: Browser, cat: Path) -> None:
+    page = sign_in(open_context(browser, served, width=360, scripts=False))
+    write(page, "Written without scripts")
+    page.get_by_label("Add pictures").set_input_files(cat)
+    page.get_by_role("button", name="Attach").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Written without scripts")
+    page.get_by_label("Alt text").fill("A cat")
+    schedule(page, 2)
+
+    def published() -> bool:
+        page.reload()
+        return page.get_by_role("link", name="Open the live post").count() == 1
+
+    served.site.wait_until(published)
+    page.get_by_role("link", name="Open the live post").click()
+    expect(page.get_by_alt_text("A cat")).to_be_visible()
+
+
+def test_publishes_now_after_one_question(served: Served, browser: Browser) -> None:
+    page = sign_in(open_context(browser, served))
+    write(page, "At once")
+    page.get_by_role("button", name="Publish now…").click()
+    page.get_by_role("button", name="Yes, publish now").click()
+    expect(page.locator("#deliveries")).to_contain_text("Published")
+    assert served.complaints == []
+
+
+def test_a_double_click_makes_one_post(served: Served, browser: Browser) -> None:
+    page = sign_in(open_context(browser, served))
+    write(page, "Clicked twice")
+    page.get_by_label("Time zone").select_option(ZONE)
+    page.get_by_label("Goes out").fill(in_seconds(3600))
+    page.get_by_role("button", name="Schedule").dblclick()
+    expect(page.locator("#deliveries")).to_contain_text("Scheduled")
+    assert served.site.sql("SELECT COUNT(*) FROM posts_post WHERE text = 'Clicked twice'") == [(1,)]
+
+
+def test_what_needs_review_is_settled_in_the_admin(served: Served, browser: Browser) -> None:
+    page = sign_in(open_context(browser, served))
+    page.goto("/admin/posts/account/add/?platform=outbox")
+    page.get_by_label("Name").fill("Silent")
+    page.get_by_label("Recognise repeats").fill("no")
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_role("link", name="Let it fail").click()
+    page.get_by_label("It should").select_option("no_answer")
+    page.get_by_role("button", name="Save").click()
+    page.goto("/admin/posts/post/add/")
+    page.get_by_label("Text", exact=True).fill("Is it there?")
+    page.get_by_role("checkbox", name="Silent").check()
+    page.get_by_role("button", name="Publish now…").click()
+    page.get_by_role("button", name="Yes, publish now").click()
+    expect(page.locator("#deliveries")).to_contain_text("a person must decide")
+    page.locator("#deliveries").get_by_role("link", name="Silent").click()
+    page.get_by_role("button", name="Retry…").click()
+    expect(page.get_by_text("could publish twice")).to_be_visible()
+    page.get_by_role("link", name="No, go back").click()
+    page.get_by_role("button", name="Mark as published…").click()
+    page.get_by_label("Link of the live post").fill(f"{served.url}/outbox/2/")
+    page.get_by_role("button", name="Yes, mark as published").click()
+    expect(page.get_by_role("link", name=f"{served.url}/outbox/2/")).to_be_visible()
+    assert served.site.sql("SELECT COUNT(*) FROM posts_outboxarrival WHERE mailbox = 'Silent'") == [(1,)]
+    assert served.complaints == []
+
+
+def test_fits_a_phone_in_light_and_dark(served: Served, browser: Browser) -> None:
+    context = open_context(browser, served, width=360)
+    page = sign_in(context)
+    write(page, "word " * 30 + "https://example.org/" + "a" * 200)
+    page.get_by_role("button", name="Publish now…").click()
+    page.get_by_role("button", name="Yes, publish now").click()
+    expect(page.locator("#deliveries")).to_contain_text("Published")
+    post = page.url.split("/")[-3]
+    paths: list[Any] = [
+        "",
+        "posts/post/",
+        f"posts/post/{post}/change/",
+        "posts/post/add/",
+        "posts/delivery/",
+        "posts/delivery/1/change/",
+    ]
+    paths += [
+        "posts/account/",
+        "posts/account/1/change/",
+        "posts/account/add/",
+        "posts/account/add/?platform=bluesky",
+        "posts/media/",
+    ]
+    paths += [f"queue_app/{name}/" for name in ("job", "attempt", "worker", "block", "notice")]
+    paths += ["queue_app/job/1/change/", "queue_app/worker/1/change/", "queue_app/block/add/"]
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for path in paths:
+            page.goto(f"/admin/{path}")
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 360, (scheme, path, width)
+    assert served.complaints == []

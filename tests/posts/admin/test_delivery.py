@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from posts.models import Delivery, DeliveryStatus
+from posts.services.accounts import disable_account
+from posts.services.posts import publish_now
+from queue_app import api
+from queue_app.models import Job
+from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person
+from tests.posts.making import NO_ANSWER, REJECTED, account, delivery, draft, job_of, sent, unsettled
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def boss() -> Client:
+    return browser(person("boss", is_superuser=True))
+
+
+def read(client: Client, found: Delivery) -> str:
+    return client.get(page(found)).content.decode()
+
+
+def test_a_published_one_links_to_the_live_post(boss: Client) -> None:
+    text = read(boss, delivery(sent(account("Ada"))))
+    assert '<a href="https://outbox.example/1" rel="noopener noreferrer">' in text
+    assert "Published" in text
+    assert "<strong>Scheduled</strong>" in text
+    assert "<strong>Execution started</strong>" in text
+    assert "1 of 3" in text
+    assert "Retry…" not in text
+
+
+def test_a_failed_one_shows_error_next_step_and_attempt(boss: Client) -> None:
+    text = read(boss, delivery(sent(account("Ada"), outcome=REJECTED)))
+    assert "Outbox refused the post." in text
+    assert "Change the post, then retry." in text
+    assert "ContentRejected" in text
+    assert "Retry…" in text
+
+
+def test_one_that_needs_review_offers_four_ways_out(boss: Client) -> None:
+    text = read(boss, delivery(unsettled(account("Ada"))))
+    assert "may already be live" in text
+    for label in ("Mark as published…", "Check again…", "Retry…", "Cancel…"):
+        assert label in text
+
+
+def test_retrying_what_may_be_live_says_so_and_backing_out_sends_nothing(boss: Client) -> None:
+    found = delivery(unsettled(account("Ada")))
+    text = act(boss, "retry", found, sure=False, next=page(found)).content.decode()
+    assert "could publish twice" in text
+    assert f'<a href="{page(found)}" class="closelink">No, go back</a>' in text
+    assert job_of(found).state == "uncertain"
+    act(boss, "retry", found)
+    assert job_of(found).state == "pending"
+
+
+def test_marks_as_published_with_the_link_and_the_history(boss: Client) -> None:
+    found = delivery(unsettled(account("Ada")))
+    act(boss, "mark_published", found, url="https://example.org/p/1")
+    found.refresh_from_db()
+    assert (found.status, found.url) == (DeliveryStatus.PUBLISHED, "https://example.org/p/1")
+    assert LogEntry.objects.get().change_message == "Marked as published: https://example.org/p/1"
+
+
+def test_a_link_that_is_none_is_refused(boss: Client) -> None:
+    found = delivery(unsettled(account("Ada")))
+    assert "is not the link of a post" in messages_of(act(boss, "mark_published", found, url="javascript:alert(1)"))
+    found.refresh_from_db()
+    assert found.status == DeliveryStatus.NEEDS_REVIEW
+
+
+def test_checks_again(boss: Client) -> None:
+    found = delivery(unsettled(account("Ada")))
+    Job.objects.filter(reconciles=job_of(found)).delete()
+    act(boss, "check_again", found)
+    assert Job.objects.filter(reconciles=job_of(found), state="pending").count() == 1
+
+
+def test_cancels_and_retries_many_at_once(boss: Client) -> None:
+    waiting = delivery(publish_now(draft(account("Ada"))))
+    failed = delivery(sent(account("Bob"), outcome=REJECTED))
+    done = delivery(sent(account("Eve")))
+    answer = messages_of(act(boss, "cancel", waiting, failed, done))
+    assert "1 delivery cancelled." in answer
+    assert "it is failed" in answer
+    assert "it is published" in answer
+    assert "2 deliveries to be tried again now." in messages_of(act(boss, "retry", waiting, failed, done))
+
+
+def test_a_waiting_one_says_why(boss: Client) -> None:
+    found = delivery(publish_now(draft(account("Ada"))))
+    disable_account(found.account)
+    text = read(boss, found)
+    assert "Ada on Outbox is disabled" in text
+    assert "Enable the account" in text
+
+
+def test_its_history_outlives_the_job(boss: Client) -> None:
+    found = delivery(sent(account("Ada")))
+    Job.objects.all().delete()
+    text = read(boss, found)
+    assert "https://outbox.example/1" in text
+    assert "Published" in text
+
+
+def test_the_list_filters_and_finds(boss: Client) -> None:
+    sent(account("Ada"), text="good one")
+    sent(account("Bob"), text="bad one", outcome=REJECTED)
+    text = boss.get(f"{list_of(Delivery)}?status__exact=failed").content.decode()
+    assert "bad one" in text
+    assert "good one" not in text
+    assert "good one" in boss.get(f"{list_of(Delivery)}?q=outbox.example").content.decode()
+
+
+def test_nothing_is_offered_while_it_is_looked_up_but_what_helps(boss: Client) -> None:
+    found = delivery(sent(account("Ada"), outcome=NO_ANSWER))
+    assert "it is being looked up" in read(boss, found)
+
+
+def test_the_job_that_moved_on_is_said_and_not_forced(boss: Client) -> None:
+    found = delivery(publish_now(draft(account("Ada"))))
+    page_text = act(boss, "cancel", found, sure=False).content.decode()
+    assert "Cancel: 1 delivery" in page_text
+    api.cancel(job_of(found).pk)
+    assert "Skipped: 1" in act(boss, "cancel", found).content.decode()
