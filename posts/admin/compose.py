@@ -16,7 +16,7 @@ from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from posts import conf
 from posts.admin import zones
@@ -145,6 +145,14 @@ def _arrived(admin: PostAdmin, request: HttpRequest, post: Post) -> HttpResponse
     return HttpResponseRedirect(reverse("admin:posts_post_change", args=[post.pk]))
 
 
+def _upload_url() -> str:
+    """Return where scripts send pictures; "" on a site without the posts app's addresses."""
+    try:
+        return reverse("posts:upload")
+    except NoReverseMatch:
+        return ""
+
+
 def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to_publish: bool = False) -> HttpResponse:
     post = composer.post
     may = {name: not permission or request.user.has_perm(permission) for name, permission in BUTTONS.items()}
@@ -161,6 +169,7 @@ def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to
         "may_schedule": may[SCHEDULE] and not scheduled,
         "may_publish": may[PUBLISH],
         "may_upload": request.user.has_perm("posts.add_media"),
+        "upload_url": _upload_url(),
         "max_bytes": conf.get("MEDIA_MAX_BYTES"),
     }
     return TemplateResponse(request, "posts/admin/composer.html", context)

@@ -24,7 +24,7 @@ from queue_app.admin import history
 from queue_app.database import atomic
 
 SHOWN = 20
-CONFIRMED, NEXT = "confirmed", "next"
+CONFIRMED, WARNED, NEXT = "confirmed", "warned", "next"
 
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
@@ -127,9 +127,9 @@ class ConfirmedActionsMixin(AnyModelAdmin):
                 skipped.append((row, why))
             else:
                 able.append(row)
-        confirmed = CONFIRMED in request.POST
-        form = action.form(request, able, bound=confirmed)
-        if not able or not confirmed or (form is not None and not form.is_valid()):
+        answered = CONFIRMED in request.POST
+        form = action.form(request, able, bound=answered)
+        if not able or not answered or not _as_asked(action, request, able) or (form and not form.is_valid()):
             return self._ask(action, request, able, skipped, form)
         count, refused = action.perform_all(able, request, form.cleaned_data if form is not None else {})
         self._report(action, request, count, [*skipped, *refused])
@@ -180,6 +180,15 @@ def _runner(kind: type[ConfirmedAction]) -> Any:
         return modeladmin.run_action(kind, request, rows)
 
     return run
+
+
+def _as_asked(action: ConfirmedAction, request: HttpRequest, able: Sequence[Any]) -> bool:
+    """Return whether the person was asked about no fewer rows, under the warning that holds now.
+
+    In between a row may have become one that could be published twice: then the question is put again.
+    """
+    count = request.POST.get(CONFIRMED, "")
+    return count.isdigit() and len(able) <= int(count) and request.POST.get(WARNED, "") == action.warning_for(able)
 
 
 def _next(request: HttpRequest) -> str:

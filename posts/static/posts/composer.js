@@ -87,7 +87,7 @@
 
   function uploads() {
     const input = document.getElementById("new_pictures");
-    if (!input) return;
+    if (!input || !input.dataset.upload) return;
     const status = document.getElementById("upload-status");
     const place = input.closest(".sq-upload");
     const tell = (message) => { status.textContent = message; };

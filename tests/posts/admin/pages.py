@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from collections.abc import Sequence
@@ -55,9 +56,13 @@ def list_of(kind: type[Model]) -> str:
 
 
 def act(client: Client, action: str, *rows: Model, sure: bool = True, **answers: Any) -> Any:
-    """Send an action on ``rows`` of one kind; ``sure``: as from its confirmation page."""
+    """Send an action on ``rows`` of one kind; ``sure``: go on from its confirmation page."""
     data = {"action": action, "index": "0", "_selected_action": [row.pk for row in rows], **answers}
-    return client.post(list_of(type(rows[0])), data | ({"confirmed": "yes"} if sure else {}))
+    asked = client.post(list_of(type(rows[0])), data)
+    text = asked.content.decode()
+    if not sure or 'name="warned"' not in text:
+        return asked
+    return client.post(list_of(type(rows[0])), data | {name: value(text, name) for name in ("confirmed", "warned")})
 
 
 def form(*accounts: Account, button: str = "_save", **fields: Any) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def value(text: str, name: str) -> str:
     """Return the value of the input ``name`` on a page."""
     found = re.search(rf'<input[^>]*name="{name}"[^>]*value="([^"]*)"', text)
     assert found is not None, f"no input {name}"
-    return found[1]
+    return html.unescape(found[1])
 
 
 def messages_of(response: Any) -> str:

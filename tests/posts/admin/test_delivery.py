@@ -9,8 +9,8 @@ from posts.services.accounts import disable_account
 from posts.services.posts import publish_now
 from queue_app import api
 from queue_app.models import Job
-from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person
-from tests.posts.making import NO_ANSWER, REJECTED, account, delivery, draft, job_of, sent, unsettled
+from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person, value
+from tests.posts.making import NO_ANSWER, REJECTED, account, delivery, draft, end, job_of, sent, unsettled
 
 pytestmark = pytest.mark.django_db
 
@@ -128,3 +128,23 @@ def test_the_job_that_moved_on_is_said_and_not_forced(boss: Client) -> None:
     assert "Cancel: 1 delivery" in page_text
     api.cancel(job_of(found).pk)
     assert "Skipped: 1" in act(boss, "cancel", found).content.decode()
+
+
+def test_asks_again_when_it_may_have_gone_out_since_the_question(boss: Client) -> None:
+    found = delivery(sent(account("Ada"), outcome=REJECTED))
+    asked = act(boss, "retry", found, sure=False).content.decode()
+    assert value(asked, "warned") == ""
+    api.retry(job_of(found).pk)
+    end(found, NO_ANSWER)
+    data = {"action": "retry", "index": "0", "_selected_action": found.pk, "confirmed": "1", "warned": ""}
+    assert "could publish twice" in boss.post(list_of(Delivery), data).content.decode()
+    assert job_of(found).state == "uncertain"
+
+
+def test_asks_again_when_more_match_than_were_counted(boss: Client) -> None:
+    first = delivery(publish_now(draft(account("Ada"))))
+    second = delivery(publish_now(draft(account("Bob"))))
+    data = {"action": "cancel", "index": "0", "_selected_action": first.pk, "select_across": "1"}
+    answer = boss.post(list_of(Delivery), {**data, "confirmed": "1", "warned": ""})
+    assert "Cancel: 2 deliveries" in answer.content.decode()
+    assert {job_of(first).state, job_of(second).state} == {"pending"}

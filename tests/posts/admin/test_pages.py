@@ -133,3 +133,10 @@ def test_a_picture_shows_where_it_is_used(boss: Client) -> None:
     assert "A cat" in text
     Media.objects.update(file_deleted_at=clock.now())
     assert "no longer kept" in boss.get(page(cat)).content.decode()
+
+
+@pytest.mark.urls("tests.posts.admin.bare_urls")
+def test_a_site_without_the_apps_addresses_still_has_the_admin(boss: Client) -> None:
+    post = draft(account("Ada"), media=[picture()])
+    for url in (page(post), reverse("admin:posts_post_add"), list_of(Media), INDEX):
+        assert boss.get(url).status_code == 200

@@ -98,7 +98,7 @@ def test_an_action_is_for_exactly_these(kind: type[Any], name: str, rows: dict[t
     assert act(browser(None), name, row).status_code == 302
     assert act(browser(person("boss", is_superuser=True)), name, row, sure=False).status_code == 200
     assert browser(person("csrf", is_superuser=True), enforce_csrf_checks=True).post(
-        list_of(kind), {"action": name, "confirmed": "yes", "index": "0", "_selected_action": row.pk}
+        list_of(kind), {"action": name, "confirmed": "1", "index": "0", "_selected_action": row.pk}
     ).status_code == 403  # fmt: skip
 
 

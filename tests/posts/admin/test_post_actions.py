@@ -6,6 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
+from posts.admin.post_actions import Delete
 from posts.models import Post, PostStatus
 from posts.services.posts import schedule_post
 from queue_app import clock
@@ -69,7 +70,8 @@ def test_a_filter_of_the_list_bounds_all_matching(boss: Client) -> None:
     draft(ada, text="stays")
     draft(account("Bob"), text="goes")
     url = f"{list_of(Post)}?account={account('Eve').pk}"
-    data = {"action": "delete", "index": "0", "_selected_action": [0], "select_across": "1", "confirmed": "yes"}
+    data = {"action": "delete", "index": "0", "_selected_action": [0], "select_across": "1"}
+    data |= {"confirmed": "9", "warned": Delete.warning}
     boss.post(url, data)
     assert Post.objects.count() == 2
     boss.post(f"{list_of(Post)}?account={Post.objects.get(text='goes').deliveries.get().account_id}", data)

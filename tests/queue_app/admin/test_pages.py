@@ -33,7 +33,7 @@ def url(kind: str, view: str = "changelist", *args: Any) -> str:
 
 def act(client: Client, kind: str, action: str, *rows: Any, sure: bool = True) -> Any:
     data = {"action": action, "index": "0", "_selected_action": [row.pk for row in rows]}
-    return client.post(url(kind), data | ({"confirmed": "yes"} if sure else {}))
+    return client.post(url(kind), data | ({"confirmed": "9", "warned": ""} if sure else {}))
 
 
 def refused(_context: Any) -> Fail:

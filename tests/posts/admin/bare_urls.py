@@ -1,0 +1,8 @@
+"""A site that has the admin and none of the posts app's own addresses."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
