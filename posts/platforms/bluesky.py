@@ -1,8 +1,8 @@
 """Bluesky, and any other server of the AT Protocol: app passwords, pictures, one record a post.
 
-The record's key is ours, and ``putRecord`` with ``swapRecord: null`` refuses an occupied key, so that repeating a
-commit cannot make a second post. The app password is used once, to log in, and not kept. Lexicons:
-https://github.com/bluesky-social/atproto/tree/main/lexicons
+The record's key is ours, and ``putRecord`` with ``swapRecord: null`` takes the same record again without a second post
+and refuses another one under its key, so that repeating a commit is safe. The app password is used once, to log in, and
+not kept. Lexicons: https://github.com/bluesky-social/atproto/tree/main/lexicons
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
         "InvalidToken": partial(ReconnectNeeded, "bluesky.session_over"),
         "AuthMissing": partial(ReconnectNeeded, "bluesky.session_over"),
         "AuthenticationRequired": partial(ReconnectNeeded, "bluesky.session_over"),
+        "InvalidRequest": partial(ReconnectNeeded, "bluesky.account_gone"),  # as measured on PDS 0.5.35
     },
     UPLOAD_BLOB: {
         "InvalidRequest": partial(ContentRejected, "bluesky.image_refused", field="media"),
@@ -83,6 +84,9 @@ REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
         "PayloadTooLarge": partial(ContentRejected, "bluesky.record_refused", field="post"),
         "BlobNotFound": partial(Temporary, "bluesky.blob_gone", restart=True),
     },
+    GET_RECORD: {
+        "InvalidRequest": partial(Temporary, "bluesky.account_hidden"),  # nothing of an inactive account is shown
+    },
 }
 REFUSALS_OF_ALL: Mapping[str, Refusal] = {
     "ExpiredToken": partial(TokenExpired, "bluesky.token_expired"),
@@ -90,6 +94,7 @@ REFUSALS_OF_ALL: Mapping[str, Refusal] = {
     "AuthMissing": partial(TokenExpired, "bluesky.token_expired"),
     "AccountTakedown": partial(ReconnectNeeded, "bluesky.taken_down"),
     "AccountDeactivated": partial(ReconnectNeeded, "bluesky.deactivated"),
+    "AccountNotFound": partial(ReconnectNeeded, "bluesky.account_gone"),
 }
 
 

@@ -108,6 +108,14 @@ WORDS: Mapping[str, Words] = {
     "bluesky.deactivated": Words(
         "This Bluesky account is not active.", "Reactivate it in the Bluesky app, then connect the account again."
     ),
+    "bluesky.account_gone": Words(
+        "The server does not know this Bluesky account any more: it was deleted or moved to another server.",
+        "Connect the account again, with the server where it lives now.",
+    ),
+    "bluesky.account_hidden": Words(
+        "The server does not show what this Bluesky account has posted; the account may be deactivated or taken down.",
+        "Reactivate the account in the Bluesky app; SocialQ looks again by itself for a while.",
+    ),
     "bluesky.image_refused": Words("Bluesky refused a picture.", "Replace the picture, then retry."),
     "bluesky.record_refused": Words("Bluesky refused the post.", CHANGE_AND_RETRY),
     "bluesky.blob_gone": Words(

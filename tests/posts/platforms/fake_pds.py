@@ -1,4 +1,4 @@
-"""A Bluesky server: sessions, blobs, records. Behaves as measured on the reference PDS where that is known.
+"""A Bluesky server: sessions, blobs, records. Behaves as measured on the reference PDS, 0.5.35, where that is known.
 
 As a process: ``python -m tests.posts.platforms.fake_pds --port 0``. One account: alice.test with PASSWORD.
 """
@@ -23,7 +23,8 @@ SIGNING_KEY = b"only for tests"
 ACCESS_SECONDS = 7200
 REFRESH_SECONDS = 90 * 86_400
 LOGINS_IN_FIVE_MINUTES = 30
-MAX_IMAGE_BYTES = 1_000_000
+MAX_UPLOAD_BYTES = 5_242_880
+MAX_IMAGE_BYTES = 1_000_000  # of older servers; 0.5.35 takes twice as much
 TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
 CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -48,9 +49,9 @@ class FakePds(FakeServer):
     def __init__(self, port: int = 0, log: Path | None = None, *, pds_url: str = "") -> None:
         super().__init__(port, log)
         self.passwords = {"alice.test": PASSWORD}
-        self.status = ""  # "deactivated" or "takendown"
+        self.status = ""  # "deactivated", "takendown" or "deleted"
         self.records: dict[tuple[str, str], dict[str, Any]] = {}
-        self.blobs: dict[str, int] = {}
+        self.blobs: dict[str, str] = {}  # what each was said to be
         self.resolvable = {"bob.test": did_of("bob.test")}
         self.generation = 0  # access tokens of an earlier one have expired
         self.sessions_revoked = False
@@ -93,77 +94,98 @@ class FakePds(FakeServer):
             reset = {"RateLimit-Reset": str(int(time.time()) + 300), "RateLimit-Policy": "30;w=300"}
             raise Refused(429, "RateLimitExceeded", "Rate Limit Exceeded", **reset)
         asked = seen.json()
-        if self.passwords.get(asked["identifier"]) != asked["password"]:
+        locked = self.status in ("takendown", "deleted")  # an app password opens no account that was taken down
+        if locked or self.passwords.get(asked["identifier"]) != asked["password"]:
             raise Refused(401, "AuthenticationRequired", "Invalid identifier or password")
-        if self.status == "takendown":
-            raise Refused(401, "AccountTakedown", "Account has been taken down")
-        return self._session(asked["identifier"]) | {"active": not self.status, "status": self.status}
+        return self._session(asked["identifier"])
 
     def _refresh_session(self, seen: Seen) -> dict[str, Any]:
         if seen.body:
             raise Refused(400, "InvalidRequest", "A request body was provided when none was expected")
         claims = self._claims(seen, "refresh")
+        if self.status == "deleted":
+            raise Refused(400, "InvalidRequest", f"Could not find user info for account: {claims['sub']}")
+        if self.status == "takendown":
+            raise Refused(401, "AccountTakedown", "Account has been taken down")
         if self.sessions_revoked:
             raise Refused(400, "ExpiredToken", "Token has been revoked")
         return self._session(claims["handle"])
 
     def _resolve_handle(self, seen: Seen) -> dict[str, Any]:
-        if seen.query["handle"] not in self.resolvable:
-            raise Refused(400, "InvalidRequest", "Unable to resolve handle")
-        return {"did": self.resolvable[seen.query["handle"]]}
+        handle = seen.query["handle"]
+        if handle not in self.resolvable:
+            own = handle.endswith(".test")
+            raise Refused(400, "HandleNotFound" if own else "InvalidRequest", "Unable to resolve handle")
+        return {"did": self.resolvable[handle]}
 
     def _upload_blob(self, seen: Seen) -> dict[str, Any]:
         self._claims(seen, "access")
-        cid = cid_of(seen.body)
-        self.blobs[cid] = len(seen.body)
-        kind = seen.headers["content-type"]
+        self._check_account(but="deactivated")
+        if len(seen.body) > MAX_UPLOAD_BYTES:
+            raise Refused(413, "PayloadTooLarge", "request entity too large")
+        cid, kind = cid_of(seen.body), seen.headers["content-type"]
+        self.blobs[cid] = kind
         return {"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(seen.body)}}
 
     def _put_record(self, seen: Seen) -> dict[str, Any]:
-        did = self._claims(seen, "access")["sub"]
-        asked = seen.json()
+        claims = self._claims(seen, "access")
+        self._check_account()
+        did, asked = claims["sub"], seen.json()
         if asked["repo"] != did:
-            raise Refused(401, "AuthMissing")
+            raise Refused(401, "AuthenticationRequired", "Authentication Required")
         self._check(asked["rkey"], asked["record"])
         place, record = (did, asked["rkey"]), asked["record"]
+        answer = {"uri": f"at://{did}/app.bsky.feed.post/{asked['rkey']}", "cid": self._cid(record)}
+        if self.records.get(place) == record:  # looked at before swapRecord is
+            return answer | {"validationStatus": "valid"}
         if place in self.records and asked.get("swapRecord", "") is None:
             raise Refused(400, "InvalidSwap", "Record was at " + self._cid(self.records[place]))
-        if self.records.get(place) != record:
-            self.records[place] = record
-            self.accept(platform="bluesky", account=did, key=asked["rkey"], text=record["text"], record=record)
-        return {"uri": f"at://{did}/app.bsky.feed.post/{asked['rkey']}", "cid": self._cid(record)}
+        self.records[place] = record
+        self.accept(platform="bluesky", account=did, key=asked["rkey"], text=record["text"], record=record)
+        commit = {"cid": cid_of(f"{len(self.accepted)}".encode()), "rev": asked["rkey"]}
+        return answer | {"commit": commit, "validationStatus": "valid"}
 
     def _get_record(self, seen: Seen) -> dict[str, Any]:
         place = (seen.query["repo"], seen.query["rkey"])
+        uri = f"at://{place[0]}/app.bsky.feed.post/{place[1]}"
+        if self.status:
+            raise Refused(400, "InvalidRequest", "Could not locate record")
         if place not in self.records:
-            raise Refused(400, "RecordNotFound", "Could not locate record")
+            raise Refused(400, "RecordNotFound", f"Could not locate record: {uri}")
         record = self.records[place]
-        return {"uri": f"at://{place[0]}/app.bsky.feed.post/{place[1]}", "cid": self._cid(record), "value": record}
+        return {"uri": uri, "cid": self._cid(record), "value": record}
 
     def _check(self, rkey: str, record: dict[str, Any]) -> None:
         """Refuse what the lexicon of a post refuses."""
-        text = record["text"]
         images = record.get("embed", {}).get("images", [])
+        graphemes, size = len(regex.findall(r"\X", record["text"])), len(record["text"].encode())
+        if not TID.fullmatch(rkey):
+            why = f'Invalid TID string (got "{rkey}") at $'
+            raise Refused(400, "InvalidRequest", f"Invalid record key for app.bsky.feed.post: {why}")
         problems = {
-            "Record/text must not be longer than 300 graphemes": len(regex.findall(r"\X", text)) > 300,
-            "Record/text must not be longer than 3000 bytes": len(text.encode()) > 3000,
-            "Record/createdAt must be an valid atproto datetime": not CREATED_AT.fullmatch(record["createdAt"]),
-            "Record/embed/images must not have more than 4 elements": len(images) > 4,
-            "Invalid record key": not TID.fullmatch(rkey),
-            "blob too big": any(each["image"]["size"] > MAX_IMAGE_BYTES for each in images),
+            f"string too big (maximum 3000, got {size}) at $.record.text": size > 3000,
+            f"grapheme too big (maximum 300, got {graphemes}) at $.record.text": graphemes > 300,
+            "Invalid datetime at $.record.createdAt": not CREATED_AT.fullmatch(record["createdAt"]),
+            f"array too big (maximum 4, got {len(images)}) at $.record.embed.images": len(images) > 4,
+            "blob too big at $.record.embed.images": any(each["image"]["size"] > MAX_IMAGE_BYTES for each in images),
         }
         for message, broken in problems.items():
             if broken:
                 raise Refused(400, "InvalidRequest", f"Invalid app.bsky.feed.post record: {message}")
-        if any(each["image"]["ref"]["$link"] not in self.blobs for each in images):
-            raise Refused(400, "BlobNotFound", "Could not find blob")
+        for each in images:
+            cid, kind = each["image"]["ref"]["$link"], each["image"]["mimeType"]
+            if cid not in self.blobs:
+                raise Refused(400, "BlobNotFound", f"Could not find blob: {cid}")
+            if self.blobs[cid] != kind:
+                raise Refused(400, "InvalidMimeType", "Referenced Mimetype does not match stored blob")
 
     def _session(self, handle: str) -> dict[str, Any]:
         did = did_of(handle)
         service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer"}
         document = {"id": did, "service": [service | {"serviceEndpoint": self._pds_url or self.url}]}
         tokens = {f"{kind}Jwt": self._token(kind, handle) for kind in ("access", "refresh")}
-        return tokens | {"did": did, "handle": handle, "didDoc": document, "active": True}
+        state = {"active": False, "status": self.status} if self.status else {"active": True}
+        return tokens | {"did": did, "handle": handle, "didDoc": document} | state
 
     def _token(self, kind: str, handle: str) -> str:
         life = ACCESS_SECONDS if kind == "access" else REFRESH_SECONDS
@@ -181,14 +203,18 @@ class FakePds(FakeServer):
             raise Refused(400, "InvalidToken", "Token could not be verified")
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=="))
         if claims["kind"] != kind:
-            raise Refused(400, "InvalidToken", "Invalid token scope")
-        if self.status == "takendown":
-            raise Refused(401, "AccountTakedown", "Account has been taken down")
-        if self.status == "deactivated":
-            raise Refused(401, "AccountDeactivated", "Account is deactivated")
+            raise Refused(400, "InvalidToken", "Token could not be verified")
         if claims["exp"] < time.time() or (kind == "access" and claims["generation"] < self.generation):
             raise Refused(400, "ExpiredToken", "Token has expired")
         return claims
+
+    def _check_account(self, but: str = "") -> None:
+        if self.status == "deleted":
+            raise Refused(403, "AccountNotFound", "Account not found")
+        if self.status and self.status != but:
+            takedown = self.status == "takendown"
+            name = "AccountTakedown" if takedown else "AccountDeactivated"
+            raise Refused(401, name, "Account has been taken down" if takedown else "Account is deactivated")
 
     def _cid(self, record: dict[str, Any]) -> str:
         return cid_of(json.dumps(record, sort_keys=True).encode())

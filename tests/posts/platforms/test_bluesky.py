@@ -105,15 +105,27 @@ class TestBluesky(PlatformContract):
             self.connect(server)
 
     @pytest.mark.parametrize(
-        ("status", "code"), [("deactivated", "bluesky.deactivated"), ("takendown", "bluesky.taken_down")]
+        ("status", "connecting", "refreshing", "publishing"),
+        [
+            ("deactivated", "deactivated", "deactivated", "deactivated"),
+            ("takendown", "wrong_password", "taken_down", "taken_down"),
+            ("deleted", "wrong_password", "account_gone", "account_gone"),
+        ],
     )
-    def test_an_inactive_account_is_refused(self, server: FakePds, status: str, code: str) -> None:
+    def test_an_account_that_is_not_active_is_refused(
+        self, server: FakePds, status: str, connecting: str, refreshing: str, publishing: str
+    ) -> None:
         session = self.session(server)
         server.status = status
-        with self.refused(ReconnectNeeded, code):
+        with self.refused(ReconnectNeeded, f"bluesky.{connecting}"):
             self.connect(server)
-        with self.refused(ReconnectNeeded, code):
+        with self.refused(ReconnectNeeded, f"bluesky.{refreshing}"):
+            PLATFORM.refresh(session)
+        with self.refused(ReconnectNeeded, f"bluesky.{publishing}"):
             self.commit(session)
+        with self.refused(ReconnectNeeded, f"bluesky.{publishing}"):
+            self.commit(session, "Look", picture())
+        assert not server.accepted
 
     def test_too_many_logins_wait_until_the_reset_that_the_server_names(self, server: FakePds) -> None:
         server.logins = 30
@@ -166,6 +178,15 @@ class TestBluesky(PlatformContract):
         assert PLATFORM.commit(session, snapshot) == first
         assert len(server.accepted) == 1
 
+    def test_a_server_that_refuses_the_same_record_again_is_read_back(self, server: FakePds) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content(), MemoryCheckpoints())
+        first = PLATFORM.commit(session, snapshot)
+        swap = {"error": "InvalidSwap", "message": f"Record was at {first.response['cid']}"}
+        server.fault(PUT, status=400, body=swap)
+        assert PLATFORM.commit(session, snapshot) == first
+        assert GET in server.paths()[-1]
+
     def test_a_key_taken_by_another_record_is_not_overwritten(self, server: FakePds) -> None:
         session = self.session(server)
         self.commit(session, "One")
@@ -178,7 +199,7 @@ class TestBluesky(PlatformContract):
         self.commit(session, "One")
         server.fault(GET, status=502)
         with self.refused(OutcomeUnknown, "bluesky.key_taken"):
-            self.commit(session, "One")
+            self.commit(session, "Two")
 
     def test_finds_what_was_stored_before_the_connection_was_cut(self, server: FakePds) -> None:
         session = self.session(server)
@@ -214,11 +235,19 @@ class TestBluesky(PlatformContract):
         with self.refused(Temporary, "server_error"):
             PLATFORM.find(session, snapshot, datetime.now(UTC))
 
+    @pytest.mark.parametrize("status", ["deactivated", "takendown", "deleted"])
+    def test_the_silence_of_an_account_that_is_not_active_proves_nothing(self, server: FakePds, status: str) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content(), MemoryCheckpoints())
+        server.status = status
+        with self.refused(Temporary, "bluesky.account_hidden"):
+            PLATFORM.find(session, snapshot, datetime.now(UTC))
+
     def test_a_refused_record_is_shown_with_the_reason(self, server: FakePds) -> None:
         session = self.session(server)
         with self.refused(ContentRejected, "bluesky.record_refused") as caught:
             self.commit(session, "x" * 301)
-        assert caught.value.detail.endswith("must not be longer than 300 graphemes")
+        assert caught.value.detail.endswith("grapheme too big (maximum 300, got 301) at $.record.text")
         assert caught.value.status_code == 400
 
     def test_three_hundred_families_fit_by_graphemes_but_not_by_bytes(self, server: FakePds) -> None:
@@ -260,6 +289,12 @@ class TestBluesky(PlatformContract):
         with self.refused(ContentRejected, "bluesky.image_refused") as caught:
             self.commit(session, "Hi", picture())
         assert caught.value.field == "media"
+
+    def test_a_picture_over_the_upload_limit_is_refused(self, server: FakePds) -> None:
+        session = self.session(server)
+        media = replace(picture(), read=lambda: b"x" * 5_242_881)
+        with self.refused(ContentRejected, "bluesky.image_refused"):
+            self.commit(session, "Hi", media)
 
     def test_a_stalled_upload_is_temporary(self, server: FakePds) -> None:
         session = self.session(server)
