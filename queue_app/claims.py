@@ -38,14 +38,13 @@ def due(queue: str, types: Sequence[str], now: datetime, priority: int) -> Query
 
 
 def anything_due(queue: str, types: Sequence[str], now: datetime) -> bool:
-    """Say whether a claim would find a job to look at."""
-    return any(due(queue, types, now, priority).exists() for priority in _priorities())
+    """Say whether a claim would find a job to look at. One query."""
+    return any(job.run_at <= now for job in _first_of_each_priority(queue, types))
 
 
 def next_due_at(queue: str, types: Sequence[str]) -> datetime | None:
     """Return the earliest due time of the queue's pending, unparked jobs, ``None`` if there are none. One query."""
-    sql, params = _first_of_each_priority(alias(), queue, tuple(types))
-    return min((job.run_at for job in Job.objects.using(alias()).raw(sql, params)), default=None)
+    return min((job.run_at for job in _first_of_each_priority(queue, types)), default=None)
 
 
 def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holder: str = "") -> Claim | None:
@@ -67,20 +66,22 @@ def claim_next(queue: str, worker: Worker | None, *, types: Sequence[str], holde
     return None
 
 
-def _priorities() -> range:
-    return range(PRIORITY_FIRST, PRIORITY_LAST + 1)
+def _first_of_each_priority(queue: str, types: Sequence[str]) -> list[Job]:
+    """Return each priority's first pending, unparked job, the most urgent first; only id, priority and due time."""
+    sql, params = _compiled(alias(), queue, tuple(types))
+    return sorted(Job.objects.using(alias()).raw(sql, params), key=lambda job: job.priority)
 
 
 @lru_cache(maxsize=64)
-def _first_of_each_priority(using: str, queue: str, types: tuple[str, ...]) -> tuple[str, tuple[Any, ...]]:
-    """Return the query for the first pending job of each priority. Kept: clusters ask it at every change."""
+def _compiled(using: str, queue: str, types: tuple[str, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Return the query for the first pending job of each priority. Kept: clusters ask it at every change and claim."""
     parts: list[str] = []
     params: list[Any] = []
-    for priority in _priorities():
+    for priority in range(PRIORITY_FIRST, PRIORITY_LAST + 1):
         pending = Job.objects.filter(
             queue=queue, priority=priority, state=JobState.PENDING, parked_by="", type__in=types
         )
-        first = pending.order_by("run_at", "id").values("id", "run_at")[:1]
+        first = pending.order_by("run_at", "id").values("id", "priority", "run_at")[:1]
         sql, values = first.query.get_compiler(using=using).as_sql()
         parts.append(f"SELECT * FROM ({sql}) AS first_of_{priority}")  # noqa: S608 -- compiled by Django
         params += values
@@ -88,9 +89,11 @@ def _first_of_each_priority(using: str, queue: str, types: tuple[str, ...]) -> t
 
 
 def _next(queue: str, types: Sequence[str], now: datetime) -> Job | None:
-    for priority in _priorities():
+    for first in _first_of_each_priority(queue, types):
+        if first.run_at > now:
+            continue
         # On PostgreSQL rows that others are claiming are skipped; SQLite's writers are alone.
-        job = due(queue, types, now, priority).select_for_update(skip_locked=True).first()
+        job = due(queue, types, now, first.priority).select_for_update(skip_locked=True).first()
         if job is not None:
             return job
     return None

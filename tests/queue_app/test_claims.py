@@ -131,10 +131,13 @@ def test_the_claim_seeks_its_index(register: Register) -> None:
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as queries:
         assert claim_one(name) is not None
-    seeks = [q["sql"] for q in queries if q["sql"].startswith("SELECT") and "run_at" in q["sql"].partition("WHERE")[2]]
-    assert len(seeks) == 5
+    seeks = [q["sql"] for q in queries if q["sql"].startswith("SELECT") and '"run_at"' in q["sql"]]
+    assert len(seeks) == 2  # the first of each priority, and the job itself
     explain = "EXPLAIN " if is_postgresql() else "EXPLAIN QUERY PLAN "
-    with connections[alias()].cursor() as cursor:
-        cursor.execute(explain + seeks[-1])
-        plan = str(cursor.fetchall())
-    assert "queue_app_job_due" in plan
+    for seek in seeks:
+        with connections[alias()].cursor() as cursor:
+            cursor.execute(explain + seek)
+            plan = str(cursor.fetchall())
+        assert "queue_app_job_due" in plan
+        assert "SCAN queue_app_job" not in plan
+        assert "Seq Scan" not in plan
