@@ -127,8 +127,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-# So that an ordinary async_task goes to the same database; cluster sizes and limits are SOCIALQ's.
-Q_CLUSTER = {"name": "socialq", "orm": "default", "timeout": 300, "retry": 360}
+# So that an ordinary async_task goes to the same database and wakes a cluster; sizes and limits are SOCIALQ's.
+Q_CLUSTER = {
+    "name": "socialq",
+    "orm": "default",
+    "broker_class": "queue_app.broker.JobBroker",
+    "timeout": 300,
+    "retry": 360,
+}
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "media/"
 STATIC_ROOT = VAR_DIR / "static"
