@@ -104,11 +104,14 @@ def publish(context: JobContext, delivery_id: int) -> Outcome:
     except accounts.RefreshBusy as busy:
         return Postpone("refresh_busy", until=busy.until)
     except errors.PublishError as error:
-        if not isinstance(error, errors.OutcomeUnknown):
-            # Every other error documents that nothing went out.
-            context.irreversible_step_refused()
-            checkpoints.thaw()
-        return OUTCOMES[type(error)](error, delivery, checkpoints)
+        if isinstance(error, errors.OutcomeUnknown):
+            return OUTCOMES[type(error)](error, delivery, checkpoints)
+        # Every other error documents that nothing went out. The snapshot goes last: a worker that dies in a refresh
+        # leaves a marked job, which is looked up by it.
+        context.irreversible_step_refused()
+        outcome = OUTCOMES[type(error)](error, delivery, checkpoints)
+        checkpoints.thaw()
+        return outcome
 
 
 def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheckpoints) -> publishing.Published:

@@ -16,7 +16,7 @@ from posts.publishing.types import Absent, CannotTell, Config, Connection, Conte
 from posts.services import accounts
 from posts.services.posts import schedule_post
 from posts.services.sessions import store_credentials
-from queue_app import clock, runner
+from queue_app import clock, rescue, runner
 from queue_app.explain import explain
 from queue_app.models import Attempt, Block, BlockKind, Job, Notice
 from queue_app.states import JobState
@@ -200,6 +200,24 @@ def test_an_expired_token_is_refreshed_once_and_the_post_goes_out(
     assert network.calls.count("refresh") == 1
     assert network.uploads == 1
     assert (delivery.status, job.attempts) == ("published", 1)
+
+
+def test_a_worker_that_dies_while_it_refreshes_after_the_mark_leaves_a_job_that_can_be_looked_up(
+    network: FakeNetwork, delivery: Delivery
+) -> None:
+    network.answers = {"commit": [errors.TokenExpired(status_code=400)], "refresh": [SystemExit()]}
+    network.safe = True
+    with pytest.raises(SystemExit):
+        run()
+    delivery, job = now_of(delivery)
+    assert job.marked_at is not None
+    assert delivery.snapshot is not None
+    assert rescue.take_from_lost_worker(job)
+    later(10)
+    run()
+    delivery, job = now_of(delivery)
+    assert network.calls.count("find") == 1
+    assert delivery.status == "published"
 
 
 @pytest.mark.parametrize("step", [BEFORE, AFTER])
