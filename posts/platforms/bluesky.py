@@ -278,7 +278,7 @@ def _error_name(response: Response) -> str:
 
 
 def _limited_until(response: Response, now: datetime) -> datetime:
-    """Retry-After if given, else RateLimit-Reset (Unix seconds): servers of 2026 send only the latter."""
+    """Retry-After if given, else RateLimit-Reset (Unix seconds): some servers of 2026 send only the latter."""
     wait = response.retry_after_seconds(now)
     if wait is not None:
         until = now + timedelta(seconds=min(wait, RATE_LIMIT_LONGEST.total_seconds()))

@@ -92,7 +92,7 @@ class FakePds(FakeServer):
         self.logins += 1
         if self.logins > LOGINS_IN_FIVE_MINUTES:
             reset = {"RateLimit-Reset": str(int(time.time()) + 300), "RateLimit-Policy": "30;w=300"}
-            raise Refused(429, "RateLimitExceeded", "Rate Limit Exceeded", **reset)
+            raise Refused(429, "RateLimitExceeded", "Rate Limit Exceeded", **reset, **{"Retry-After": "300"})
         asked = seen.json()
         locked = self.status in ("takendown", "deleted")  # an app password opens no account that was taken down
         if locked or self.passwords.get(asked["identifier"]) != asked["password"]:

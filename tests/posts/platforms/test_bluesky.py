@@ -127,11 +127,18 @@ class TestBluesky(PlatformContract):
             self.commit(session, "Look", picture())
         assert not server.accepted
 
-    def test_too_many_logins_wait_until_the_reset_that_the_server_names(self, server: FakePds) -> None:
+    def test_too_many_logins_wait_as_long_as_the_server_asks(self, server: FakePds) -> None:
         server.logins = 30
         with self.refused(RateLimited) as caught:
             self.connect(server)
         assert timedelta(minutes=4) < caught.value.until - datetime.now(UTC) <= timedelta(minutes=5)
+
+    def test_a_server_that_names_only_the_reset_is_waited_for_until_then(self, server: FakePds) -> None:
+        headers = {"RateLimit-Reset": str(int(time.time()) + 240)}
+        server.fault(self.login_path, status=429, body=self.rate_limit_body(None), headers=headers)
+        with self.refused(RateLimited) as caught:
+            self.connect(server)
+        assert timedelta(minutes=3) < caught.value.until - datetime.now(UTC) <= timedelta(minutes=4)
 
     def test_a_reset_far_in_the_future_locks_out_for_a_day_at_most(self, server: FakePds) -> None:
         headers = {"RateLimit-Reset": str(int(time.time()) + 10**9)}
