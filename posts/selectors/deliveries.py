@@ -139,7 +139,8 @@ def _job_words(job: Job, account: Account) -> str:
     explained = explain(job)
     text = explained.text.replace(f"({account.block_key})", f"({account.name})")
     text = text.replace(f"(platform:{account.platform})", f"({_platform_label(account)})").rstrip(".")
-    if explained.until is not None and explained.until != job.run_at:
+    # A job that is merely not due yet has its time in the text already.
+    if explained.until is not None and (job.parked_by or explained.until != job.run_at):
         if job.state == JobState.PENDING:
             text += f", until {explained.until:%Y-%m-%d %H:%M:%S} UTC"
         elif job.state == JobState.UNCERTAIN:

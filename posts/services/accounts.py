@@ -16,7 +16,7 @@ from django.db.models import ProtectedError
 from posts import conf
 from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing import registry, words
-from posts.publishing.errors import PublishError
+from posts.publishing.errors import PublishError, RateLimited
 from posts.publishing.platform import Platform
 from posts.publishing.types import Connection
 from posts.services.errors import Problem, Refused, ServiceError, ValidationFailed
@@ -74,7 +74,10 @@ class ConnectFailed(ServiceError):
 
     def __init__(self, error: PublishError, platform: Platform) -> None:
         step = words.next_step(error.code)
-        super().__init__(f"{_sentence(error, platform.label)} {STEPS_WHEN_CONNECTING.get(step, step)}")
+        step = STEPS_WHEN_CONNECTING.get(step, step)
+        if isinstance(error, RateLimited):
+            step = f"Try again after {error.until:%Y-%m-%d %H:%M:%S} UTC."
+        super().__init__(f"{_sentence(error, platform.label)} {step}")
         self.code = error.code
 
 

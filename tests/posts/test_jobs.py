@@ -13,6 +13,7 @@ from posts.publishing import errors, registry
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import Absent, CannotTell, Config, Connection, Content, Finding, Found, Identity, Published
+from posts.selectors.deliveries import explanation
 from posts.services import accounts
 from posts.services.posts import schedule_post
 from posts.services.sessions import store_credentials
@@ -179,6 +180,7 @@ def test_a_rate_limit_blocks_its_key_and_uses_no_attempt(
     assert block.key == key.format(pk=delivery.account_id)
     assert (block.kind, block.until) == (BlockKind.RATE_LIMIT, until)
     assert (job.state, job.parked_by, job.attempts, delivery.status) == ("pending", block.key, 0, "scheduled")
+    assert explanation(delivery).endswith(f", until {until:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 @pytest.mark.parametrize("until", [datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)])
