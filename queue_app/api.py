@@ -26,6 +26,7 @@ __all__ = [
     "complete_uncertain",
     "enqueue",
     "get",
+    "may_have_taken_effect",
     "release",
     "reschedule",
     "retry",
@@ -147,7 +148,8 @@ def cancel(job_id: int, *, actor: str = "") -> Job:
 def retry(job_id: int, *, actor: str = "", expires_at: datetime | None = None) -> Job:
     """Run a failed, cancelled, held or uncertain job again, now; raises its maximum by the policy's.
 
-    For an uncertain job this may do its irreversible step twice: ask the person first.
+    Where ``may_have_taken_effect`` says so this may do its irreversible step twice: ask the person first. Raises
+    DuplicateJob if another unfinished job has its unique key by now.
     """
     with atomic():
         job = _lock(job_id)
@@ -158,8 +160,26 @@ def retry(job_id: int, *, actor: str = "", expires_at: datetime | None = None) -
             fields["max_attempts"] = job.attempts + (kind.retry.max_attempts if kind else 1)
         if expires_at is not None or (job.expires_at is not None and job.expires_at <= now):
             fields["expires_at"] = expires_at
-        transitions.change(job, JobState.PENDING, now=now, reason="by_hand", actor=actor, run_at=now, **fields)
+        try:
+            with atomic():
+                transitions.change(job, JobState.PENDING, now=now, reason="by_hand", actor=actor, run_at=now, **fields)
+        except IntegrityError:
+            other = Job.objects.filter(unique_key=job.unique_key, state__in=UNFINISHED).first()
+            if other is None:
+                raise
+            raise DuplicateJob(other.unique_key or "", other.pk) from None
     return job
+
+
+def may_have_taken_effect(job: Job) -> bool:
+    """Say whether an execution of ``job`` may have taken effect unknown to us, so that another could do it twice.
+
+    So it is while the job is uncertain, and after a person retried or stopped it in that state: that settles nothing.
+    """
+    if job.state == JobState.UNCERTAIN:
+        return True
+    left = job.events.filter(source=JobState.UNCERTAIN).exclude(target=JobState.UNCERTAIN).order_by("id").last()
+    return left is not None and left.reason in ("by_hand", "stopped_may_be_live")
 
 
 def release(job_id: int, *, actor: str = "") -> Job:

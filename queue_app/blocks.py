@@ -58,9 +58,14 @@ def lift(key: str, kind: BlockKind) -> int:
     Call outside a transaction, or the jobs are let go in yours.
     """
     with atomic():
-        lock_control(shared=False)
-        Block.objects.filter(key=key, kind=kind).delete()
+        remove(key, kind)
     return unpark_free()
+
+
+def remove(key: str, kind: BlockKind) -> None:
+    """Remove the block in the caller's transaction; ``unpark_free`` after it, or the next sweep, lets its jobs go."""
+    lock_control(shared=False)
+    Block.objects.filter(key=key, kind=kind).delete()
 
 
 def lift_elapsed() -> int:
@@ -78,8 +83,12 @@ def lift_elapsed() -> int:
 def unpark_free() -> int:
     """Let go, in batches, every job parked under a key that nothing blocks any more; return how many."""
     freed = 0
-    parked_keys = Job.objects.exclude(parked_by="").values_list("parked_by", flat=True).distinct()
-    for key in list(parked_keys):
+    parked_keys = set(Job.objects.exclude(parked_by="").values_list("parked_by", flat=True).distinct())
+    if not parked_keys:
+        return 0
+    # A sweep asks this every few seconds: what stays parked must not cost it a lock.
+    blocked = set(active(list(parked_keys), clock.now()).values_list("key", flat=True))
+    for key in sorted(parked_keys - blocked):
         while batch := _unpark_batch(key):
             freed += batch
     return freed

@@ -250,7 +250,8 @@ def _count_tasks(wiring: Wiring, slot: int) -> None:
         board.start_task(slot)
 
     def ended(task: dict[str, Any], **_signal: Any) -> None:
-        found_nothing = task["func"] == RUN_DUE and task["success"] and not task["result"]
+        # A token that failed found nothing either: a claim that always fails must not be asked without a pause.
+        found_nothing = task["func"] == RUN_DUE and not (task["success"] and task["result"])
         board.finish_task(slot, fruitful=not found_nothing)
         wiring.to_pusher.ring()
 

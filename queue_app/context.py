@@ -47,8 +47,11 @@ class JobContext:
         """Commit the mark, and ``save``'s writes with it; from here on a crash leaves the outcome uncertain.
 
         Refuses, by leaving the handler, if the job was cancelled or taken away, has expired, or a key of it is
-        blocked. Call it right before the one call that cannot be taken back, outside any transaction.
+        blocked. Call it right before the one call that cannot be taken back, outside any transaction, and again only
+        after ``irreversible_step_refused``.
         """
+        if self.marked:
+            raise RuntimeError("the irreversible step was begun before and not refused since; begin it once")
         failpoint("before_mark")
         try:
             self._commit_mark(save)

@@ -34,6 +34,7 @@ REASONS: Mapping[str, str] = {
     "lookup_failed": "looking it up failed",
     "out_of_attempts": "all attempts are used up",
     "unknown_type": "no running worker knows its type",
+    "hook_failed": "what follows its changes is broken, so it cannot be started",
     "timeout": "it ran too long",
     "token_refreshed": "access was refreshed and it goes on at once",
     "refresh_busy": "another worker is refreshing the account's access",
@@ -84,7 +85,7 @@ def _pending(job: Job, now: datetime) -> Explanation:
         detail = f": {block.reason}" if block.reason else ""
         return Explanation(f"{BlockKind(block.kind).label} ({block.key}){detail}", block.until)
     if job.run_at > now:
-        why = f"{words(job)}; " if job.reason in ("retry", "token_refreshed", "refresh_busy") else ""
+        why = f"{words(job)}; " if job.reason not in ("", "by_hand") else ""
         error = f" (last error: {job.last_error})" if job.reason == "retry" and job.last_error else ""
         return Explanation(f"{why}due at {job.run_at:%Y-%m-%d %H:%M:%S} UTC{error}", job.run_at)
     return Explanation(_due(job, now))

@@ -75,7 +75,8 @@ def _stopped(job: Job, stop: StopExecution, now: datetime) -> AttemptOutcome:
         transitions.change(job, JobState.CANCELLED, now=now, reason="expired")
         return AttemptOutcome.CANCELLED
     if isinstance(stop, Blocked):
-        _refund(job, "blocked", now, run_at=now, parked_by=stop.block.key)
+        # Not parked here: the block may be gone by now. The next claim looks, under the lock.
+        _refund(job, "blocked", now, run_at=now)
         return AttemptOutcome.POSTPONED
     raise transitions.LostRace(job)
 

@@ -13,6 +13,8 @@ MOST_IN_ONE_MAIL = 50
 TITLES = {
     "failed": "failed",
     "needs_review": "needs review: it may already be live",
+    "held": "is held until a person releases it",
+    "expired": "was dropped: its time was over before it could run",
     "reconnect": "must be reconnected",
     "no_worker": "no worker is running",
 }

@@ -5,14 +5,20 @@ Processes of this host are judged by pid and start time, at once; other hosts by
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
-from queue_app import clock, conf, processes, registry, transitions
+from queue_app import blocks, clock, conf, processes, registry, transitions
 from queue_app.database import atomic
 from queue_app.models import AttemptOutcome, Job, Worker
-from queue_app.states import JobState
+from queue_app.states import UNFINISHED, JobState
+
+logger = logging.getLogger("socialq.queue")
 
 EXPIRY_BATCH = 500
 UNKNOWN_TYPE_MINUTES = 10
@@ -21,12 +27,15 @@ UNKNOWN_TYPE_MINUTES = 10
 def rescue(*, judge_other_hosts: bool = True) -> int:
     """Take running jobs from workers that are gone, cancel what has expired; return how many jobs were taken.
 
+    Also lets go what no block keeps parked, and sees that every uncertain job is looked up or waits for a person.
     ``judge_other_hosts`` is false for a cluster whose own heartbeat failed lately: it cannot tell who is silent.
     """
     now = clock.now()
     rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_other_hosts))
     expire_waiting(now)
     hold_unknown_types(now)
+    blocks.unpark_free()
+    see_to_uncertain(now)
     return rescued
 
 
@@ -50,12 +59,7 @@ def expire_waiting(now: datetime) -> int:
     expired = 0
     waiting = Q(state__in=[JobState.PENDING, JobState.HELD], expires_at__lte=now)
     for job in Job.objects.filter(waiting).order_by("expires_at")[:EXPIRY_BATCH]:
-        try:
-            with atomic():
-                transitions.change(job, JobState.CANCELLED, now=now, reason="expired")
-        except transitions.LostRace:
-            continue
-        expired += 1
+        expired += _sweep(job, lambda job: transitions.change(job, JobState.CANCELLED, now=now, reason="expired"))
     return expired
 
 
@@ -71,23 +75,41 @@ def hold_unknown_types(now: datetime) -> int:
         type__in=known | set(registry.known())
     )
     for job in orphaned[:EXPIRY_BATCH]:
-        try:
-            with atomic():
-                transitions.change(job, JobState.HELD, now=now, reason="unknown_type")
-        except transitions.LostRace:
-            continue
-        held += 1
+        held += _sweep(job, lambda job: transitions.change(job, JobState.HELD, now=now, reason="unknown_type"))
     return held
+
+
+def see_to_uncertain(now: datetime) -> int:
+    """See to uncertain jobs whose look-up is over without a word: look again, or ask a person if it failed.
+
+    Returns how many there were.
+    """
+    unseen = Job.objects.filter(state=JobState.UNCERTAIN, needs_review_at=None)
+    return sum(
+        _sweep(job, lambda job: _look_again_or_ask(job, now))
+        for job in unseen.exclude(reconciliations__state__in=UNFINISHED)[:EXPIRY_BATCH]
+    )
+
+
+def _look_again_or_ask(job: Job, now: datetime) -> None:
+    gave_up = job.reconciliations.filter(state__in=[JobState.FAILED, JobState.CANCELLED])
+    if gave_up.filter(finished_at__gte=job.updated_at).exists():
+        transitions.flag_for_review(job, "lookup_failed", now=now)
+    else:
+        transitions.request_reconciliation(job, now=now)
 
 
 def _of_lost_workers(now: datetime, judge_other_hosts: bool) -> list[Job]:
     lost = []
     for job in Job.objects.filter(state=JobState.RUNNING).select_related("worker"):
         worker = job.worker
+        silent = judge_other_hosts and _silent(job, worker, now)
         if worker is not None and worker.host == processes.host():
-            gone = not processes.is_alive(worker.pid, worker.start_ticks)
+            # One that is alive and yet silent stands still; it keeps the job for its whole lease.
+            overdue = job.lease_until is not None and job.lease_until <= now
+            gone = not processes.is_alive(worker.pid, worker.start_ticks) or (silent and overdue)
         else:
-            gone = judge_other_hosts and _silent(job, worker, now)
+            gone = silent
         if gone:
             lost.append(job)
     return lost
@@ -102,18 +124,41 @@ def _silent(job: Job, worker: Worker | None, now: datetime) -> bool:
 
 def _take(job: Job, outcome: AttemptOutcome, reason: str, message: str, *, refund: bool) -> bool:
     now, fence = clock.now(), job.fence
+
+    def take(seen: Job) -> None:
+        # Read anew under a lock: the mark does not move the fence, and may have been made since the job was seen.
+        job = Job.objects.select_for_update().filter(pk=seen.pk, state=JobState.RUNNING, fence=fence).first()
+        if job is None:
+            raise transitions.LostRace(seen)
+        if job.marked_at is not None:
+            transitions.change(job, JobState.UNCERTAIN, now=now, reason=reason, last_error=message)
+        elif refund:
+            attempts = max(job.attempts - 1, 0)
+            transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, attempts=attempts)
+        elif job.attempts >= job.max_attempts:
+            transitions.change(job, JobState.FAILED, now=now, reason=reason, last_error=message)
+        else:
+            transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, last_error=message)
+        transitions.close_attempt(job, fence, outcome, now=now, error_class="WorkerLost", message=message)
+
+    return _sweep(job, take)
+
+
+def _sweep(job: Job, act: Callable[[Job], None]) -> bool:
+    """Do something to one job in a transaction; return false if it moved meanwhile.
+
+    Its hook must not keep the sweep from the others: where it breaks, the job is changed without it.
+    """
     try:
-        with atomic():
-            if job.marked_at is not None:
-                transitions.change(job, JobState.UNCERTAIN, now=now, reason=reason, last_error=message)
-            elif refund:
-                attempts = max(job.attempts - 1, 0)
-                transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, attempts=attempts)
-            elif job.attempts >= job.max_attempts:
-                transitions.change(job, JobState.FAILED, now=now, reason=reason, last_error=message)
-            else:
-                transitions.change(job, JobState.PENDING, now=now, reason=reason, run_at=now, last_error=message)
-            transitions.close_attempt(job, fence, outcome, now=now, error_class="WorkerLost", message=message)
+        try:
+            with atomic():
+                act(copy(job))
+        except (transitions.LostRace, OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("job=%s type=%s its hook broke, changing it without", job.pk, job.type)
+            with transitions.without_hooks(), atomic():
+                act(job)
     except transitions.LostRace:
         return False
     return True

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, registry, workers
-from queue_app.claims import Claim
+from queue_app import claims, context, finish, registry, rescue, transitions, workers
+from queue_app.claims import Claim, SetAside
 from queue_app.database import atomic
 from queue_app.failpoints import failpoint
-from queue_app.models import Worker
+from queue_app.models import Job, Worker
 from queue_app.outcomes import Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
+from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
 
@@ -33,6 +34,8 @@ OUTCOMES = (Done, Retry, Postpone, Hold, Fail, Uncertain)
 
 _stopping: Callable[[], bool] = lambda: False  # noqa: E731 - replaced by the cluster
 _worker: Worker | None = None
+# Whether a commit may have gone through although this process got an error for its answer.
+_in_doubt = False
 
 
 class JobTimeout(BaseException):
@@ -60,19 +63,29 @@ def run_due(queue: str, cluster: str) -> int:
     worker = persist(lambda: _this_worker(cluster, queue))
     types = sorted(registry.known())
 
-    def take_next() -> Claim | None:
+    def take_next(*, joined: bool = False) -> Claim | SetAside | None:
         if _stopping() or time.monotonic() >= deadline:
             return None
-        return claims.claim_next(queue, worker, types=types)
+        return claims.claim_next(queue, worker, types=types, joined=joined)
 
     def first() -> Claim | None:
-        with atomic():
-            return take_next()
+        _hand_back_unknown(worker)
+        while True:
+            try:
+                with atomic():
+                    taken = take_next()
+            except claims.Unclaimable as refusal:
+                logger.exception("job=%s cannot be started, holding it", refusal.job_id)
+                claims.hold_unclaimable(refusal)
+                continue
+            if not isinstance(taken, SetAside):
+                return taken
 
     claim = persist(first)
     while claim is not None:
         failpoint("after_claim")
-        claim = _finish_and_claim(claim, execute(claim, worker.name), take_next) or persist(first)
+        answer = execute(claim, worker.name)
+        claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
         ran += 1
     return ran
 
@@ -111,6 +124,7 @@ def persist(write: Callable[[], T]) -> T:
 
     A cluster that has been told to stop gets the error instead.
     """
+    global _in_doubt
     waits = iter(SAVE_WAIT_SECONDS)
     while True:
         try:
@@ -119,35 +133,55 @@ def persist(write: Callable[[], T]) -> T:
             if _stopping():
                 raise
             logger.warning("database away error=%s", type(error).__name__)
+            _in_doubt = True
             connections.close_all()
             time.sleep(next(waits, SAVE_WAIT_SECONDS[-1]))
 
 
 def _finish_and_claim(
-    claim: Claim, outcome: Outcome | context.StopExecution, take_next: Callable[[], Claim | None]
+    claim: Claim, outcome: Outcome | context.StopExecution, take_next: Callable[[], Claim | SetAside | None]
 ) -> Claim | None:
     failpoint("before_saving")
     before = dict(vars(claim.job))
     # A hook may lock rows of its own: one transaction with two jobs' hooks could wait for another such one for ever.
     hooked = registry.get(claim.job.type).on_transition is not None
 
-    def save(answer: Outcome | context.StopExecution) -> Claim | None:
+    def save(answer: Outcome | context.StopExecution, *, alone: bool = hooked) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
         with atomic():
             finish.apply(claim, answer)
-            return None if hooked else take_next()
+            taken = None if alone else take_next()
+        return taken if isinstance(taken, Claim) else None
 
     try:
         return persist(lambda: save(outcome))
     except (OperationalError, InterfaceError):
         raise
-    except (DatabaseError, TypeError, ValueError) as error:
+    except claims.Unclaimable:
+        return persist(lambda: save(outcome, alone=True))
+    except Exception as error:
         # The database refuses the answer itself (a result that is no JSON): that is the execution's error.
         logger.exception("job=%s outcome cannot be stored", claim.job.pk)
         failure = failure_of(error, code="unstorable")
-        instead = Uncertain(failure) if before["marked_at"] else Retry(failure)
-        return persist(lambda: save(instead))
+    instead = Uncertain(failure) if before["marked_at"] else Retry(failure)
+    try:
+        return persist(lambda: save(instead, alone=True))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("job=%s its hook broke, changing it without", claim.job.pk)
+    with transitions.without_hooks():
+        return persist(lambda: save(instead, alone=True))
+
+
+def _hand_back_unknown(worker: Worker) -> None:
+    """Give back what this worker has claimed without knowing: the answer to a commit was lost."""
+    global _in_doubt
+    if _in_doubt:
+        for job in Job.objects.filter(state=JobState.RUNNING, worker=worker):
+            rescue.hand_back(job)
+        _in_doubt = False
 
 
 def _this_worker(cluster: str, queue: str) -> Worker:

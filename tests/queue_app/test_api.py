@@ -11,6 +11,7 @@ from queue_app import api, claims, clock, registry
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Job
+from queue_app.outcomes import Fail, Failure
 from queue_app.states import IllegalTransition, JobState
 from tests.queue_app.jobs import Register, Run, reloaded
 
@@ -148,3 +149,14 @@ def test_stats_count_every_state_and_their_sum(name: str, run: Run) -> None:
         "cancelled": 0,
         "total": 2,
     }
+
+
+def test_a_retry_by_hand_of_a_job_whose_unique_key_is_taken_is_refused_by_name(register: Register, run: Run) -> None:
+    name = register(lambda context: Fail(Failure("Broken", "broken")))
+    first = api.enqueue(name, unique_key="once")
+    run()
+    second = api.enqueue(name, unique_key="once", run_at=clock.now() + timedelta(hours=1))
+    with pytest.raises(api.DuplicateJob) as refusal:
+        api.retry(first.pk)
+    assert refusal.value.existing_id == second.pk
+    assert reloaded(first).state == JobState.FAILED

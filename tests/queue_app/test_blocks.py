@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from queue_app import api, blocks, clock
+from queue_app import api, blocks, clock, rescue
+from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
 from queue_app.states import JobState
@@ -88,3 +89,35 @@ def test_more_than_a_batch_of_parked_jobs_is_let_go(
     assert Job.objects.filter(parked_by="all").count() == 8
     assert blocks.lift("all", BlockKind.PAUSE) == 8
     assert Job.objects.exclude(parked_by="").count() == 0
+
+
+def test_a_block_lifted_before_the_stopped_job_is_put_back_parks_nothing(register: Register, run: Run) -> None:
+    ran: list[int] = []
+
+    def handler(context: JobContext) -> None:
+        ran.append(1)
+        if len(ran) == 1:
+            with atomic():
+                blocks.place("all", BlockKind.PAUSE, now=clock.now())
+        try:
+            context.before_irreversible_step()
+        except BaseException:
+            blocks.lift("all", BlockKind.PAUSE)
+            raise
+
+    job = api.enqueue(register(handler))
+    run()
+    assert (reloaded(job).state, reloaded(job).parked_by) == (JobState.COMPLETED, "")
+
+
+def test_the_sweep_lets_go_what_a_broken_off_lift_left_parked(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: None))
+    with atomic():
+        block = blocks.place("all", BlockKind.PAUSE, now=clock.now())
+    run()
+    assert reloaded(job).parked_by == "all"
+    rescue.rescue()
+    assert reloaded(job).parked_by == "all"
+    block.delete()  # and its process dies before it unparks
+    rescue.rescue()
+    assert run() == 1

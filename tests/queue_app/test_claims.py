@@ -16,7 +16,7 @@ from queue_app.database import alias, atomic, is_postgresql
 from queue_app.models import Attempt, Job
 from queue_app.outcomes import Done
 from queue_app.states import JobState
-from tests.queue_app.jobs import Register, reloaded
+from tests.queue_app.jobs import Later, Register, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,3 +141,17 @@ def test_the_claim_seeks_its_index(register: Register) -> None:
         assert "queue_app_job_due" in plan
         assert "SCAN queue_app_job" not in plan
         assert "Seq Scan" not in plan
+
+
+def test_one_transaction_asks_the_hooks_of_one_job(register: Register, later: Later) -> None:
+    asked: list[int] = []
+    name = register(lambda context: None, on_transition=lambda job, event: asked.append(job.pk))
+    soon = clock.now() + timedelta(seconds=5)
+    for _ in range(2):
+        api.enqueue(name, expires_at=soon)
+    api.enqueue(name)
+    later(6)
+    asked.clear()
+    with atomic():
+        claims.claim_next("default", None, types=[name], holder="tests")
+    assert len(set(asked)) == 1

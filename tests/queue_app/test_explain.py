@@ -10,7 +10,7 @@ from queue_app import api, blocks, clock, workers
 from queue_app.database import atomic
 from queue_app.explain import explain
 from queue_app.models import BlockKind, Job
-from queue_app.outcomes import Fail, Failure
+from queue_app.outcomes import Fail, Failure, Postpone
 from queue_app.states import JobState
 from tests.queue_app.jobs import Register, Run, reloaded
 
@@ -82,3 +82,11 @@ def test_every_state_has_words(name: str, state: JobState) -> None:
         assert explain(job).text == ""
     else:
         assert explain(job).text
+
+
+def test_what_was_postponed_says_why(register: Register, run: Run) -> None:
+    later = clock.now() + timedelta(minutes=5)
+    name = register(lambda context: Postpone("processing", until=later), reasons={"processing": "it is processed"})
+    job = api.enqueue(name)
+    run()
+    assert explain(reloaded(job)).text.startswith("it is processed; due at ")

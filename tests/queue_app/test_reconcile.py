@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from queue_app import api, clock
+from queue_app import api, clock, finish, rescue
 from queue_app.context import JobContext
+from queue_app.database import atomic
 from queue_app.models import Job, Notice
-from queue_app.outcomes import Absent, CannotTell, Finding, Found
+from queue_app.outcomes import Absent, CannotTell, Done, Finding, Found
 from queue_app.registry import RECONCILE
 from queue_app.retry import RetryPolicy
 from queue_app.states import IllegalTransition, JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
+from tests.queue_app.test_claims import claim_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,3 +133,37 @@ def test_a_look_up_that_comes_after_a_person_decided_changes_nothing(uncertain: 
     later(11)
     run()
     assert (reloaded(job).state, reloaded(job).reason) == (JobState.CANCELLED, "stopped_may_be_live")
+
+
+def test_an_uncertain_job_whose_look_up_died_is_for_a_person(uncertain: Any, run: Run) -> None:
+    job = uncertain(Found())
+    api.cancel(Job.objects.get(type=RECONCILE).pk)
+    rescue.rescue()
+    stored = reloaded(job)
+    assert (stored.state, stored.reason) == (JobState.UNCERTAIN, "lookup_failed")
+    assert stored.needs_review_at is not None
+    assert Notice.objects.get(job=job).kind == "needs_review"
+
+
+def test_an_uncertain_job_that_found_an_older_look_up_under_way_gets_its_own(uncertain: Any, run: Run) -> None:
+    job = uncertain(Found())
+    Job.objects.filter(type=RECONCILE).update(run_at=clock.now() - timedelta(seconds=1))
+    older = claim_one(RECONCILE)
+    assert older is not None
+    api.retry(job.pk)
+    assert run() == 1
+    assert reloaded(job).state == JobState.UNCERTAIN
+    with atomic():
+        finish.apply(older, Done("settled elsewhere"))
+    assert not Job.objects.filter(type=RECONCILE, state=JobState.PENDING).exists()
+    rescue.rescue()
+    assert Job.objects.filter(type=RECONCILE, state=JobState.PENDING).exists()
+    assert reloaded(job).needs_review_at is None
+
+
+def test_that_it_was_retried_or_stopped_while_uncertain_is_remembered(uncertain: Any) -> None:
+    job = uncertain(Found())
+    assert api.may_have_taken_effect(job)
+    api.retry(job.pk)
+    api.cancel(job.pk)
+    assert api.may_have_taken_effect(reloaded(job))

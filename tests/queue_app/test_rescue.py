@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -15,7 +16,7 @@ from queue_app.database import atomic
 from queue_app.models import AttemptOutcome, Job, Worker
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
-from tests.queue_app.jobs import Later, Register, reloaded
+from tests.queue_app.jobs import Later, Register, broken_hook, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -151,3 +152,32 @@ def _ticks(pid: int) -> str:
         return processes.start_ticks(pid)
     except ProcessLookupError:
         return ""
+
+
+def test_a_mark_made_after_the_rescuer_looked_counts(start: Any) -> None:
+    job = start(pid=dead_process())
+    seen_unmarked = reloaded(job)
+    JobContext(job, "lost").before_irreversible_step()
+    assert rescue.take_from_lost_worker(seen_unmarked)
+    assert reloaded(job).state == JobState.UNCERTAIN
+
+
+def test_a_frozen_worker_of_this_host_loses_its_job_when_lease_and_heartbeat_are_over(start: Any, later: Later) -> None:
+    job = start(pid=os.getpid())
+    later(1800 + 31)
+    workers.heartbeat("lost")
+    assert rescue.rescue() == 0
+    later(61)
+    assert rescue.rescue() == 1
+    assert reloaded(job).state == JobState.PENDING
+
+
+def test_a_hook_that_breaks_does_not_stop_the_sweep(register: Register, later: Later, start: Any) -> None:
+    name = register(lambda context: None, name="tests.hooked", on_transition=broken_hook("cancelled"))
+    soon = clock.now() + timedelta(seconds=5)
+    broken, good = [api.enqueue(name, target_id=t, expires_at=soon, run_at=soon) for t in ("broken", "good")]
+    job = start(pid=dead_process())
+    later(6)
+    rescue.rescue()
+    assert {reloaded(j).state for j in (broken, good)} == {JobState.CANCELLED}
+    assert reloaded(job).state == JobState.PENDING

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
-from queue_app import api, clock
+from queue_app import api, clock, runner
 from queue_app.context import JobContext
 from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Event, Job, Notice
 from queue_app.outcomes import (
@@ -25,7 +28,7 @@ from queue_app.outcomes import (
 )
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
-from tests.queue_app.jobs import Later, Register, Run, reloaded
+from tests.queue_app.jobs import Later, Register, Run, broken_hook, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -275,3 +278,72 @@ def test_the_hook_sees_every_change_and_shares_its_transaction(register: Registe
     run()
     assert seen == [">pending:", "pending>running:", "running>completed:"]
     assert job.events.count() == 3
+
+
+def test_a_hook_that_breaks_at_the_start_holds_its_job_and_no_other(register: Register, run: Run) -> None:
+    name = register(lambda context: None, on_transition=broken_hook("running"))
+    broken, good = api.enqueue(name, target_id="broken"), api.enqueue(name)
+    assert run() == 1
+    assert (reloaded(broken).state, reloaded(broken).reason) == (JobState.HELD, "hook_failed")
+    assert reloaded(good).state == JobState.COMPLETED
+    assert Notice.objects.get(job=broken).kind == "held"
+
+
+def test_a_hook_that_breaks_at_the_end_leaves_nothing_running(register: Register, run: Run) -> None:
+    name = register(lambda context: None, on_transition=broken_hook("completed", "pending", "failed"))
+    broken, good = api.enqueue(name, target_id="broken"), api.enqueue(name)
+    assert run() >= 1
+    assert reloaded(broken).state == JobState.PENDING
+    assert "KeyError" in reloaded(broken).attempt_set.get().error_class
+    assert reloaded(good).state == JobState.COMPLETED
+
+
+def test_a_step_begun_twice_stays_marked(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        context.before_irreversible_step()
+        context.before_irreversible_step()
+
+    job = api.enqueue(register(handler))
+    run()
+    assert reloaded(job).state == JobState.UNCERTAIN
+
+
+def test_a_step_that_was_refused_may_be_begun_again(register: Register, run: Run) -> None:
+    def handler(context: JobContext) -> None:
+        context.before_irreversible_step()
+        context.irreversible_step_refused()
+        context.before_irreversible_step()
+
+    job = api.enqueue(register(handler))
+    run()
+    assert reloaded(job).state == JobState.COMPLETED
+
+
+def test_a_claim_whose_commit_was_not_answered_is_not_left_running(
+    register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = api.enqueue(register(lambda context: None))
+    real, answers = runner.atomic, [False]
+
+    @contextmanager
+    def unanswered() -> Iterator[None]:
+        with real():
+            yield
+        if answers and Job.objects.filter(state=JobState.RUNNING).exists():
+            answers.pop()
+            raise OperationalError("the connection was lost")
+
+    monkeypatch.setattr(runner, "atomic", unanswered)
+    run()
+    assert not answers
+    stored = reloaded(job)
+    assert (stored.state, stored.attempts) == (JobState.COMPLETED, 1)
+
+
+def test_people_are_told_of_what_expired_and_of_what_is_held(register: Register, run: Run, later: Later) -> None:
+    expired = api.enqueue(register(lambda context: None), expires_at=clock.now() + timedelta(seconds=5))
+    later(6)
+    held = api.enqueue(register(lambda context: Hold("hm"), name="tests.held"))
+    run()
+    assert Notice.objects.get(job=expired).kind == "expired"
+    assert Notice.objects.get(job=held).kind == "held"
