@@ -8,16 +8,17 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from posts import conf
 from posts.publishing import registry
 from posts.publishing.types import Field
 from posts.services.accounts import connect_account
 from posts.services.errors import ServiceError
+from queue_app.management.base import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = (
         "Connect an account and check it with its platform, or give it new credentials. The secret (an app password, "
         "a token) is asked for, or read from standard input; it is never an argument."

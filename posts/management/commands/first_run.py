@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
 
 from posts import conf
 from posts.services.accounts import connect_account
 from posts.services.posts import save_draft, schedule_post
 from queue_app import clock
 from queue_app.database import atomic, lock_control
+from queue_app.management.base import OneLineCommand
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -33,7 +33,7 @@ The outbox is built in and needs no account anywhere, so you can try everything 
 To publish elsewhere, connect an account; manage.py connect_account --help says how."""
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "On a new site: create the user admin, an outbox account and a demo post. Run again, it changes nothing."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.files import File
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.timezone import get_default_timezone_name
 
 from posts.models import Media, Post
@@ -21,6 +21,7 @@ from posts.services.media import discard_upload, store_upload
 from posts.services.posts import publish_now, save_draft, schedule_post
 from posts.text.wall_time import AmbiguousError, WallTimeError, parse_wall_time
 from queue_app.database import atomic
+from queue_app.management.base import OneLineCommand
 
 
 class InOrder(Action):
@@ -33,7 +34,7 @@ class InOrder(Action):
         namespace.pictures = [*(getattr(namespace, "pictures", None) or []), (option_string, values)]
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Write a post and schedule it; without --at it is published now. All of it is saved, or nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from django.db import connections
 from django.urls import reverse
 
 from queue_app import alerts, conf
+from queue_app.management.base import OneLineCommand
 from queue_app.supervisor import Child, Periodically, Supervisor
 
 logger = logging.getLogger("socialq.site")
@@ -29,7 +30,7 @@ ANSWER_SECONDS = 2.0
 ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, never listened on
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Serve the site and run its queue, until Ctrl-C or SIGTERM."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,6 +44,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until told to stop; exit code 1 if the port is taken."""
         host, port = options["host"], options["port"]
+        for name, least, most in (("port", 1, 65535), ("web_workers", 1, 100), ("clusters", 0, 100)):
+            if not least <= options[name] <= most:
+                flag = name.replace("_", "-")
+                raise CommandError(f"--{flag} is a number from {least} to {most}, not {options[name]}")
         _refuse_if_taken(host, port)
         manage = [sys.executable, str(Path(sys.argv[0]).absolute())]
         children = [Child("web", _gunicorn(host, port, options["web_workers"]))]

@@ -7,12 +7,13 @@ from argparse import ArgumentParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from posts.selectors.posts import DeliveryDetail, PostDetail, post_detail
+from queue_app.management.base import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Show a post: its state, and for each account whether it is out, where, and why not yet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

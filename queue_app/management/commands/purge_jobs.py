@@ -5,14 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from queue_app import conf
+from queue_app.management.base import OneLineCommand
 from queue_app.purge import candidates, purge
 from queue_app.states import FINISHED, JobState
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     """Delete finished jobs with their attempts and events, in batches; jobs that are not finished stay."""
 
     help = "Delete finished jobs older than --days days. Jobs that are not finished are never deleted."

@@ -9,9 +9,10 @@ from django.conf import settings
 from django_q.management.commands.qcluster import Command as StockCommand
 
 from queue_app.cluster import DEFAULT_QUEUE, JobCluster, names_other_broker
+from queue_app.management.base import OneLineCommand
 
 
-class Command(StockCommand):  # type: ignore[misc]  # django-q2 has no types
+class Command(OneLineCommand, StockCommand):  # type: ignore[misc]  # django-q2 has no types
     """``--name`` is the queue to serve; ``--run-once`` works until nothing is due, then stops."""
 
     help = "Run the jobs and tasks of one queue."

@@ -6,13 +6,12 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from queue_app import clock, workers
 from queue_app.api import stats
+from queue_app.management.base import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     """Print how many jobs are in each state; with --json as one object."""
 
     help = "Count the jobs in every state."

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from queue_app import rescue
+from queue_app.management.base import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Take back the jobs of workers that are gone, at once."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,12 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from queue_app.cluster import DEFAULT_QUEUE, JobCluster
+from queue_app.management.base import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Run the jobs of one queue. Where Q_CLUSTER names no other broker, this is qcluster."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,54 @@
+"""The base of every command here: whatever is wrong, a person reads one line and gets exit code 1.
+
+Owns only how a refusal looks. A defect keeps its traceback, and ``--traceback`` shows one for everything else.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, ProgrammingError
+
+UNKNOWN = "unrecognized arguments:"
+
+
+class OneLineCommand(BaseCommand):
+    """Says wrong arguments, and a database that cannot be used, in one line on standard error."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser that raises CommandError instead of printing its usage and ending with code 2."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.called_from_command_line = False
+        return parser
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run the command; what its parser refuses ends like everything else that is refused."""
+        try:
+            super().run_from_argv(argv)
+        except CommandError as error:  # the parser's: Django prints all others itself, unless asked for tracebacks
+            if "--traceback" in argv:
+                raise
+            self.stderr.write(f"CommandError: {_shown(str(error))}; see manage.py {argv[1]} --help")
+            sys.exit(1)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run ``handle``; a database that is away or has no tables yet is said, with what to do."""
+        try:
+            return super().execute(*args, **options)
+        except (OperationalError, ProgrammingError, InterfaceError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            step = "Check DATABASE_URL and that its server runs; a new database needs manage.py migrate first"
+            raise CommandError(f"The database cannot be used: {reason}. {step}") from error
+
+
+def _shown(message: str) -> str:
+    """Return the parser's message on one line. Of arguments that nobody asked for only the options' names are told:
+    a word beside them may be a secret that was typed in the wrong place."""
+    message = " ".join(message.removeprefix("Error: ").split())
+    _before, found, words = message.partition(UNKNOWN)
+    if not found:
+        return message
+    names = [word.partition("=")[0] for word in words.split() if word.startswith("--")]
+    return f"there is no option {', '.join(names)}" if names else "there is a word too many"
