@@ -25,6 +25,7 @@ from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.validation import account_problems
+from queue_app.admin.asked import whole_number
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Composer:
         return bool(self.problems or self.picture_problems or self.form.errors or beside)
 
     def _kept_pictures(self, request: HttpRequest) -> list[PictureRow]:
-        ids = [value for value in dict.fromkeys(request.POST.getlist("picture")) if value.isdigit()]
+        ids = [value for value in dict.fromkeys(request.POST.getlist("picture")) if whole_number(value) is not None]
         gone = set(request.POST.getlist("remove"))
         usable = usable_media(self.person)
         if self.post is not None:
@@ -198,7 +199,7 @@ class Composer:
             PictureRow(
                 found[key],
                 request.POST.get(f"alt_{key}", "").replace("\r\n", "\n"),
-                _number(request.POST.get(f"position_{key}")),
+                whole_number(request.POST.get(f"position_{key}")) or 0,
             )
             for key in ids
             if key in found and key not in gone
@@ -240,7 +241,3 @@ def _wall(at: datetime | None, zone: str) -> str:
         return ""
     local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
     return local.isoformat(timespec="seconds" if local.second else "minutes")
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 6 else 0

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from posts.models import Delivery
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts
+from queue_app.admin.asked import whole_number
 
 
 class PlatformFilter(admin.SimpleListFilter):
@@ -45,7 +46,7 @@ class AccountFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the posts with a delivery on the account."""
-        value = self.value() or ""
-        if not value.isdigit():
+        account = whole_number(self.value())
+        if account is None:
             return queryset
-        return queryset.filter(Exists(Delivery.objects.filter(post=OuterRef("pk"), account=int(value))))
+        return queryset.filter(Exists(Delivery.objects.filter(post=OuterRef("pk"), account=account)))

@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,6 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
 
 from queue_app.admin import history
+from queue_app.admin.asked import whole_number
 from queue_app.database import atomic
 
 SHOWN = 20
@@ -106,6 +107,8 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             refused = [kind for kind in self.confirmed_actions if not request.user.has_perm(kind.permission)]
             if any(kind.name in wanted for kind in refused):
                 raise PermissionDenied
+            if None in map(whole_number, request.POST.getlist(ACTION_CHECKBOX_NAME)):
+                raise BadRequest("A selected row has no such key.")
         return super().changelist_view(request, extra_context)
 
     def buttons_for(self, request: HttpRequest, row: Model) -> list[type[ConfirmedAction]]:
@@ -187,8 +190,8 @@ def _as_asked(action: ConfirmedAction, request: HttpRequest, able: Sequence[Any]
 
     In between a row may have become one that could be published twice: then the question is put again.
     """
-    count = request.POST.get(CONFIRMED, "")
-    return count.isdigit() and len(able) <= int(count) and request.POST.get(WARNED, "") == action.warning_for(able)
+    count = whole_number(request.POST.get(CONFIRMED)) or 0
+    return len(able) <= count and request.POST.get(WARNED, "") == action.warning_for(able)
 
 
 def _next(request: HttpRequest) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 else:
     AnyModelAdmin = admin.ModelAdmin
 
+SEARCH_WORDS, SEARCH_CHARACTERS = 20, 300
 # What Django's own filters append to the name of a field.
 FILTER_SUFFIXES = ("exact", "id__exact", "isnull", "gte", "lt")
 
@@ -56,6 +59,18 @@ class ReadOnlyAdmin(AnyModelAdmin):
             if lookup == name or lookup in {f"{name}__{suffix}" for suffix in FILTER_SUFFIXES}:
                 return True
         return False
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Search for the first words: a page of text would be more conditions than a database takes."""
+        words = search_term[:SEARCH_CHARACTERS].split()[:SEARCH_WORDS]
+        return super().get_search_results(request, queryset, " ".join(words))
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Return the list that was asked for; a value that no column can have is a wrong question, not an error."""
+        try:
+            return super().get_changelist_instance(request)
+        except (OverflowError, ValueError, DataError) as error:
+            raise IncorrectLookupParameters(error) from error
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what ``page_template`` needs beside the row, which it has as ``row``."""

@@ -334,3 +334,10 @@ def test_the_list_is_read_in_few_queries(grace: Client, django_assert_max_num_qu
     with django_assert_max_num_queries(30):
         text = client.get(reverse("admin:posts_post_changelist")).content.decode()
     assert "post 19" in text
+
+
+@pytest.mark.parametrize("nonsense", ["\u00b2", "9" * 30, "abc", "-1", "\0"])
+def test_nonsense_in_the_form_is_no_error(grace: Client, nonsense: str) -> None:
+    for name in ("picture", "remove", "accounts", "fold", "version", "priority", "goes_out", "drop_after", "token"):
+        fields = form(account(nonsense.replace("\0", "") + name), goes_out=local(hours=1)) | {name: nonsense}
+        assert grace.post(ADD, fields).status_code in (200, 302)

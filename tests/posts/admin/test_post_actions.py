@@ -197,3 +197,35 @@ def test_a_publisher_sees_time_state_and_account_in_the_list() -> None:
     assert "Ada (outbox)" in text
     assert "Asia/Kathmandu" in text
     assert str(post) in text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "account=%C2%B2",
+        f"account={'9' * 30}",
+        f"account={'9' * 5000}",
+        "status__exact=nonsense",
+        "scheduled_at__gte=9999-12-31+23:59:59-14:00",
+        f"q={'a+' * 2000}",
+        "p=99999999",
+        "o=9.-9.x",
+    ],
+)
+def test_nonsense_in_the_url_is_no_error(boss: Client, query: str) -> None:
+    draft(account("Ada"))
+    assert boss.get(f"{list_of(Post)}?{query}", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["abc", "\u00b2", "9" * 30, "", "\0"])
+def test_a_selected_row_that_cannot_be_is_refused(boss: Client, key: str) -> None:
+    draft(account("Ada"))
+    data = {"action": "cancel", "index": "0", "_selected_action": key}
+    assert boss.post(list_of(Post), data).status_code == 400
+
+
+def test_a_count_that_is_none_asks_again(boss: Client) -> None:
+    post = scheduled("later")
+    for count in ("\u00b2", "9" * 5000, "-1", "yes", ""):
+        data = {"action": "cancel", "index": "0", "_selected_action": post.pk, "confirmed": count, "warned": ""}
+        assert "Cancel: 1 post" in boss.post(list_of(Post), data).content.decode()
