@@ -27,6 +27,9 @@ LONG_SECONDS = 20.0
 SOON_SECONDS = 3.0
 
 
+_opened: list[Hall] = []
+
+
 class Hall:
     """A broker with what a cluster gives it; the test plays the workers."""
 
@@ -34,6 +37,7 @@ class Hall:
         self.board = Board(workers)
         self.bell = Bell()
         self.broker = JobBroker("site", queue=queue, cluster="tests", board=self.board, bell=self.bell)
+        _opened.append(self)
 
     def dequeue(self) -> list[dict[str, Any]]:
         """Return the tasks handed out, unpacked."""
@@ -46,11 +50,18 @@ class Hall:
 
 
 @pytest.fixture
-def hall() -> Iterator[Hall]:
-    hall = Hall()
-    yield hall
-    if hall.broker._waiter is not None:
-        hall.broker._waiter.close()
+def hall() -> Hall:
+    return Hall()
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_listener() -> Iterator[None]:
+    """Close the connections of the test's halls: one left open keeps the database from being dropped."""
+    yield
+    while _opened:
+        waiter = _opened.pop().broker._waiter
+        if waiter is not None:
+            waiter.close()
 
 
 @pytest.fixture(autouse=True)
