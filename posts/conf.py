@@ -8,7 +8,9 @@ from typing import Any
 from queue_app.conf import Setting, read
 
 SETTINGS: Mapping[str, Setting] = {
-    "ENABLED_PLATFORMS": Setting(["outbox", "bluesky", "telegram"], "Platforms that may be connected and published to."),
+    "ENABLED_PLATFORMS": Setting(
+        ["outbox", "bluesky", "telegram"], "Platforms that may be connected and published to."
+    ),
     "ENCRYPTION_KEYS": Setting(
         [], "Fernet keys for credentials, newest first. Empty: derived from SECRET_KEY, with a warning."
     ),
