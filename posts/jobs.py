@@ -104,12 +104,14 @@ def publish(context: JobContext, delivery_id: int) -> Outcome:
     except accounts.RefreshBusy as busy:
         return Postpone("refresh_busy", until=busy.until)
     except errors.PublishError as error:
-        if isinstance(error, errors.OutcomeUnknown):
-            return OUTCOMES[type(error)](error, delivery, checkpoints)
+        answer = OUTCOMES[type(error)]  # one of no known kind is a bug: after the mark nobody knows what it means
+        if isinstance(error, errors.OutcomeUnknown) or not context.marked:
+            # Before the mark there is nothing to take back, and a snapshot is that of an earlier send, to be repeated.
+            return answer(error, delivery, checkpoints)
         # Every other error documents that nothing went out. The snapshot goes last: a worker that dies in a refresh
         # leaves a marked job, which is looked up by it.
         context.irreversible_step_refused()
-        outcome = OUTCOMES[type(error)](error, delivery, checkpoints)
+        outcome = answer(error, delivery, checkpoints)
         checkpoints.thaw()
         return outcome
 

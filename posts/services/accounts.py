@@ -159,9 +159,11 @@ def disable_account(account: Account, *, actor: str = "") -> None:
 
 def enable_account(account: Account) -> int:
     """Publish to ``account`` again; return how many waiting jobs may run now."""
-    Account.objects.filter(pk=account.pk).update(enabled=True)
+    with atomic():
+        blocks.remove(account.block_key, BlockKind.DISABLED)
+        Account.objects.filter(pk=account.pk).update(enabled=True)
     account.enabled = True
-    return blocks.lift(account.block_key, BlockKind.DISABLED)
+    return blocks.unpark_free()
 
 
 def deletion_effects(account: Account) -> DeletionEffects:
@@ -264,6 +266,7 @@ def _created(platform: str, connection: Connection, answers: Mapping[str, str], 
 
 def _reconnected(account: Account, connection: Connection, answers: Mapping[str, str]) -> Account:
     with atomic():
+        blocks.remove(account.block_key, BlockKind.RECONNECT)
         locked = Account.objects.select_for_update().get(pk=account.pk)
         name_in_notice = str(locked)
         locked.name = connection.identity.name
@@ -275,8 +278,8 @@ def _reconnected(account: Account, connection: Connection, answers: Mapping[str,
         locked.reconnect_reason = ""
         store_credentials(locked, connection)
         locked.save()
-    alerts.over(RECONNECT_NOTICE, name_in_notice)
-    blocks.lift(account.block_key, BlockKind.RECONNECT)
+        alerts.over(RECONNECT_NOTICE, name_in_notice)
+    blocks.unpark_free()
     account.refresh_from_db()
     return account
 

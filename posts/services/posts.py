@@ -57,16 +57,16 @@ def cancel_post(post: Post, *, actor: User | None = None) -> CancelReport:
 def retry_post(post: Post, *, actor: User | None = None, even_if_uncertain: bool = False) -> list[Delivery]:
     """Publish now what of ``post`` failed or expired; return those deliveries.
 
-    What needs review is among them only with ``even_if_uncertain``: it could be published twice. Raises Refused if
+    What may be live is among them only with ``even_if_uncertain``: it could be published twice. Raises Refused if
     there is nothing to retry, ValidationFailed, Conflict, NotAllowed.
     """
     access.require(actor, "retry_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
         deliveries = queueing.deliveries_of(stored)
-        uncertain = [delivery for delivery in deliveries if delivery.status == DeliveryStatus.NEEDS_REVIEW]
-        chosen = [delivery for delivery in deliveries if delivery.status in RETRIED]
-        chosen += uncertain if even_if_uncertain else []
+        wanted = [found for found in deliveries if found.status in (*RETRIED, DeliveryStatus.NEEDS_REVIEW)]
+        uncertain = [delivery for delivery in wanted if queueing.may_be_live(delivery)]
+        chosen = wanted if even_if_uncertain else [delivery for delivery in wanted if delivery not in uncertain]
         if not chosen and uncertain:
             where = ", ".join(shown(delivery.account) for delivery in uncertain)
             raise Refused(

@@ -20,8 +20,13 @@ from queue_app.states import JobState
 from queue_app.transitions import LostRace
 
 PUBLISH = "posts.publish"
-# The reason of a job that a person stopped after its mark: what it sent may be live.
-STOPPED_MAY_BE_LIVE = "stopped_may_be_live"
+# From these a person may have it sent again; what was retried or stopped while nobody knew may be live all the same.
+ENDED_WITHOUT_A_POST = (
+    DeliveryStatus.CANCELLED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.FAILED,
+    DeliveryStatus.HELD,
+)
 
 
 @contextmanager
@@ -57,10 +62,10 @@ def may_be_live(delivery: Delivery) -> bool:
     """Say whether sending ``delivery`` could make a second post, because nobody knows what became of the first."""
     if delivery.status == DeliveryStatus.NEEDS_REVIEW:
         return True
-    if delivery.status != DeliveryStatus.CANCELLED:
+    if delivery.status not in ENDED_WITHOUT_A_POST:
         return False
-    # A purged job took its reason with it; the snapshot that was frozen at its mark is still there.
-    return delivery.job.reason == STOPPED_MAY_BE_LIVE if delivery.job is not None else delivery.snapshot is not None
+    # A purged job took its history with it; the snapshot that was frozen at its mark is still there.
+    return api.may_have_taken_effect(delivery.job) if delivery.job is not None else delivery.snapshot is not None
 
 
 def expiry_of(post: Post, at: datetime) -> datetime:

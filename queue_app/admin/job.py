@@ -34,7 +34,7 @@ class Retry(ConfirmedAction):
 
     def warning_for(self, rows: Any) -> str:
         """Warn of jobs whose step may have taken effect."""
-        uncertain = sum(row.state == JobState.UNCERTAIN for row in rows)
+        uncertain = sum(api.may_have_taken_effect(row) for row in rows)
         return f"{uncertain} of these may already be live: retrying could publish twice." if uncertain else ""
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:

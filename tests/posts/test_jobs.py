@@ -293,6 +293,28 @@ def test_absence_counts_where_a_repeat_is_safe_and_sends_the_same_snapshot(
     assert (delivery.status, network.uploads) == ("published", 1)
 
 
+def test_an_error_before_a_repeat_keeps_the_snapshot_of_the_send_before(
+    network: FakeNetwork, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.safe = True
+    network.answers["commit"] = [errors.OutcomeUnknown()]
+    run()
+    with monkeypatch.context() as patch:
+        patch.setattr(accounts, "ensure_fresh", lambda account: (_ for _ in ()).throw(errors.Unreachable(host="a")))
+        later(11)
+        run()
+    assert now_of(delivery)[1].reason == "retry"
+    later(130)
+    run()
+    assert network.calls == ["prepare", "commit Hello", "find", "commit Hello"]
+
+
+def test_an_error_of_no_known_kind_after_the_mark_is_uncertain(network: FakeNetwork, delivery: Delivery) -> None:
+    network.answers["commit"] = [errors.PublishError("made_up")]
+    run()
+    assert now_of(delivery)[1].state == JobState.UNCERTAIN
+
+
 def test_absence_proves_nothing_where_a_repeat_is_not_safe(network: FakeNetwork, delivery: Delivery) -> None:
     network.answers["commit"] = [errors.OutcomeUnknown()]
     run()

@@ -26,6 +26,7 @@ from posts.services.accounts import (
 )
 from posts.services.errors import Refused, ValidationFailed
 from posts.services.posts import publish_now
+from queue_app import blocks, rescue
 from queue_app.models import Block, BlockKind, Job, Notice
 from tests.posts.making import draft, sent
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds, did_of
@@ -185,6 +186,29 @@ def test_reconnecting_lets_waiting_posts_go_and_ends_the_notice() -> None:
     assert Job.objects.get(delivery__post=post).parked_by == ""
     assert Post.objects.filter(pk=post.pk).exists()
     assert Notice.objects.get().cleared_at is not None
+
+
+@pytest.mark.parametrize("kind", [BlockKind.DISABLED, BlockKind.RECONNECT])
+def test_an_account_that_is_back_is_not_left_blocked_by_a_process_that_dies(
+    monkeypatch: pytest.MonkeyPatch, kind: BlockKind
+) -> None:
+    account = outbox()
+    post = publish_now(draft(account))
+    if kind == BlockKind.DISABLED:
+        disable_account(account)
+    else:
+        ask_reconnect(account, "reconnect_needed")
+    Job.objects.filter(delivery__post=post).update(parked_by=account.block_key)
+    with monkeypatch.context() as patch:
+        for name in ("lift", "unpark_free"):
+            patch.setattr(blocks, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            enable_account(account) if kind == BlockKind.DISABLED else outbox()
+    account.refresh_from_db()
+    assert (account.enabled, account.reconnect_reason) == (True, "")
+    assert not Block.objects.exists()
+    rescue.rescue()
+    assert Job.objects.get(delivery__post=post).parked_by == ""
 
 
 def test_disabling_blocks_and_enabling_lets_go() -> None:

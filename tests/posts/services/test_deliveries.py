@@ -14,8 +14,8 @@ from posts.services.deliveries import (
     retry_delivery,
 )
 from posts.services.errors import NotAllowed, Refused, ValidationFailed
-from posts.services.posts import publish_now, schedule_post
-from queue_app import clock, transitions
+from posts.services.posts import publish_now, retry_post, schedule_post
+from queue_app import clock, finish, transitions
 from queue_app.models import Job
 from queue_app.states import JobState
 from tests.posts.making import REJECTED, account, begin, delivery, draft, job_of, sent, unsettled, user
@@ -27,6 +27,11 @@ def held(name: str = "Ada") -> Delivery:
     post = publish_now(draft(account(name)))
     transitions.change(job_of(delivery(post)), JobState.HELD, now=clock.now(), reason="restored")
     return delivery(post)
+
+
+def refused(found: Delivery) -> None:
+    claim = begin(found)
+    finish.apply(claim, REJECTED)
 
 
 def waiting() -> Delivery:
@@ -69,6 +74,31 @@ def test_one_that_was_stopped_half_way_stays_dangerous_to_send(purged: bool) -> 
     with pytest.raises(Refused, match="may already be live"):
         retry_delivery(found)
     assert retry_delivery(found, even_if_uncertain=True).status == DeliveryStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("end", ["cancelled", "expired", "failed"])
+def test_one_that_was_retried_while_unsettled_needs_the_words_again(end: str) -> None:
+    found = retry_delivery(delivery(unsettled(account("Ada"))), even_if_uncertain=True)
+    if end == "cancelled":
+        found = cancel_delivery(found)
+    elif end == "expired":
+        transitions.change(job_of(found), JobState.CANCELLED, now=clock.now(), reason="expired")
+    else:
+        refused(found)
+    assert delivery(found.post).status == end
+    with pytest.raises(Refused, match="may already be live"):
+        retry_delivery(found)
+    with pytest.raises(Refused, match="may already be live"):
+        schedule_post(found.post, at=clock.now() + timedelta(hours=1))
+    with pytest.raises(Refused, match=r"may already be live|has failed or expired"):
+        retry_post(found.post)
+    assert retry_delivery(found, even_if_uncertain=True).status == DeliveryStatus.SCHEDULED
+
+
+def test_one_that_was_proven_absent_is_retried_like_any_other() -> None:
+    found = delivery(unsettled(account()))
+    transitions.change(job_of(found), JobState.PENDING, now=clock.now(), reason="proven_absent")
+    assert retry_delivery(cancel_delivery(found)).status == DeliveryStatus.SCHEDULED
 
 
 def test_cancelling_stops_a_waiting_held_or_running_delivery() -> None:
