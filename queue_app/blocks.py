@@ -17,6 +17,7 @@ from queue_app.states import JobState
 
 EVERYTHING = "all"
 UNPARK_BATCH = 500
+REASON_CHARACTERS = 300
 
 
 def keys_of(job: Job) -> list[str]:
@@ -40,9 +41,10 @@ def place(
 ) -> Block:
     """Block ``key``; a second block of the same kind replaces the first. Call inside a transaction.
 
-    Once this has committed, no job under the key passes its mark.
+    Once this has committed, no job under the key passes its mark. A reason may quote a platform, so it is cut to size.
     """
     lock_control(shared=False)
+    reason = reason[:REASON_CHARACTERS]
     block, _created = Block.objects.update_or_create(
         key=key,
         kind=kind,

@@ -8,10 +8,15 @@ from queue_app.models import Job, Notice
 
 # Notices of the same few seconds go out in one mail.
 GATHER_SECONDS = 10.0
+SUBJECT_CHARACTERS = 200
 
 
 def record(kind: str, subject: str, text: str, *, now: datetime, job: Job | None = None) -> bool:
-    """Write a notice; return whether it is new. Without a job, one stays open per (kind, subject) until cleared."""
+    """Write a notice; return whether it is new. Without a job, one stays open per (kind, subject) until cleared.
+
+    A subject holds names from outside, so it is cut to size.
+    """
+    subject = subject[:SUBJECT_CHARACTERS]
     values = {"text": text, "created_at": now}
     if job is not None:
         Notice.objects.create(kind=kind, subject=subject, job=job, **values)
@@ -22,4 +27,4 @@ def record(kind: str, subject: str, text: str, *, now: datetime, job: Job | None
 
 def clear(kind: str, subject: str, *, now: datetime) -> None:
     """Close the open notice of (kind, subject), if there is one: the incident is over."""
-    Notice.objects.filter(kind=kind, subject=subject, cleared_at=None).update(cleared_at=now)
+    Notice.objects.filter(kind=kind, subject=subject[:SUBJECT_CHARACTERS], cleared_at=None).update(cleared_at=now)

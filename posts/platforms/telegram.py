@@ -193,7 +193,7 @@ class _Bot(NamedTuple):
         if status == 413:  # from the server or, as HTML, from a proxy in front of it
             return ContentRejected("telegram.image_refused", field="media", detail=detail, status_code=status)
         wait = parameters.get("retry_after", response.retry_after_seconds(now))
-        wait = float(wait) if isinstance(wait, int | float) else None
+        wait = float(min(wait, RETRY_AFTER_LONGEST_SECONDS)) if isinstance(wait, int | float) else None
         if status >= 500 or status == 408:
             return response.unusable("server_error", detail=detail, retry_after_seconds=wait)
         if not answer:
@@ -201,7 +201,7 @@ class _Bot(NamedTuple):
         if status == 429 and album:
             return response.unusable("telegram.album_unknown", detail=detail)
         if status == 429:
-            seconds = min(RETRY_AFTER_SECONDS if wait is None else max(1.0, wait), RETRY_AFTER_LONGEST_SECONDS)
+            seconds = RETRY_AFTER_SECONDS if wait is None else max(1.0, wait)
             until = now + timedelta(seconds=seconds)
             return RateLimited("rate_limited", until=until, detail=detail, status_code=status)
         if status == 401 or detail == "Not Found":

@@ -12,6 +12,7 @@ a forked worker shares no socket. Judges no status code: that is the platform's 
 from __future__ import annotations
 
 import json as jsonlib
+import math
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ DEFAULT_HEADERS = {
     "Connection": "close",
 }
 MAX_RESPONSE_BYTES = 1_000_000
+LONGEST_WAIT_SECONDS = 86_400.0  # what a server asks for beyond that is a fault of its own
 SECRET_MIN_CHARACTERS = 4  # shorter strings would blot out ordinary words
 BLOT = "[secret]"
 
@@ -56,10 +58,10 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Json:
-        """Return the body's JSON object. Anything else raises ``bad_answer``: OutcomeUnknown after an irreversible
-        call, else Temporary."""
+        """Return the body's JSON object, without what no database stores. Anything else raises ``bad_answer``:
+        OutcomeUnknown after an irreversible call, else Temporary."""
         try:
-            value = jsonlib.loads(self.body)
+            value = _storable(jsonlib.loads(self.body))
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -82,15 +84,27 @@ class Response:
         )
 
     def retry_after_seconds(self, now: datetime) -> float | None:
-        """Return the delay of ``Retry-After`` (seconds or a date, RFC 9110 10.2.3), ``None`` if there is none."""
+        """Return the delay of ``Retry-After`` (seconds or a date, RFC 9110 10.2.3), a day at most, ``None`` if there is
+        none."""
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
-            return float(value)
+            return min(float(value), LONGEST_WAIT_SECONDS)
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-        return max(0.0, (at - now).total_seconds()) if at.tzinfo else None
+        return min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT_SECONDS) if at.tzinfo else None
+
+
+def _storable(value: Any) -> Any:
+    """Return parsed JSON without NUL, lone surrogates, NaN and infinity: JSON may hold them, databases do not."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "ignore").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def base_url(address: str) -> str:

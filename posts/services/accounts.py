@@ -7,7 +7,7 @@ functions for jobs are offered here too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
@@ -18,7 +18,7 @@ from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing import registry, words
 from posts.publishing.errors import PublishError, RateLimited
 from posts.publishing.platform import Platform
-from posts.publishing.types import Connection
+from posts.publishing.types import Connection, Identity
 from posts.services.errors import Problem, Refused, ServiceError, ValidationFailed
 from posts.services.sessions import (
     RefreshBusy,
@@ -57,6 +57,8 @@ __all__ = [
 ]
 
 RECONNECT_NOTICE = "reconnect"
+NAME_CHARACTERS = 200
+JOINERS = "\u200c\u200d"
 CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
 
 # Nobody is waiting to try again where a person has only just entered something.
@@ -245,9 +247,21 @@ def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str
     session = new_session({}, dict(config))
     session.http.hide(*(complete[name] for name, field in known.items() if field.secret))
     try:
-        return platform.connect(session, complete)
+        connection = platform.connect(session, complete)
     except PublishError as error:
         raise ConnectFailed(error, platform) from None
+    identity = connection.identity
+    if len(identity.id) > NAME_CHARACTERS:
+        raise Refused(
+            f"{platform.label} gave an identity of {len(identity.id)} characters, the most is {NAME_CHARACTERS}."
+        )
+    return replace(connection, identity=Identity(identity.id, _readable(identity.name) or identity.id))
+
+
+def _readable(name: str) -> str:
+    """Return a name from outside as one line that no terminal, mail or page takes for more; joined emoji stay."""
+    signs = (sign if sign.isprintable() or sign in JOINERS else " " for sign in name)
+    return " ".join("".join(signs).split())[:NAME_CHARACTERS]
 
 
 def _created(platform: str, connection: Connection, answers: Mapping[str, str], owner: User | None) -> Account:

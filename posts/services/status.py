@@ -77,13 +77,20 @@ def status_of(deliveries: Statuses) -> PostStatus:
 
 
 def _published(job: Job) -> dict[str, Any]:
+    """Return what a delivery keeps of its job's result. An id or link that is absurdly long must not undo the success:
+    the id is cut, and a link, which would then lead elsewhere, left out; the job's result has both."""
     result = job.result or {}
+    identifier, url = result.get("id", ""), result.get("url", "")
     return {
-        "platform_post_id": result.get("id", ""),
-        "url": result.get("url", ""),
+        "platform_post_id": identifier[: _room("platform_post_id")],
+        "url": url if len(url) <= _room("url") else "",
         "response": result.get("response", {}),
         "published_at": job.finished_at,
         "error_code": "",
         "error_message": "",
         "error_field": "",
     }
+
+
+def _room(column: str) -> int:
+    return int(Delivery._meta.get_field(column).max_length or 0)

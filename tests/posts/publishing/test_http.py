@@ -237,6 +237,12 @@ def test_an_answer_that_is_no_object(body: bytes) -> None:
     assert Response(200, {}, body, "a.example").json_or_empty() == {}
 
 
+def test_what_no_database_stores_is_not_in_an_answer() -> None:
+    body = rb'{"a\u0000": ["b\u0000c", {"d": "\ud800e \ud83d\ude00"}], "f": NaN, "g": -1e999, "h": 1.5, "i": null}'
+    answer = Response(200, {}, body, "a.example").json()
+    assert answer == {"a": ["bc", {"d": "e 😀"}], "f": None, "g": None, "h": 1.5, "i": None}
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -248,6 +254,10 @@ def test_an_answer_that_is_no_object(body: bytes) -> None:
         ("soon", None),
         ("-5", None),
         ("١٧", None),
+        ("9" * 400, 86_400),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", 86_400),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Sun, 22 Nov 2026 07:01:00 +99999999999999", None),
     ],
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
