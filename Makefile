@@ -22,7 +22,7 @@ run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
 	@$(PYTHON) manage.py migrate --no-input --verbosity 0
 	@$(PYTHON) manage.py first_run
-	@$(PYTHON) manage.py serve
+	@$(PYTHON) manage.py serve --with-parent
 
 test: $(VENV)/dev.installed
 	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup --db=sqlite $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import logging
+import signal
 import socket
 import sys
 from argparse import ArgumentParser
@@ -19,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 
-from queue_app import alerts, conf
+from queue_app import alerts, conf, lifeline
 from queue_app.management.base import OneLineCommand
 from queue_app.supervisor import Child, Periodically, Supervisor
 
@@ -40,6 +41,7 @@ class Command(OneLineCommand):
         parser.add_argument("--port", type=int, default=port, help="port to listen on (default: %(default)s)")
         parser.add_argument("--web-workers", type=int, default=2, help="web processes (default: %(default)s)")
         parser.add_argument("--clusters", type=int, default=1, help="clusters (default: %(default)s)")
+        parser.add_argument("--with-parent", action="store_true", help="stop, too, when what started it is interrupted")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until told to stop; exit code 1 if the port is taken."""
@@ -53,9 +55,16 @@ class Command(OneLineCommand):
         children = [Child("web", _gunicorn(host, port, options["web_workers"]))]
         children += [Child(f"cluster {number + 1}", [*manage, "qcluster"]) for number in range(options["clusters"])]
         announcement = _Announcement(self, host, port)
+        parent = lifeline.Parent()
+
+        def every_turn() -> None:
+            announcement()
+            if options["with_parent"] and parent.is_ending():
+                signal.raise_signal(signal.SIGTERM)
+
         if options["clusters"]:
             Periodically(CHECK_WORKERS_SECONDS, _WorkerCheck())
-        Supervisor(children, grace_seconds=float(conf.get("STOP_GRACE_SECONDS"))).run(every_turn=announcement)
+        Supervisor(children, grace_seconds=float(conf.get("STOP_GRACE_SECONDS"))).run(every_turn=every_turn)
 
 
 class _WorkerCheck:
