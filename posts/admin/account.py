@@ -163,7 +163,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         if form.is_valid():
             owner = None if form.cleaned_data.get("shared") else person_of(request)
             try:
-                account = services.connect_account(platform.name, form.answers(), owner=owner)
+                account = services.connect_account(platform.name, form.answers(), owner=owner, actor=person_of(request))
             except ServiceError as error:
                 _tell(form, error)
             else:

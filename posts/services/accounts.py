@@ -19,7 +19,8 @@ from posts.publishing import registry, words
 from posts.publishing.errors import PublishError, RateLimited
 from posts.publishing.platform import Platform
 from posts.publishing.types import Connection, Identity
-from posts.services.errors import Problem, Refused, ServiceError, ValidationFailed
+from posts.selectors.posts import may_see
+from posts.services.errors import NotAllowed, Problem, Refused, ServiceError, ValidationFailed
 from posts.services.sessions import (
     RefreshBusy,
     ensure_fresh,
@@ -91,16 +92,20 @@ class DeletionEffects:
     drafts: list[Post]
 
 
-def connect_account(platform: str, answers: Mapping[str, str], *, owner: User | None = None) -> Account:
+def connect_account(
+    platform: str, answers: Mapping[str, str], *, owner: User | None = None, actor: User | None = None
+) -> Account:
     """Verify ``answers`` (the platform's ``connect_fields`` by name) at the network and save the account.
 
     An identity that is known already is reconnected: its posts stay, and those that waited for it go on. Raises
-    Refused (unknown or disabled platform), ValidationFailed (answers missing) and ConnectFailed (the network says no).
+    Refused (unknown or disabled platform), ValidationFailed (answers missing), ConnectFailed (the network says no) and
+    NotAllowed (``actor`` may not reconnect that account; ``None`` is the site itself).
     """
     connection = _connect(_platform(platform), answers, {})
     for _attempt in range(2):  # the second finds the account that another process made in between
         existing = Account.objects.filter(platform=platform, identity_id=connection.identity.id).first()
         if existing is not None:
+            _require_hold(actor, existing)
             return _reconnected(existing, connection, answers)
         try:
             return _created(platform, connection, answers, owner)
@@ -123,6 +128,20 @@ def reconnect_account(account: Account, answers: Mapping[str, str]) -> Account:
             f"of {account.name}, or connect {connection.identity.name} as an account of its own."
         )
     return _reconnected(account, connection, merged)
+
+
+def _require_hold(actor: User | None, account: Account) -> None:
+    """Raise NotAllowed unless ``actor`` may give a known account a new login.
+
+    A server that a person names in the form can claim any identity: whoever may only add accounts must not be able to
+    turn somebody else's posts to a server of their own.
+    """
+    if actor is None or account.owner_id == actor.pk:
+        return
+    if not actor.has_perm("posts.change_account") or not may_see(actor, account.owner_id):
+        raise NotAllowed(
+            f"{shown(account)} is connected already, and not as yours; ask an administrator to reconnect it"
+        )
 
 
 def reconnect_answers(account: Account) -> dict[str, str]:

@@ -23,6 +23,8 @@ DELIVERY_STATUS: Mapping[str, DeliveryStatus] = {
 }
 
 Statuses = set[str]
+# What the columns of a delivery hold.
+ID_CHARACTERS, LINK_CHARACTERS = 300, 500
 
 # The first rule that matches names the post's status.
 POST_RULES: tuple[tuple[PostStatus, Callable[[Statuses], bool]], ...] = (
@@ -82,15 +84,11 @@ def _published(job: Job) -> dict[str, Any]:
     result = job.result or {}
     identifier, url = result.get("id", ""), result.get("url", "")
     return {
-        "platform_post_id": identifier[: _room("platform_post_id")],
-        "url": url if len(url) <= _room("url") else "",
+        "platform_post_id": identifier[:ID_CHARACTERS],
+        "url": url if len(url) <= LINK_CHARACTERS else "",
         "response": result.get("response", {}),
         "published_at": job.finished_at,
         "error_code": "",
         "error_message": "",
         "error_field": "",
     }
-
-
-def _room(column: str) -> int:
-    return int(Delivery._meta.get_field(column).max_length or 0)
