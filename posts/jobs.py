@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -67,7 +68,7 @@ def look_up(context: JobContext, job: Job) -> Finding:
         return CannotTell("lookup_failed", look_again=True, failure=_failure(error, delivery))
     match finding:
         case publishing.Found(published):
-            return Found(_result(published))
+            return Found(_result(published, session.http.redact))
         case publishing.CannotTell(code):
             return CannotTell(code)
         case publishing.Absent():
@@ -100,7 +101,7 @@ def publish(context: JobContext, delivery_id: int) -> Outcome:
         return Fail(Failure("PostDeleted", "The post was deleted; there is nothing to publish.", code="post_deleted"))
     checkpoints = DeliveryCheckpoints(delivery, context, content_hash(delivery))
     try:
-        return Done(_result(_publish(context, delivery, checkpoints)))
+        return Done(_result(_publish(context, delivery, checkpoints), context.redact))
     except accounts.RefreshBusy as busy:
         return Postpone("refresh_busy", until=busy.until)
     except errors.PublishError as error:
@@ -138,8 +139,11 @@ def _session(delivery: Delivery, context: JobContext, content: publishing.Conten
     return session
 
 
-def _result(published: publishing.Published) -> publishing.Json:
-    return {"id": published.id, "url": published.url, "response": published.response}
+def _result(published: publishing.Published, redact: Callable[[str], str]) -> publishing.Json:
+    """Return what a job keeps of a success, without a secret that the platform may have quoted."""
+    kept = {"id": published.id, "url": published.url, "response": published.response}
+    result: publishing.Json = json.loads(redact(json.dumps(kept)))
+    return result
 
 
 def _failure(error: Exception, delivery: Delivery) -> Failure:

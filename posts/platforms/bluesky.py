@@ -219,7 +219,7 @@ class Bluesky(Platform):
         return Connection(
             identity=Identity(did, handle or did),
             credentials={"access_jwt": access, "refresh_jwt": renewal},
-            config={"service": service, "pds": _pds(answer.get("didDoc")) or pds, "did": did, "handle": handle},
+            config={"service": service, "pds": _pds(answer.get("didDoc")) or pds, "did": did},
             expires_at=_expiry(access),
         )
 

@@ -23,6 +23,7 @@ DEFAULT_API_URL = "https://api.telegram.org"
 
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 CHAT_LINK = re.compile(r"(?:https?://)?(?:www\.)?t\.me/([A-Za-z0-9_]+)/?")
+USERNAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 CLASS_PREFIX = re.compile(r"(?:Bad Request|Forbidden|Unauthorized|Not Found): ")
 RETRY_AFTER_SECONDS = 60  # assumed where a 429 names no time; the server's own overload answers this
 RETRY_AFTER_LONGEST_SECONDS = 86_400
@@ -96,6 +97,7 @@ class Telegram(Platform):
             member = asking.read("getChatMember", {"chat_id": chat.get("id"), "user_id": bot.get("id")})
             _require_right_to_post(chat, member)
         username = str(chat.get("username", ""))
+        username = username if USERNAME.fullmatch(username) else ""  # it becomes part of links
         name = str(chat.get("title") or chat.get("first_name") or username or chat.get("id"))
         return Connection(
             identity=Identity(str(chat.get("id")), name),

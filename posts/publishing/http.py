@@ -12,6 +12,7 @@ a forked worker shares no socket. Judges no status code: that is the platform's 
 from __future__ import annotations
 
 import json as jsonlib
+import logging
 import math
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,9 @@ MAX_RESPONSE_BYTES = 1_000_000
 LONGEST_WAIT_SECONDS = 86_400.0  # what a server asks for beyond that is a fault of its own
 SECRET_MIN_CHARACTERS = 4  # shorter strings would blot out ordinary words
 BLOT = "[secret]"
+
+# At DEBUG it writes the headers of every answer into the log, and a server may quote a token there.
+logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 Files = Mapping[str, tuple[str, bytes, str]]
 

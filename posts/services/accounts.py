@@ -274,7 +274,8 @@ def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str
         raise Refused(
             f"{platform.label} gave an identity of {len(identity.id)} characters, the most is {NAME_CHARACTERS}."
         )
-    return replace(connection, identity=Identity(identity.id, _readable(identity.name) or identity.id))
+    name = _readable(session.http.redact(identity.name)) or identity.id
+    return replace(connection, identity=Identity(identity.id, name))
 
 
 def _readable(name: str) -> str:

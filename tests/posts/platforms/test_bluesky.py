@@ -79,7 +79,7 @@ class TestBluesky(PlatformContract):
         assert set(connection.credentials) == {"access_jwt", "refresh_jwt"}
         assert connection.identity.id == DID
         assert connection.identity.name == "alice.test"
-        assert connection.config == {"service": server.url, "pds": server.url, "did": DID, "handle": "alice.test"}
+        assert connection.config == {"service": server.url, "pds": server.url, "did": DID}
         assert connection.expires_at is not None
         assert timedelta(minutes=118) < connection.expires_at - datetime.now(UTC) <= timedelta(minutes=120)
 
