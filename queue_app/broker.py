@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import close_old_connections, connections
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
@@ -65,6 +65,13 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         self._failures = 0
         self._token_was_last = False
         self._barren = _Barren()
+
+    @staticmethod
+    def get_connection(_list_key: str | None = None) -> Any:
+        """Return the stored tasks. Asks the database nothing: it may be away while a cluster starts."""
+        if not connections[Conf.ORM].in_atomic_block:
+            close_old_connections()
+        return OrmQ.objects.using(Conf.ORM)
 
     def enqueue(self, task: str) -> Any:
         """Store an ordinary task and wake its cluster; return its id."""

@@ -264,3 +264,12 @@ def test_without_a_cluster_it_serves_ordinary_tasks_as_the_stock_broker_does(job
     OrmQ.objects.update(lock=clock.now() - timedelta(seconds=1))
     ((_row, text),) = broker.dequeue() or []
     assert SignedPackage.loads(text)["id"] == key
+
+
+def test_is_made_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("starting up")
+
+    connections[database.alias()].close()
+    monkeypatch.setattr(connections[database.alias()], "connect", refuse)
+    Hall()
