@@ -69,9 +69,10 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     @staticmethod
     def get_connection(_list_key: str | None = None) -> Any:
         """Return the stored tasks. Asks the database nothing: it may be away while a cluster starts."""
-        if not connections[Conf.ORM].in_atomic_block:
+        alias = Conf.ORM or database.alias()  # none is named where a host's own tasks go elsewhere
+        if not connections[alias].in_atomic_block:
             close_old_connections()
-        return OrmQ.objects.using(Conf.ORM)
+        return OrmQ.objects.using(alias)
 
     def enqueue(self, task: str) -> Any:
         """Store an ordinary task and wake its cluster; return its id."""
