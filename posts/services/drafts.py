@@ -15,6 +15,7 @@ from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMed
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
 from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.schedule import FARTHEST
 from posts.services.status import sync_post_status
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
 from queue_app import clock
@@ -89,6 +90,9 @@ def _field_problems(
         problems.append(
             Problem("priority", f"Priority is {PRIORITY_FIRST} (first) to {PRIORITY_LAST} (last), not {priority}")
         )
+    if expires_at is not None and abs(expires_at - clock.now()) > FARTHEST:
+        # At the ends of the calendar a time cannot even be shown in every zone.
+        problems.append(Problem("expires_at", "The time to drop it is more than ten years away; choose a nearer one"))
     return problems + (zone_problems(timezone) if timezone else [])
 
 

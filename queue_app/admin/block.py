@@ -26,6 +26,7 @@ from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
 from queue_app.states import JobState
 
+FARTHEST_YEARS = 10
 LIFTED_BY_HAND = (BlockKind.PAUSE, BlockKind.RATE_LIMIT)
 
 
@@ -64,6 +65,8 @@ class PauseForm(forms.Form):
         until: datetime | None = self.cleaned_data["until"]
         if until is not None and until <= clock.now():
             raise forms.ValidationError(_("This time is over: choose one to come, or leave it empty."))
+        if until is not None and until.year > clock.now().year + FARTHEST_YEARS:
+            raise forms.ValidationError(_("This is too far ahead: leave it empty to pause until somebody lifts it."))
         return until
 
 

@@ -1,0 +1,216 @@
+"""Every page and every field of the admin under nonsense: it is refused or taken for nothing, never an error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib import admin
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from posts.models import Account, Delivery, Media, Post
+from queue_app import blocks, clock
+from queue_app.models import Attempt, Block, BlockKind, Job, Notice, Worker
+from tests.posts.admin.pages import browser, edit_form, form, list_of, page, person
+from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
+
+pytestmark = pytest.mark.django_db
+
+KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice]
+NONSENSE = ["", "abc", "²", "\0", "%s\r\nX: y", "9" * 30, "1" * 5000, "a " * 2000, "9999-12-31 23:59:59-14:00"]
+# Of each list the actions that ask for most.
+ASKING = {
+    Post: ("reschedule_with_spacing", "retry"),
+    Delivery: ("mark_published",),
+    Account: ("delete",),
+    Job: ("retry",),
+    Block: ("lift",),
+}
+Question = tuple[object, Callable[[], Any]]
+
+
+@pytest.fixture
+def boss(settings: Any, tmp_path: Path) -> Client:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return browser(person("boss", is_superuser=True), raise_request_exception=False)
+
+
+@pytest.fixture
+def rows() -> dict[type[Any], Any]:
+    """One row of every kind."""
+    now = clock.now()
+    ada = account("Ada")
+    worker = Worker.objects.create(
+        name="w", cluster="c", queue="default", host="h", pid=1, start_ticks="1", version="1",
+        started_at=now, heartbeat_at=now, types=["posts.publish"],
+    )  # fmt: skip
+    found = delivery(sent(ada, outcome=REJECTED, media=[picture()]))
+    assert found.job is not None
+    block = blocks.place("account:7", BlockKind.PAUSE, now=now)
+    every = [found.post, found, ada, Media.objects.get(), found.job, Attempt.objects.get(), worker, block]
+    return {type(row): row for row in [*every, Notice.objects.get()]}
+
+
+def errors_of(questions: Iterable[Question]) -> list[str]:
+    """Ask them all, undoing what each does; return those at which the server broke."""
+    found = []
+    for what, ask in questions:
+        # As in production, a time without a zone in an address is a warning, not an error.
+        with warnings.catch_warnings(), transaction.atomic():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            answer = ask()
+            transaction.set_rollback(True)
+        if answer.status_code >= 500:
+            found.append(f"{str(what)[:150]} -> {answer.exc_info[1]!r:.200}")
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_take_any_question(kind: Any, boss: Client, rows: dict[type[Any], Any]) -> None:
+    names = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_facets", "unknown"]
+    for wanted in admin.site._registry[kind].list_filter:
+        name = getattr(wanted, "parameter_name", None) or (wanted[0] if isinstance(wanted, tuple) else str(wanted))
+        names += [name, *(f"{name}__{suffix}" for suffix in ("exact", "id__exact", "isnull", "gte", "lt"))]
+
+    def ask(name: str, value: str) -> Question:
+        return (name, value), lambda: boss.get(list_of(kind), {name: value})
+
+    assert errors_of(ask(name, value) for name in names for value in NONSENSE) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_take_any_id(kind: Any, boss: Client) -> None:
+    def ask(view: str, value: str) -> Iterator[Question]:
+        url = f"{list_of(kind)}{quote(value, safe='')}/{view}"
+        yield url, lambda: boss.get(url)
+        yield url, lambda: boss.post(url)
+
+    views = ("", "change/", "history/", "delete/", "reconnect/", "failure/")
+    assert errors_of(question for view in views for value in NONSENSE[1:] for question in ask(view, value)) == []
+
+
+@pytest.mark.parametrize("kind", ASKING)
+def test_actions_take_any_answer(kind: Any, boss: Client, rows: dict[type[Any], Any]) -> None:
+    data = {"index": "0", "_selected_action": str(rows[kind].pk), "confirmed": "1", "warned": "", "next": "/admin/"}
+    data |= {"at": "2030-01-01T10:00", "timezone": "UTC", "fold": "", "interval_minutes": "5", "url": ""}
+    data |= {"select_across": "1", "even_if_uncertain": ""}
+
+    def ask(action: str, field: str, value: object) -> Question:
+        return (action, field, value), lambda: boss.post(list_of(kind), data | {"action": action, field: value})
+
+    fields = [*data, "action"]
+    assert errors_of(ask(action, name, value) for action in ASKING[kind] for name in fields for value in NONSENSE) == []
+
+
+def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
+    """Return what each form of the admin takes, by its address."""
+    cat = picture()
+    post = draft(ada, media=[cat])
+    of_row = {
+        f"own_{ada.pk}": "x",
+        f"alt_{cat.pk}": "x",
+        f"position_{cat.pk}": "1",
+        "picture": str(cat.pk),
+        "remove": "",
+    }
+    times = {"goes_out": "2030-01-01T10:00", "drop_after": "2030-01-02T10:00", "fold": "", "language": "en"}
+    add, connect = reverse("admin:posts_post_add"), reverse("admin:posts_account_add")
+    return {
+        add: form(ada, button="_schedule", **of_row, **times),
+        page(post): edit_form(boss, post, ada, button="_publish_surely", **of_row, **times),
+        f"{connect}?platform=outbox": {"name": "X", "keeps_keys": "yes", "shared": "on"},
+        reverse("admin:posts_account_failure", args=[ada.pk]): {"failure": "lost", "times": "3"},
+        reverse("admin:queue_app_block_add"): {"key": "account:7", "reason": "x", "until": "", "confirmed": "yes"},
+    }
+
+
+def test_forms_take_anything_in_any_field(boss: Client, rows: dict[type[Any], Any]) -> None:
+    found = forms_of(boss, rows[Account])
+    values = [None, *NONSENSE, ["1", "2", "\0"], SimpleUploadedFile("a.png", b"no picture")]
+    assert (
+        errors_of(asked(boss, url, data, name, to) for url, data in found.items() for name in data for to in values)
+        == []
+    )
+    add = reverse("admin:posts_post_add")
+    huge = [asked(boss, add, found[add], name, "x" * 1_000_000) for name in ("text", "language", "goes_out", "token")]
+    assert errors_of(huge) == []
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00", "9999-12-31T23:59", "9999-12-31T23:59:59-14:00"])
+def test_no_form_stores_a_time_that_some_zone_cannot_show(boss: Client, time: str) -> None:
+    ada = account("Ada")
+    for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        for field in ("goes_out", "drop_after"):
+            boss.post(reverse("admin:posts_post_add"), form(ada, timezone=zone, **{field: time}))
+    boss.post(reverse("admin:queue_app_block_add"), {"key": "account:7", "until": time, "confirmed": "yes"})
+    assert not Block.objects.exists()
+    assert not Post.objects.exclude(expires_at=None).exists()
+    for post in Post.objects.all():
+        assert boss.get(page(post)).status_code == 200
+    assert boss.get(list_of(Post)).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("platform", ["bluesky", "telegram"])
+def test_connecting_takes_anything_in_any_field(boss: Client, platform: str) -> None:
+    address = {"service": "http://127.0.0.1:1"} if platform == "bluesky" else {"api_url": "http://127.0.0.1:1"}
+    data = address | {"identifier": "a.b", "password": "b", "token": "1:a", "chat": "b"}
+    url = f"{reverse('admin:posts_account_add')}?platform={platform}"
+    values = [
+        *NONSENSE,
+        "http://[",
+        "http://a:b@127.0.0.1:1",
+        "file:///etc/passwd",
+        "http://127.0.0.1:99999",
+        "x" * 100_000,
+    ]
+    for name in data:
+        for value in values:
+            assert boss.post(url, data | {name: value}).status_code == 200, (name, value[:40])
+    assert not Account.objects.exists()
+
+
+def asked(boss: Client, url: str, data: dict[str, Any], field: str, value: object) -> Question:
+    """Return the form with ``value`` in ``field``, or without it where that is ``None``."""
+    changed = {name: given for name, given in data.items() if name != field}
+    return (url, field, value), lambda: boss.post(url, changed if value is None else changed | {field: value})
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=x", "x"]
+)
+def test_forms_take_a_body_of_any_kind(boss: Client, rows: dict[type[Any], Any], content_type: str) -> None:
+    urls = [*forms_of(boss, rows[Account]), list_of(Post), reverse("posts:upload"), "/admin/login/"]
+
+    def ask(url: str, body: bytes) -> Question:
+        return (url, body), lambda: boss.generic("POST", url, body, content_type)
+
+    bodies = [
+        b"",
+        b"\xff\0",
+        b"{" * 5000,
+        b"--x\r\n",
+        b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n\xff',
+    ]
+    before = Post.objects.count()
+    assert errors_of(ask(url, body) for url in urls for body in bodies) == []
+    assert Post.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    "url", ["/outbox/?page={}", "/outbox/?per_page={}", "/outbox/{}/", "/outbox/1/pictures/{}/", "/media/{}/"]
+)
+def test_the_apps_own_pages_take_anything(url: str, boss: Client) -> None:
+    values = [value for value in NONSENSE if value or "?" in url]
+
+    def ask(value: str) -> Question:
+        return (url, value), lambda: boss.get(url.format(quote(value, safe="")))
+
+    assert errors_of(map(ask, values)) == []
