@@ -234,6 +234,14 @@ def test_a_result_that_is_no_json_is_the_jobs_error(register: Register, run: Run
     assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "unstorable")
 
 
+def test_an_endless_delay_is_the_jobs_error(register: Register, run: Run) -> None:
+    endless = Retry(Failure("Busy", "come back never"), delay_seconds=float("inf"))
+    job = api.enqueue(register(lambda context: endless, retry=RetryPolicy.fixed(max_attempts=2, delay_seconds=1)))
+    run()
+    assert reloaded(job).state == JobState.PENDING
+    assert Attempt.objects.get(job=job).code == "unstorable"
+
+
 def test_a_nul_in_an_error_does_not_keep_it_from_being_stored(register: Register, run: Run) -> None:
     def handler(context: JobContext) -> None:
         raise ValueError("before\0after")
