@@ -15,6 +15,7 @@ from queue_app import lifeline
 
 PARENT = """
 import signal, time
+signal.signal(signal.SIGINT, lambda *_: None)  # by itself Python leaves it ignored where it was
 signal.signal(signal.SIGUSR1, lambda *_: signal.signal(signal.SIGINT, signal.SIG_DFL))
 print("ready", flush=True)
 while True:
