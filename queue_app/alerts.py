@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
-
 from queue_app import clock, mail, notices, registry, transitions, workers
 from queue_app.database import atomic
-from queue_app.models import Notice
 
 logger = logging.getLogger("socialq.queue")
 
@@ -30,11 +27,6 @@ def tell(kind: str, subject: str, text: str) -> bool:
 def over(kind: str, subject: str) -> None:
     """Close the incident (kind, subject), if it is open."""
     notices.clear(kind, subject, now=clock.now())
-
-
-def open_notices() -> QuerySet[Notice]:
-    """Return the incidents that are still open, newest first."""
-    return Notice.objects.filter(cleared_at=None, job=None).order_by("-id")
 
 
 def check_workers(none_since: datetime | None) -> datetime | None:

@@ -51,11 +51,6 @@ def due(queue: str, types: Sequence[str], now: datetime, priority: int) -> Query
     ).order_by("run_at", "id")
 
 
-def anything_due(queue: str, types: Sequence[str], now: datetime) -> bool:
-    """Say whether a claim would find a job to look at. One query."""
-    return any(job.run_at <= now for job in _first_of_each_priority(queue, types))
-
-
 def next_due_at(queue: str, types: Sequence[str]) -> datetime | None:
     """Return the earliest due time of the queue's pending, unparked jobs, ``None`` if there are none. One query."""
     return min((job.run_at for job in _first_of_each_priority(queue, types)), default=None)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db.models import QuerySet
 from django.test import override_settings
 
 from queue_app import alerts, api, clock, workers
@@ -14,6 +15,10 @@ from queue_app.outcomes import Fail, Failure
 from tests.queue_app.jobs import Later, Register, Run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("admins")]
+
+
+def open_notices() -> QuerySet[Notice]:
+    return Notice.objects.filter(cleared_at=None, job=None)
 
 
 @pytest.fixture
@@ -45,9 +50,9 @@ def test_an_incident_is_told_once_until_it_is_over(run: Run, later: Later) -> No
     later(11)
     run()
     assert [message.subject for message in mail.outbox] == ["[Django] Ada on X: must be reconnected"]
-    assert alerts.open_notices().get().text == "access was revoked"
+    assert open_notices().get().text == "access was revoked"
     alerts.over("reconnect", "Ada on X")
-    assert not alerts.open_notices().exists()
+    assert not open_notices().exists()
     assert alerts.tell("reconnect", "Ada on X", "again")
 
 
@@ -63,7 +68,7 @@ def test_no_worker_for_a_minute_is_mailed_once_and_closed_when_one_is_back(later
     assert [message.subject for message in mail.outbox] == ["[Django] The queue: no worker is running"]
     workers.register("c", "default")
     assert alerts.check_workers(since) is None
-    assert not alerts.open_notices().exists()
+    assert not open_notices().exists()
 
 
 def test_a_mail_server_that_is_away_is_tried_again(register: Register, run: Run, later: Later) -> None:

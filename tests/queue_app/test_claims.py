@@ -115,8 +115,8 @@ def test_what_is_due_next_is_known_without_looking_at_all_jobs(register: Registe
     api.enqueue(name, run_at=soon)
     api.enqueue(name, run_at=soon + timedelta(hours=1), priority=1)
     assert claims.next_due_at("default", [name]) == soon
-    assert not claims.anything_due("default", [name], clock.now())
-    assert claims.anything_due("default", [name], soon)
+    assert not claims.due("default", [name], clock.now(), priority=5).exists()
+    assert claims.due("default", [name], soon, priority=5).exists()
 
 
 def test_the_claim_seeks_its_index(register: Register) -> None:
