@@ -28,7 +28,8 @@ def keys_of(job: Job) -> list[str]:
 def active(keys: Sequence[str], now: datetime) -> QuerySet[Block]:
     """Return the blocks that hold at ``now`` on any of ``keys``, the longest first."""
     open_ended_first = F("until").desc(nulls_first=True)
-    return Block.objects.filter(Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first)
+    begun = Q(starts_at=None) | Q(starts_at__lte=now)
+    return Block.objects.filter(begun, Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first)
 
 
 def first_active(job: Job, now: datetime) -> Block | None:

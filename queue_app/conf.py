@@ -39,6 +39,15 @@ SETTINGS: Mapping[str, Setting] = {
         7, "Age at which completed and cancelled jobs are deleted.", env="QUEUE_CLEANUP_AFTER_DAYS"
     ),
     "PURGE_FAILED_AFTER_DAYS": Setting(90, "Age at which failed jobs are deleted."),
+    "ROUTES": Setting({}, "Queues by job type: posts.*=publish,report=slow. The first pattern that fits wins."),
+    "CLUSTERS": Setting(
+        {}, "Clusters that serve other queues than the one of their name, with weights: social=facebook:3 linkedin:1"
+    ),
+    "LIMITS": Setting(
+        {},
+        "Most starts of jobs with a key in any window: platform:linkedin=20/d,account:*=25/15m 100/d. "
+        "Where several patterns fit a key, the exact one wins, else the longest.",
+    ),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

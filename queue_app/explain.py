@@ -92,7 +92,7 @@ def _pending(job: Job, now: datetime) -> Explanation:
 
 
 def _due(job: Job, now: datetime) -> str:
-    serving = [worker for worker in workers.alive(now) if worker.queue == job.queue]
+    serving = [worker for worker in workers.alive(now) if job.queue in worker.queues]
     if not serving:
         return f"due, but no worker serves the queue {job.queue!r}: start one with {START_COMMAND}"
     if not any(job.type in worker.types for worker in serving):

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from queue_app.states import UNFINISHED, JobState
+from queue_app.states import FINISHED, UNFINISHED, JobState
 
 PRIORITY_FIRST, PRIORITY_LAST = 1, 10
 
@@ -19,6 +19,7 @@ class BlockKind(models.TextChoices):
     RATE_LIMIT = "rate_limit", _("the platform asked to wait")
     RECONNECT = "reconnect", _("the account must be reconnected")
     DISABLED = "disabled", _("the account is disabled")
+    MAINTENANCE = "maintenance", _("maintenance")
 
 
 class Worker(models.Model):
@@ -27,7 +28,7 @@ class Worker(models.Model):
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     cluster = models.CharField(_("cluster"), max_length=36, db_index=True)
-    queue = models.CharField(_("queue"), max_length=100)
+    queues = models.JSONField(_("queues"), default=dict, help_text=_("Each queue that it serves, with its weight."))
     host = models.CharField(_("host"), max_length=200)
     pid = models.PositiveIntegerField(_("process id"))
     start_ticks = models.CharField(_("process start"), max_length=40)
@@ -36,6 +37,9 @@ class Worker(models.Model):
     started_at = models.DateTimeField(_("started"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"), db_index=True)
     stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True)
+    clock_skew_seconds = models.FloatField(
+        _("clock skew"), default=0.0, help_text=_("By how many seconds its host's clock is ahead of the queue's.")
+    )
 
     class Meta:
         verbose_name = _("worker")
@@ -48,11 +52,11 @@ class Worker(models.Model):
 class Job(models.Model):
     """One unit of work. ``fence`` grows with every transition, so that a late worker's write finds nothing."""
 
-    type = models.CharField(_("type"), max_length=100, db_index=True)
+    type = models.CharField(_("type"), max_length=100)
     queue = models.CharField(_("queue"), max_length=100, default="default")
     priority = models.PositiveSmallIntegerField(_("priority"), default=5, help_text=_("1 runs first, 10 last."))
     args = models.JSONField(_("arguments"), default=dict, encoder=DjangoJSONEncoder)
-    target_id = models.CharField(_("target"), max_length=200, blank=True, db_index=True)
+    target_id = models.CharField(_("target"), max_length=200, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     keys = models.JSONField(
         _("block keys"), default=list, help_text=_("A block on any of these keeps the job waiting.")
@@ -71,7 +75,9 @@ class Job(models.Model):
     lease_until = models.DateTimeField(_("lease ends"), null=True, blank=True)
     marked_at = models.DateTimeField(_("irreversible step begun"), null=True, blank=True)
     needs_review_at = models.DateTimeField(_("needs review since"), null=True, blank=True)
-    reconciles = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="reconciliations")
+    reconciles = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="reconciliations", db_index=False
+    )
 
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     max_attempts = models.PositiveIntegerField(_("most attempts"), default=1)
@@ -95,14 +101,23 @@ class Job(models.Model):
                 name="queue_app_job_due",
                 condition=Q(state=JobState.PENDING, parked_by=""),
             ),
-            models.Index(fields=["parked_by", "id"], name="queue_app_job_parked", condition=~Q(parked_by="")),
+            # Parked jobs are let go in the order in which they would be claimed.
+            models.Index(
+                fields=["parked_by", "priority", "run_at", "id"],
+                name="queue_app_job_parked",
+                condition=~Q(parked_by=""),
+            ),
             models.Index(fields=["lease_until"], name="queue_app_job_lease", condition=Q(state=JobState.RUNNING)),
             models.Index(
                 fields=["expires_at"],
                 name="queue_app_job_expiry",
                 condition=Q(state__in=[JobState.PENDING, JobState.HELD], expires_at__isnull=False),
             ),
-            models.Index(fields=["state", "finished_at"], name="queue_app_job_finished"),
+            # Counting by state; internal types are left out of the counts.
+            models.Index(fields=["state", "type"], name="queue_app_job_state_type"),
+            models.Index(fields=["finished_at"], name="queue_app_job_finished", condition=Q(state__in=list(FINISHED))),
+            models.Index(fields=["target_id"], name="queue_app_job_target", condition=~Q(target_id="")),
+            models.Index(fields=["reconciles"], name="queue_app_job_reconciles", condition=Q(reconciles__isnull=False)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -151,7 +166,7 @@ class AttemptOutcome(models.TextChoices):
 class Attempt(models.Model):
     """One execution of a job: the error log. ``number`` repeats where an execution was refunded."""
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="attempt_set")
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempt_set", db_index=False)
     number = models.PositiveIntegerField(_("number"))
     fence = models.PositiveBigIntegerField(_("fence"))
     worker = models.CharField(_("worker"), max_length=200)
@@ -171,7 +186,6 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         constraints = [models.UniqueConstraint(fields=["job", "fence"], name="queue_app_attempt_once")]
-        indexes = [models.Index(fields=["-started_at"], name="queue_app_attempt_started")]
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.number}"
@@ -195,7 +209,7 @@ class EventName(models.TextChoices):
 class Event(models.Model):
     """One line of a job's history. Written in the transaction of the change it tells of."""
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False)
     at = models.DateTimeField(_("at"))
     name = models.CharField(_("event"), max_length=20, choices=EventName.choices)
     source = models.CharField(_("from"), max_length=12, blank=True)
@@ -214,11 +228,14 @@ class Event(models.Model):
 
 
 class Block(models.Model):
-    """Keeps every job with ``key`` from running, until ``until`` (``None``: until lifted)."""
+    """Keeps every job with ``key`` from running, from ``starts_at`` (``None``: at once) to ``until`` (``None``: until
+    lifted). ``source`` tells several blocks of one kind apart: maintenance windows name themselves."""
 
     key = models.CharField(_("key"), max_length=200)
     kind = models.CharField(_("kind"), max_length=20, choices=BlockKind.choices)
+    source = models.CharField(_("source"), max_length=100, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
+    starts_at = models.DateTimeField(_("from"), null=True, blank=True)
     until = models.DateTimeField(_("until"), null=True, blank=True)
     actor = models.CharField(_("by"), max_length=150, blank=True)
     created_at = models.DateTimeField(_("since"))
@@ -226,11 +243,89 @@ class Block(models.Model):
     class Meta:
         verbose_name = _("block")
         verbose_name_plural = _("blocks")
-        constraints = [models.UniqueConstraint(fields=["key", "kind"], name="queue_app_block_once")]
+        constraints = [models.UniqueConstraint(fields=["key", "kind", "source"], name="queue_app_block_once")]
         indexes = [models.Index(fields=["until"], name="queue_app_block_until", condition=Q(until__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+class MaintenanceWindow(models.Model):
+    """A recurring pause of one key: on ``weekdays`` (0 is Monday) from ``starts`` on the wall clock of ``timezone``."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    key = models.CharField(_("key"), max_length=200, default="all")
+    weekdays = models.JSONField(_("weekdays"), default=list, help_text=_("Numbers from 0 (Monday) to 6 (Sunday)."))
+    starts = models.TimeField(_("starts"))
+    duration_minutes = models.PositiveIntegerField(_("minutes"))
+    timezone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("maintenance window")
+        verbose_name_plural = _("maintenance windows")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(duration_minutes__gte=1, duration_minutes__lte=7 * 24 * 60),
+                name="queue_app_window_duration",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Limit(models.Model):
+    """One key whose starts are counted. ``used`` is the number of its newest use; ``opens_at`` is when jobs parked
+    under it are let go next (``None`` while none is parked)."""
+
+    key = models.CharField(_("key"), max_length=200, unique=True)
+    used = models.PositiveBigIntegerField(_("uses so far"), default=0)
+    opens_at = models.DateTimeField(_("lets go at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+        indexes = [models.Index(fields=["opens_at"], name="queue_app_limit_opens", condition=Q(opens_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class LimitUse(models.Model):
+    """One start under a limit. Numbers grow by one and ``at`` never falls, so that a window is two look-ups."""
+
+    limit = models.ForeignKey(Limit, models.CASCADE, related_name="uses", db_index=False)
+    number = models.PositiveBigIntegerField(_("number"))
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("limit use")
+        verbose_name_plural = _("limit uses")
+        constraints = [models.UniqueConstraint(fields=["limit", "number"], name="queue_app_use_once")]
+        indexes = [models.Index(fields=["limit", "at"], name="queue_app_use_at")]
+
+    def __str__(self) -> str:
+        return f"{self.limit_id}/{self.number}"
+
+
+class Breaker(models.Model):
+    """One key that failed again and again. Open until ``open_until``; then one ``probe`` decides whether it closes."""
+
+    key = models.CharField(_("key"), max_length=200, unique=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    trips = models.PositiveIntegerField(_("times opened in a row"), default=0)
+    open_until = models.DateTimeField(_("open until"), null=True, blank=True)
+    probe = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
+    probe_fence = models.PositiveBigIntegerField(_("fence of the probe"), default=0)
+    last_error = models.CharField(_("last error"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("breaker")
+        verbose_name_plural = _("breakers")
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Notice(models.Model):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, registry, rescue, transitions, workers
+from queue_app import claims, context, finish, registry, rescue, routes, transitions, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.database import atomic
 from queue_app.failpoints import failpoint
@@ -187,7 +187,7 @@ def _hand_back_unknown(worker: Worker) -> None:
 def _this_worker(cluster: str, queue: str) -> Worker:
     global _worker
     if _worker is None or _worker.pid != os.getpid() or _worker.cluster != cluster:
-        _worker = workers.register(cluster, queue)
+        _worker = workers.register(cluster, routes.queues_of(queue))
     return _worker
 
 

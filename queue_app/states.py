@@ -48,7 +48,10 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
         JobState.FAILED: "proven absent, no executions left",
         JobState.CANCELLED: "stopped by a person, may be live",
     },
-    JobState.FAILED: {JobState.PENDING: "retried by a person"},
+    JobState.FAILED: {
+        JobState.PENDING: "retried by a person",
+        JobState.CANCELLED: "discarded by a person",
+    },
     JobState.CANCELLED: {JobState.PENDING: "retried by a person"},
     JobState.COMPLETED: {},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,14 +14,14 @@ from queue_app import clock, conf, processes, registry
 from queue_app.models import Worker
 
 
-def register(cluster: str, queue: str) -> Worker:
+def register(cluster: str, queues: Mapping[str, int]) -> Worker:
     """Write down the calling process as a worker of ``cluster``."""
     now = clock.now()
     pid = os.getpid()
     return Worker.objects.create(
         name=f"{processes.host().partition('/')[0]}-{pid}-{uuid.uuid4().hex[:6]}",
         cluster=cluster,
-        queue=queue,
+        queues=dict(queues),
         host=processes.host(),
         pid=pid,
         start_ticks=processes.start_ticks(pid),

@@ -95,6 +95,8 @@ def _parse(name: str, text: str, setting: Setting) -> Any:
         return number(name, text, float, "a number, 0 or more") * setting.factor
     if isinstance(default, list):
         return words(text)
+    if isinstance(default, dict):
+        return pairs(name, text)
     return text
 
 
@@ -105,6 +107,17 @@ def flag(name: str, text: str) -> bool:
     if text.lower() in FALSE:
         return False
     raise wrong(name, text, "true or false")
+
+
+def pairs(name: str, text: str) -> dict[str, str]:
+    """Return ``key=value`` pairs, by comma, as a mapping; the last ``=`` of each divides it."""
+    found = {}
+    for entry in words(text):
+        key, divides, value = (part.strip() for part in entry.rpartition("="))
+        if not (divides and key and value) or key in found:
+            raise wrong(name, text, "key=value pairs divided by commas, each key once")
+        found[key] = value
+    return found
 
 
 def number(name: str, text: str, kind: Callable[[str], Number], expected: str) -> Number:

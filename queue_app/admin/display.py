@@ -41,6 +41,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "alive": ("check", "ok"),
     "gone": ("stop", "quiet"),
     "pause": ("pause", "warn"),
+    "maintenance": ("pause", "quiet"),
     "rate_limit": ("clock", "wait"),
     "reconnect": ("plug", "bad"),
     "disabled": ("stop", "quiet"),

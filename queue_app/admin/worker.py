@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import clock, workers
+from queue_app import clock, routes, workers
 from queue_app.admin import display
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.explain import START_COMMAND
@@ -53,8 +53,8 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     page_template = "queue_app/admin/worker.html"
     empty_hint = f"No worker has run yet. Start some with: {START_COMMAND}"
-    list_display = ["name", "life", "host", "pid", "queue", "version", "started", "heartbeat", "doing"]
-    list_filter = [LifeFilter, "queue", "host"]
+    list_display = ["name", "life", "host", "pid", "serves", "version", "started", "heartbeat", "doing"]
+    list_filter = [LifeFilter, "host"]
     search_fields = ["name", "host"]
     ordering = ["-started_at"]
 
@@ -68,6 +68,11 @@ class WorkerAdmin(ReadOnlyAdmin):
             job_id=Subquery(running.values("pk")[:1]),
             job_type=Subquery(running.values("type")[:1]),
         )
+
+    @admin.display(description=_("queues"))
+    def serves(self, worker: Worker) -> str:
+        """Name the queues, with a weight where there are several."""
+        return routes.shown(worker.queues)
 
     @admin.display(description=_("state"))
     def life(self, worker: Any) -> SafeString:

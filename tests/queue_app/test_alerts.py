@@ -66,7 +66,7 @@ def test_no_worker_for_a_minute_is_mailed_once_and_closed_when_one_is_back(later
     alerts.check_workers(since)
     alerts.check_workers(since)
     assert [message.subject for message in mail.outbox] == ["[Django] The queue: no worker is running"]
-    workers.register("c", "default")
+    workers.register("c", {"default": 1})
     assert alerts.check_workers(since) is None
     assert not open_notices().exists()
 

@@ -34,14 +34,14 @@ def test_a_due_job_without_a_worker_says_how_to_start_one(name: str) -> None:
 
 
 def test_a_due_job_says_how_many_are_ahead(name: str) -> None:
-    workers.register("c", "default")
+    workers.register("c", {"default": 1})
     first, second = api.enqueue(name), api.enqueue(name)
     assert explain(first).text == "due now, next in line"
     assert explain(second).text == "due, behind 1 others"
 
 
 def test_a_due_job_of_a_type_no_worker_knows_says_so(name: str) -> None:
-    workers.register("c", "default")
+    workers.register("c", {"default": 1})
     job = api.enqueue(name)
     Job.objects.filter(pk=job.pk).update(type="gone.type")
     assert explain(reloaded(job)).text == "due, but no running worker knows the type 'gone.type'"

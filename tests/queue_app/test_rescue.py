@@ -35,7 +35,7 @@ def start(register: Register) -> Any:
 
     def begin(*, max_attempts: int = 3, marked: bool = False, **worker_fields: Any) -> Job:
         api.enqueue(name, max_retries=max_attempts - 1)
-        worker = workers.register("lost", "default")
+        worker = workers.register("lost", {"default": 1})
         for field, value in worker_fields.items():
             setattr(worker, field, value)
         worker.save()
@@ -126,7 +126,7 @@ def test_waiting_jobs_expire_while_parked_and_while_held(register: Register, lat
 def test_a_type_that_no_worker_has_known_for_ten_minutes_is_held(register: Register, later: Later) -> None:
     job = api.enqueue(register(lambda context: None))
     Job.objects.filter(pk=job.pk).update(type="gone.type")
-    worker = workers.register("alive", "default")
+    worker = workers.register("alive", {"default": 1})
     rescue.rescue()
     assert reloaded(job).state == JobState.PENDING
     later(601)

@@ -48,7 +48,7 @@ def rows() -> dict[type[Any], Any]:
     now = clock.now()
     ada = account("Ada")
     worker = Worker.objects.create(
-        name="w", cluster="c", queue="default", host="h", pid=1, start_ticks="1", version="1",
+        name="w", cluster="c", queues={"default": 1}, host="h", pid=1, start_ticks="1", version="1",
         started_at=now, heartbeat_at=now, types=["posts.publish"],
     )  # fmt: skip
     found = delivery(sent(ada, outcome=REJECTED, media=[picture()]))

@@ -59,7 +59,7 @@ def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
     found = delivery(post)
     assert found.job is not None
     worker = Worker.objects.create(
-        name="w", cluster="c", queue="default", host="h", pid=1, start_ticks="1", version="1",
+        name="w", cluster="c", queues={"default": 1}, host="h", pid=1, start_ticks="1", version="1",
         started_at=now, heartbeat_at=now, types=["posts.publish"],
     )  # fmt: skip
     block = blocks.place("type:other", BlockKind.PAUSE, now=now)

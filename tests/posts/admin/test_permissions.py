@@ -175,7 +175,7 @@ def test_nothing_is_deleted_or_saved_past_the_services(kind: type[Any], rows: di
     row = rows.get(kind) or kind.objects.first() or (picture() if kind is Media else None)
     if row is None:
         row = Worker.objects.create(
-            name="w", cluster="c", queue="default", host="h", pid=1, start_ticks="1", version="1",
+            name="w", cluster="c", queues={"default": 1}, host="h", pid=1, start_ticks="1", version="1",
             started_at="2026-01-01T00:00Z", heartbeat_at="2026-01-01T00:00Z",
         )  # fmt: skip
     client = browser(person("boss", is_superuser=True))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_nothing_is_said_where_all_is_well() -> None:
-    workers.register("tests", "default")
+    workers.register("tests", {"default": 1})
     sent(account())
     found = needs_attention(user(sees_all=True))
     assert found == Attention(0, 0, 0, no_worker=False)
