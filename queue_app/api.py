@@ -10,6 +10,7 @@ from django.db import IntegrityError
 
 from queue_app import clock, registry, transitions
 from queue_app.database import atomic
+from queue_app.errors import DuplicateJob, JobNotFound, MarkedJob, QueueError
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, AttemptOutcome, Job
 from queue_app.states import UNFINISHED, IllegalTransition, JobState
 from queue_app.stats import counts
@@ -21,6 +22,7 @@ __all__ = [
     "IllegalTransition",
     "JobNotFound",
     "MarkedJob",
+    "QueueError",
     "cancel",
     "check_again",
     "complete_uncertain",
@@ -32,34 +34,6 @@ __all__ = [
     "retry",
     "stats",
 ]
-
-
-class QueueError(Exception):
-    """Base of what this API raises beside IllegalTransition."""
-
-
-class JobNotFound(QueueError):
-    """There is no job with that id."""
-
-    def __init__(self, job_id: object) -> None:
-        super().__init__(f"there is no job {job_id}; it may have been purged")
-        self.job_id = job_id
-
-
-class DuplicateJob(QueueError):
-    """An unfinished job already has the unique key."""
-
-    def __init__(self, unique_key: str, existing_id: int) -> None:
-        super().__init__(f"job {existing_id} with unique key {unique_key!r} is not finished yet")
-        self.existing_id = existing_id
-
-
-class MarkedJob(QueueError):
-    """The job is past its mark: it is being sent and cannot be cancelled or moved."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.pk} is already being sent; wait for its outcome")
-        self.job_id = job.pk
 
 
 def enqueue(

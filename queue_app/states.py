@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from queue_app.errors import QueueError
+
 
 class JobState(models.TextChoices):
     """Where a job stands. Exactly one at any time."""
@@ -60,7 +62,7 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
 MARKED_EXITS = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.UNCERTAIN})
 
 
-class IllegalTransition(Exception):
+class IllegalTransition(QueueError):
     """The table has no such edge. ``str()`` says which job, from where, to where, and what is allowed."""
 
     def __init__(self, job_id: int, source: str, target: str) -> None:
