@@ -15,10 +15,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import blocks, clock, registry
+from queue_app import blocks, clock, pauses, registry
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
 from queue_app.admin.pages import ReadOnlyAdmin
@@ -26,8 +27,8 @@ from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
 from queue_app.states import JobState
 
-FARTHEST_YEARS = 10
 LIFTED_BY_HAND = (BlockKind.PAUSE, BlockKind.RATE_LIMIT)
+JOBS_NAMED = 20
 
 
 class PauseForm(forms.Form):
@@ -54,20 +55,17 @@ class PauseForm(forms.Form):
 
     def clean_key(self) -> str:
         """Return the key; refuse what is none."""
-        key: str = self.cleaned_data["key"].strip()
-        kind, separator, value = key.partition(":")
-        if key != blocks.EVERYTHING and not (separator and kind and value):
-            raise forms.ValidationError(_("A key is “all”, or a kind and a name such as account:7."))
-        return key
+        try:
+            return pauses.check_key(self.cleaned_data["key"].strip())
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
     def clean_until(self) -> datetime | None:
         """Return the end; refuse one that is over."""
-        until: datetime | None = self.cleaned_data["until"]
-        if until is not None and until <= clock.now():
-            raise forms.ValidationError(_("This time is over: choose one to come, or leave it empty."))
-        if until is not None and until.year > clock.now().year + FARTHEST_YEARS:
-            raise forms.ValidationError(_("This is too far ahead: leave it empty to pause until somebody lifts it."))
-        return until
+        try:
+            return pauses.check_until(self.cleaned_data["until"], clock.now())
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 def key_choices() -> list[str]:
@@ -89,9 +87,11 @@ class Lift(ConfirmedAction):
     flag = DELETION
 
     def why_not(self, row: Block, request: HttpRequest) -> str:
-        """Skip what its own page ends: reconnecting or enabling the account."""
+        """Skip what its own page ends: reconnecting or enabling the account, the maintenance window."""
         if row.kind in LIFTED_BY_HAND:
             return ""
+        if row.kind == BlockKind.MAINTENANCE:
+            return "it ends with its maintenance window: change or disable that"
         return "it ends when the account is reconnected or enabled"
 
     def warning_for(self, rows: Any) -> str:
@@ -101,7 +101,10 @@ class Lift(ConfirmedAction):
 
     def perform(self, row: Block, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Lift it and let its jobs go."""
-        freed = blocks.lift(row.key, BlockKind(row.kind))
+        if row.kind == BlockKind.PAUSE:
+            freed = pauses.resume(row.key, actor=request.user.get_username())
+        else:
+            freed = blocks.lift(row.key, BlockKind(row.kind))
         return f"{row.key}, {freed} jobs let go"
 
 
@@ -112,7 +115,7 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     page_template = "queue_app/admin/block.html"
     empty_hint = "Nothing is paused, limited or blocked."
     confirmed_actions = [Lift]
-    list_display = ["key", "kind_badge", "reason", "ends", "actor", "since", "parked"]
+    list_display = ["key", "kind_badge", "reason", "begins", "ends", "actor", "parked"]
     list_filter = ["kind"]
     search_fields = ["key", "reason"]
     ordering = ["key"]
@@ -132,15 +135,15 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Return the kind with its icon."""
         return display.badge(block.kind, block.get_kind_display().capitalize())
 
+    @admin.display(description=_("from"), ordering="created_at")
+    def begins(self, block: Block) -> SafeString | str:
+        """Return from when on it holds."""
+        return display.moment(block.starts_at or block.created_at)
+
     @admin.display(description=_("until"), ordering="until")
     def ends(self, block: Block) -> SafeString | str:
         """Return its end."""
         return display.moment(block.until) if block.until else str(_("it is lifted"))
-
-    @admin.display(description=_("since"), ordering="created_at")
-    def since(self, block: Block) -> SafeString | str:
-        """Return since when it holds."""
-        return display.moment(block.created_at)
 
     @admin.display(description=_("jobs waiting"), ordering="parked_jobs")
     def parked(self, block: Any) -> int:
@@ -188,15 +191,33 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         return sum(key in keys for keys in waiting.values_list("keys", flat=True).iterator())
 
     def _place(self, request: HttpRequest, answers: dict[str, Any]) -> HttpResponse:
+        key, actor = answers["key"], request.user.get_username()
+        details = {"reason": answers["reason"], "until": answers["until"], "actor": actor}
+        stop = None
         with atomic():
-            block = blocks.place(
-                answers["key"],
-                BlockKind.PAUSE,
-                now=clock.now(),
-                reason=answers["reason"],
-                until=answers["until"],
-                actor=request.user.get_username(),
-            )
+            if key == blocks.EVERYTHING:
+                stop = pauses.stop_everything(**details)
+            block = stop.block if stop is not None else pauses.pause(key, **details)
             history.record(request, block, ADDITION, f"Paused {block.key}.")
         self.message_user(request, f"{block.key} is paused: nothing of it starts until it is lifted.", messages.SUCCESS)
+        if stop is not None and stop.begun:
+            self.message_user(request, _what_goes_on(stop, request), messages.WARNING)
         return HttpResponseRedirect(reverse("admin:queue_app_block_changelist"))
+
+
+def _what_goes_on(stop: pauses.Stop, request: HttpRequest) -> SafeString:
+    """Name the jobs that the stop came too late for, linked for those who may see jobs."""
+    one = len(stop.begun) == 1
+    linked = request.user.has_perm("queue_app.view_job")
+    names = format_html_join(
+        ", ",
+        '<a href="{}">{}</a>' if linked else "{1}",
+        ((reverse("admin:queue_app_job_change", args=[job.pk]), job) for job in stop.begun[:JOBS_NAMED]),
+    )
+    more = f" and {len(stop.begun) - JOBS_NAMED} more" if len(stop.begun) > JOBS_NAMED else ""
+    said = (
+        "1 job was already being sent and goes on"
+        if one
+        else f"{len(stop.begun)} jobs were already being sent and go on"
+    )
+    return format_html("{}: {}{}", said, names, more)
