@@ -1,4 +1,4 @@
-"""What keeps a key from running: placing and lifting blocks, parking under them and unparking.
+"""What keeps a key from running: placing and lifting blocks, and letting go who waited under one.
 
 A key is a word such as ``account:7``; every job also has ``all``, ``queue:<name>`` and ``type:<name>``.
 """
@@ -10,13 +10,11 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
-from queue_app import clock
-from queue_app.database import atomic, lock_control, wake
-from queue_app.models import Block, BlockKind, Event, EventName, Job
-from queue_app.states import JobState
+from queue_app import clock, parking
+from queue_app.database import atomic, lock_control
+from queue_app.models import Block, BlockKind, Job
 
 EVERYTHING = "all"
-UNPARK_BATCH = 500
 REASON_CHARACTERS = 300
 
 
@@ -62,7 +60,7 @@ def lift(key: str, kind: BlockKind) -> int:
     """
     with atomic():
         remove(key, kind)
-    return unpark_free()
+    return unpark_free(key)
 
 
 def remove(key: str, kind: BlockKind) -> None:
@@ -73,57 +71,29 @@ def remove(key: str, kind: BlockKind) -> None:
 
 def lift_elapsed() -> int:
     """Remove blocks whose time is over and let their jobs go; return how many."""
-    now = clock.now()
-    elapsed = Block.objects.filter(until__lte=now)
-    if not elapsed.exists():
+    elapsed = Block.objects.filter(until__lte=clock.now())
+    keys = sorted(set(elapsed.values_list("key", flat=True)))
+    if not keys:
         return 0
     with atomic():
         lock_control(shared=False)
         elapsed.delete()
-    return unpark_free()
+    return sum(unpark_free(key) for key in keys)
 
 
-def unpark_free() -> int:
-    """Let go, in batches, every job parked under a key that nothing blocks any more; return how many."""
+def unpark_free(key: str) -> int:
+    """Let go, in batches, the jobs parked under ``key`` if nothing blocks it any more; return how many."""
     freed = 0
-    parked_keys = set(Job.objects.exclude(parked_by="").values_list("parked_by", flat=True).distinct())
-    if not parked_keys:
-        return 0
     # A sweep asks this every few seconds: what stays parked must not cost it a lock.
-    blocked = set(active(list(parked_keys), clock.now()).values_list("key", flat=True))
-    for key in sorted(parked_keys - blocked):
-        while batch := _unpark_batch(key):
-            freed += batch
+    while not active([key], clock.now()).exists() and (batch := _unpark_batch(key)):
+        freed += batch
     return freed
-
-
-def next_end() -> datetime | None:
-    """Return when the next block ends by itself, or ``None``."""
-    return Block.objects.exclude(until=None).order_by("until").values_list("until", flat=True).first()
 
 
 def _unpark_batch(key: str) -> int:
     with atomic():
         # Shared: a park that saw a block is committed before this, or sees that the block is gone.
         lock_control(shared=True)
-        now = clock.now()
-        if active([key], now).exists():
+        if active([key], clock.now()).exists():
             return 0
-        parked = Job.objects.select_for_update(skip_locked=True).filter(parked_by=key).order_by("id")[:UNPARK_BATCH]
-        jobs = list(parked)
-        Job.objects.filter(pk__in=[job.pk for job in jobs]).update(parked_by="", fence=F("fence") + 1, updated_at=now)
-        Event.objects.bulk_create(
-            Event(
-                job=job,
-                at=now,
-                name=EventName.UPDATED,
-                source=JobState.PENDING,
-                target=JobState.PENDING,
-                reason="unparked",
-                data={"key": key},
-            )
-            for job in jobs
-        )
-        for queue in {job.queue for job in jobs}:
-            wake(queue)
-        return len(jobs)
+        return len(parking.let_go(key))

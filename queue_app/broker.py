@@ -20,9 +20,8 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from queue_app import blocks, claims, clock, conf, database, registry
+from queue_app import claims, clock, conf, database, gates, registry, routes
 from queue_app.board import Board
-from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 from queue_app.waiting import Bell, Waiter, waiter_for
 
 logger = logging.getLogger("socialq.queue")
@@ -43,8 +42,8 @@ Batch = list[tuple[int | None, str]]
 class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     """The broker of one queue's cluster.
 
-    ``list_key`` names the ordinary tasks that it serves, ``queue`` the jobs. Only a cluster gives it a ``board`` and a
-    ``bell``; without them it serves ordinary tasks alone.
+    ``list_key`` names the ordinary tasks that it serves, ``queue`` the jobs (see ``routes.queues_of``). Only a cluster
+    gives it a ``board`` and a ``bell``; without them it serves ordinary tasks alone.
     """
 
     def __init__(
@@ -57,7 +56,8 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         bell: Bell | None = None,
     ) -> None:
         super().__init__(list_key)
-        self._queue = queue
+        self._name = queue
+        self._queues = routes.queues_of(queue) if queue else {}
         self._cluster = cluster
         self._board = board
         self._bell = bell
@@ -90,7 +90,7 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     def dequeue(self) -> Batch | None:
         """Return signed tasks for idle workers as (id of the stored task or ``None``, text), else wait a little.
 
-        Waits until something changes, the next job is due or the next block ends, and at most the check interval.
+        Waits until something changes, the next job is due or the next gate opens, and at most the check interval.
         Errors of the database are logged and tried again with the next call.
         """
         if self._board is None or self._bell is None:
@@ -110,7 +110,7 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
             bell.wait(interval)
             return None
         if self._waiter is None:
-            self._waiter = waiter_for(bell, {self._queue, self.list_key})
+            self._waiter = waiter_for(bell, {*self._queues, self.list_key})
         self._waiter.prepare()
         due_in = self._seconds_to_next()
         if batch := self._batch(board, due=due_in <= 0):
@@ -122,14 +122,14 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         return None
 
     def _seconds_to_next(self) -> float:
-        """Return seconds until the next job is due or the next block ends; not positive when a job is due."""
+        """Return seconds until the next job is due or the next gate opens; not positive when a job is due."""
         now = clock.now()
-        end = blocks.next_end()
-        if end is not None and end <= now:
-            blocks.lift_elapsed()
-            end = None
-        due_at = claims.next_due_at(self._queue, sorted(registry.known()))
-        moments = [moment for moment in (end, due_at) if moment is not None]
+        opening = gates.next_opening()
+        if opening is not None and opening <= now:
+            gates.open_due()
+            opening = gates.next_opening()
+        due_at = claims.next_due_at(self._queues, sorted(registry.known()))
+        moments = [moment for moment in (opening, due_at) if moment is not None]
         return (min(moments) - now).total_seconds() if moments else math.inf
 
     def _batch(self, board: Board, *, due: bool) -> Batch:
@@ -165,18 +165,15 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         return [(None, self._token()) for _ in range(wanted)]
 
     def _count_due(self, most: int) -> int:
-        now, types, found = clock.now(), sorted(registry.known()), 0
-        for priority in range(PRIORITY_FIRST, PRIORITY_LAST + 1):
-            if found < most:
-                found += claims.due(self._queue, types, now, priority)[: most - found].count()
-        return found
+        now, types = clock.now(), sorted(registry.known())
+        return sum(claims.count_due(queue, types, now, most) for queue in self._queues)
 
     def _token(self) -> str:
         token = {
             "id": uuid.uuid4().hex,
-            "name": f"due-{self._queue}",
+            "name": f"due-{self._name}",
             "func": RUN_DUE,
-            "args": (self._queue, self._cluster),
+            "args": (self._name, self._cluster),
             "kwargs": {},
             "started": clock.now(),
             "save": False,
@@ -186,7 +183,7 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         return signed
 
     def _recover(self, error: DatabaseError, bell: Bell) -> None:
-        logger.warning("queue=%s database away error=%s", self._queue, type(error).__name__)
+        logger.warning("queue=%s database away error=%s", self._name, type(error).__name__)
         connections[database.alias()].close()
         if self._waiter is not None:
             self._waiter.close()

@@ -1,26 +1,31 @@
 """Finding and taking the next job: the claim and the start are one transaction.
 
-The cost does not grow with jobs that are not due: the partial index ``queue_app_job_due`` is entered once a priority.
+The cost does not grow with jobs that are not due: the partial index ``queue_app_job_due`` is entered once a priority,
+and the first entry that finds a row ends the search. Jobs that something keeps waiting are parked on the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 
-from queue_app import blocks, clock, registry, transitions
+from queue_app import clock, gates, registry, statements, transitions
 from queue_app.database import alias, atomic, lock_control
-from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Job, Worker
+from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
 from queue_app.states import JobState
 
-# The most jobs that one claim cancels or parks before it ends its transaction.
+# The most jobs that one claim parks, and how many it expires, before it ends its transaction.
+PARK_BATCH = 500
 SET_ASIDE_BATCH = 50
+# A handler that overran its timeout is stopped by the cluster this much later, if its own alarm did not.
+LEASE_GRACE_SECONDS = 30.0
+PRIORITIES = range(PRIORITY_FIRST, PRIORITY_LAST + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +49,55 @@ class Unclaimable(Exception):
         self.fence = fence
 
 
-def due(queue: str, types: Sequence[str], now: datetime, priority: int) -> QuerySet[Job]:
+def due(queue: str, types: Collection[str], now: datetime, priority: int) -> QuerySet[Job]:
     """Return the jobs of one priority that may be claimed at ``now``, in the order in which they will be."""
     return Job.objects.filter(
         queue=queue, priority=priority, state=JobState.PENDING, parked_by="", run_at__lte=now, type__in=types
     ).order_by("run_at", "id")
 
 
-def next_due_at(queue: str, types: Sequence[str]) -> datetime | None:
-    """Return the earliest due time of the queue's pending, unparked jobs, ``None`` if there are none. One query."""
-    return min((job.run_at for job in _first_of_each_priority(queue, types)), default=None)
+def count_due(queue: str, types: Collection[str], now: datetime, most: int) -> int:
+    """Return how many jobs of ``queue`` may be claimed at ``now``; counting ends at ``most``."""
+    found = 0
+    for priority in PRIORITIES:
+        if found < most:
+            found += due(queue, types, now, priority)[: most - found].count()
+    return found
+
+
+def next_due_at(queues: Collection[str], types: Sequence[str]) -> datetime | None:
+    """Return the earliest due time of the queues' pending, unparked jobs, ``None`` if there are none. One query."""
+    rows = statements.fetch(_first_due_sql(alias(), tuple(queues), tuple(types)), ())
+    field = Job._meta.get_field("run_at")
+    moments = [statements.read(field, moment) for (moment,) in rows]
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def claim_next(
-    queue: str, worker: Worker | None, *, types: Sequence[str], holder: str = "", joined: bool = False
+    queues: Mapping[str, int],
+    worker: Worker | None,
+    *,
+    types: Sequence[str],
+    holder: str = "",
+    lease_seconds: float | None = None,
+    joined: bool = False,
 ) -> Claim | SetAside | None:
-    """Take and start the next due job of ``queue``; return ``None`` where none is due. Call inside a transaction.
+    """Take and start the next due job of ``queues``; return ``None`` where none is due. Call inside a transaction.
 
-    Jobs met on the way that have expired are cancelled; jobs with a blocked key are parked under it. ``joined`` says
-    that the transaction has changed another job: then a job is only started, and only one without a hook. So no
-    transaction waits for one job's locks while it holds another's. Raises Unclaimable.
+    Of several queues with due jobs one is drawn by its weight. Jobs met on the way that have expired are cancelled;
+    jobs that a gate keeps waiting are parked, and with them those behind. ``lease_seconds`` replaces the type's
+    timeout for a holder outside the clusters. ``joined`` says that the transaction has changed another job: then a
+    job is only started, and only one without a hook or a gate, so that no transaction waits for one job's locks while
+    it holds another's. Raises Unclaimable.
     """
-    now = clock.now()
-    for _ in range(SET_ASIDE_BATCH):
-        job = _next(queue, types, now)
-        if job is None:
-            return None
-        if joined and not _is_plain(job, now):
-            return SetAside()
-        fence = job.fence
-        try:
-            if _expired(job, now):
-                transitions.change(job, JobState.CANCELLED, now=now, reason=transitions.EXPIRED)
+    for queue in _drawn(queues):
+        found = _first_due(queue, types)
+        if found is not None:
+            job, now, may_be_blocked = found
+            if joined and (_expired(job, now) or not _is_plain(job, may_be_blocked)):
                 return SetAside()
-            if _park(job, now):
-                continue
-            timeout = registry.get(job.type).timeout
-            return Claim(job, transitions.start(job, worker, now=now, timeout_seconds=timeout, holder=holder))
-        except (transitions.LostRace, OperationalError, InterfaceError):
-            raise
-        except Exception as error:
-            raise Unclaimable(job, fence) from error
-    return SetAside()
+            return _take(job, now, worker, types, holder, lease_seconds, may_be_blocked=may_be_blocked)
+    return None
 
 
 def hold_unclaimable(refusal: Unclaimable) -> None:
@@ -99,54 +111,131 @@ def hold_unclaimable(refusal: Unclaimable) -> None:
             )
 
 
-def _first_of_each_priority(queue: str, types: Sequence[str]) -> list[Job]:
-    """Return each priority's first pending, unparked job, the most urgent first; only id, priority and due time."""
-    sql, params = _compiled(alias(), queue, tuple(types))
-    return sorted(Job.objects.using(alias()).raw(sql, params), key=lambda job: job.priority)
+def _take(
+    job: Job,
+    now: datetime,
+    worker: Worker | None,
+    types: Sequence[str],
+    holder: str,
+    lease_seconds: float | None,
+    *,
+    may_be_blocked: bool,
+) -> Claim | SetAside:
+    fence = job.fence
+    try:
+        if _expired(job, now):
+            _expire(job, now, types)
+            return SetAside()
+        if may_be_blocked or gates.has_own(job):
+            # A gate may open this moment: under the lock it is shut, and letting go comes after us, or it is open.
+            lock_control(shared=True)
+            now = clock.now()
+            passage = gates.enter(job, now)
+            if isinstance(passage, gates.Shut):
+                _park_with_followers(job, passage, now, types)
+                return SetAside()
+        else:
+            passage = gates.FREE
+        if lease_seconds is None:
+            lease_seconds = registry.get(job.type).timeout + LEASE_GRACE_SECONDS
+        attempt = transitions.start(job, worker, now=now, lease_seconds=lease_seconds, holder=holder)
+        passage.record(job, now)
+        return Claim(job, attempt)
+    except (transitions.LostRace, OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        raise Unclaimable(job, fence) from error
 
 
-@lru_cache(maxsize=64)
-def _compiled(using: str, queue: str, types: tuple[str, ...]) -> tuple[str, tuple[Any, ...]]:
-    """Return the query for the first pending job of each priority. Kept: clusters ask it at every change and claim."""
-    parts: list[str] = []
-    params: list[Any] = []
-    for priority in range(PRIORITY_FIRST, PRIORITY_LAST + 1):
-        pending = Job.objects.filter(
-            queue=queue, priority=priority, state=JobState.PENDING, parked_by="", type__in=types
-        )
-        first = pending.order_by("run_at", "id").values("id", "priority", "run_at")[:1]
-        sql, values = first.query.get_compiler(using=using).as_sql()
-        parts.append(f"SELECT * FROM ({sql}) AS first_of_{priority}")  # noqa: S608 -- compiled by Django
-        params += values
-    return " UNION ALL ".join(parts), tuple(params)
+def _expire(job: Job, now: datetime, types: Sequence[str]) -> None:
+    """Cancel the expired job and those right behind it; a hooked one alone, for its hook may lock more."""
+    transitions.change(job, JobState.CANCELLED, now=now, reason=transitions.EXPIRED)
+    if not _is_hooked(job):
+        for other in _behind(job, now, types, SET_ASIDE_BATCH):
+            if _expired(other, now) and not _is_hooked(other):
+                transitions.change(other, JobState.CANCELLED, now=now, reason=transitions.EXPIRED)
 
 
-def _next(queue: str, types: Sequence[str], now: datetime) -> Job | None:
-    for first in _first_of_each_priority(queue, types):
-        if first.run_at > now:
-            continue
-        # On PostgreSQL rows that others are claiming are skipped; SQLite's writers are alone.
-        job = due(queue, types, now, first.priority).select_for_update(skip_locked=True).first()
-        if job is not None:
-            return job
-    return None
+def _park_with_followers(job: Job, shut: gates.Shut, now: datetime, types: Sequence[str]) -> None:
+    """Park the job, and of those due behind it in its queue whichever the same gate keeps waiting."""
+    behind = _behind(job, now, types, PARK_BATCH)
+    waiting = [other for other in behind if gates.concerns(shut.lot, other) and not _expired(other, now)]
+    transitions.park([job, *waiting], shut.lot, now=now)
 
 
-def _is_plain(job: Job, now: datetime) -> bool:
-    hooked = registry.get(job.type).on_transition is not None
-    return not (hooked or _expired(job, now) or blocks.first_active(job, now) is not None)
+def _behind(job: Job, now: datetime, types: Sequence[str], most: int) -> list[Job]:
+    """Return the due jobs of the same queue and priority after ``job``, less those that others hold."""
+    following = due(job.queue, types, now, job.priority).exclude(pk=job.pk)
+    return list(following.select_for_update(skip_locked=True)[:most])
+
+
+def _drawn(queues: Mapping[str, int]) -> list[str]:
+    """Return the queues in an order drawn by their weights: the first with something due is served."""
+    if len(queues) == 1:
+        return list(queues)
+    # Efraimidis and Spirakis: sorting by u^(1/w) draws without replacement by weight.
+    return sorted(queues, key=lambda queue: random.random() ** (1 / queues[queue]), reverse=True)  # noqa: S311 -- a draw
+
+
+def _is_hooked(job: Job) -> bool:
+    kind = registry.known().get(job.type)
+    return kind is not None and kind.on_transition is not None
+
+
+def _is_plain(job: Job, may_be_blocked: bool) -> bool:
+    return not (may_be_blocked or _is_hooked(job) or gates.has_own(job))
 
 
 def _expired(job: Job, now: datetime) -> bool:
     return job.expires_at is not None and job.expires_at <= now
 
 
-def _park(job: Job, now: datetime) -> bool:
-    if blocks.first_active(job, now) is None:
-        return False
-    # The block may be lifted this moment: under the lock it is there, and unparking comes after us, or it is gone.
-    lock_control(shared=True)
-    block = blocks.first_active(job, now)
-    if block is not None:
-        transitions.park(job, block.key, now=now)
-    return block is not None
+def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] | None:
+    """Return the first due job, locked, with the time at which it was found and whether there is any block at all."""
+    if not types:
+        return None
+    rows = statements.fetch(_claim_sql(alias(), queue, tuple(types)), [clock.parameter()])
+    if not rows:
+        return None
+    *values, moment, blocked = rows[0]
+    return statements.instance(Job, values), clock.read(moment), bool(blocked)
+
+
+@lru_cache(maxsize=64)
+def _claim_sql(using: str, queue: str, types: tuple[str, ...]) -> str:
+    """Return the query for the first due job, most urgent priority first. Its one parameter is the clock's.
+
+    The parts are looked into one after the other until one has a row, and only that row is locked; rows that others
+    are claiming are skipped. States and names stand in the text: partial indexes serve no parameters.
+    """
+    locks = " FOR UPDATE SKIP LOCKED" if connections[using].vendor == "postgresql" else ""
+    parts = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {statements.columns(Job, 'job')} {_pending(queue, types, priority)}"  # noqa: S608 -- names
+        f" AND run_at <= (SELECT now FROM moment) ORDER BY run_at, id LIMIT 1{locks}) AS first_of_{priority}"
+        for priority in PRIORITIES
+    )
+    block = connections[using].ops.quote_name(Block._meta.db_table)
+    return (
+        f"WITH moment AS (SELECT {clock.expression()} AS now) "  # noqa: S608 -- names from code
+        f"SELECT found.*, (SELECT now FROM moment), EXISTS (SELECT 1 FROM {block}) FROM ({parts}) AS found LIMIT 1"
+    )
+
+
+@lru_cache(maxsize=64)
+def _first_due_sql(using: str, queues: tuple[str, ...], types: tuple[str, ...]) -> str:
+    """Return the query for the first due time of each queue and priority. Kept: clusters ask it at every change."""
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT run_at {_pending(queue, types, priority)} ORDER BY run_at, id LIMIT 1)"  # noqa: S608
+        f" AS first_{number}_{priority}"
+        for number, queue in enumerate(queues)
+        for priority in PRIORITIES
+    )
+
+
+def _pending(queue: str, types: tuple[str, ...], priority: int) -> str:
+    table = connections[alias()].ops.quote_name(Job._meta.db_table)
+    known = ", ".join(statements.literal(name) for name in types)
+    return (
+        f"FROM {table} AS job WHERE queue = {statements.literal(queue)} AND priority = {priority} "
+        f"AND state = '{JobState.PENDING.value}' AND parked_by = '' AND type IN ({known})"
+    )

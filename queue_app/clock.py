@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connections
 
@@ -20,6 +21,26 @@ def now() -> datetime:
         cursor.execute("SELECT STATEMENT_TIMESTAMP()")
         moment: datetime = cursor.fetchone()[0]
     return moment.astimezone(UTC) + _offset
+
+
+def expression() -> str:
+    """Return SQL for the current time inside a statement; it has one placeholder, for ``parameter()``."""
+    return "STATEMENT_TIMESTAMP() + %s" if connections[alias()].vendor == "postgresql" else "%s"
+
+
+def parameter() -> Any:
+    """Return the value for the placeholder of ``expression()``."""
+    connection = connections[alias()]
+    if connection.vendor == "postgresql":
+        return _offset
+    return connection.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)
+
+
+def read(moment: Any) -> datetime:
+    """Return what a statement gave for ``expression()``, aware UTC."""
+    return (
+        moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    )
 
 
 def set_offset(offset: timedelta) -> None:

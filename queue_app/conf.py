@@ -48,6 +48,9 @@ SETTINGS: Mapping[str, Setting] = {
         "Most starts of jobs with a key in any window: platform:linkedin=20/d,account:*=25/15m 100/d. "
         "Where several patterns fit a key, the exact one wins, else the longest.",
     ),
+    "BREAKER_FAILURES": Setting(5, "Failures in a row after which a key is left alone, where a job type counts them."),
+    "BREAKER_SECONDS": Setting(60, "How long it is left alone at first; each failed probe doubles that."),
+    "BREAKER_MAX_SECONDS": Setting(1800, "The longest it is left alone."),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

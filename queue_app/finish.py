@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from queue_app import blocks, clock, registry, transitions
+from queue_app import blocks, breakers, clock, registry, transitions
 from queue_app.claims import Claim
 from queue_app.context import Blocked, Expired, StopExecution
 from queue_app.models import Attempt, AttemptOutcome, BlockKind, Job
@@ -27,6 +27,7 @@ def apply(claim: Claim, outcome: Outcome | StopExecution) -> None:
         return
     failure = getattr(outcome, "failure", None)
     transitions.close_attempt(job, fence, ended, now=now, **_columns(failure))
+    _tell_breakers(job, fence, outcome, now)
     logger.info(
         "job=%s type=%s attempt=%s outcome=%s error=%s",
         job.pk,
@@ -126,6 +127,17 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
         last_error=message or job.last_error,
     )
     return AttemptOutcome.POSTPONED
+
+
+def _tell_breakers(job: Job, fence: int, outcome: Outcome | StopExecution, now: datetime) -> None:
+    """Say what the execution tells of the keys that it used: an answer, even a refusal, speaks for them."""
+    match outcome:
+        case Done() | Fail():
+            breakers.succeeded(job, fence, now)
+        case Retry() | Uncertain():
+            breakers.failed(job, fence, outcome.failure.message, now)
+        case _:
+            breakers.gave_no_verdict(job, fence)
 
 
 def _place(request: BlockRequest, now: datetime) -> None:

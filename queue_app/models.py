@@ -67,7 +67,7 @@ class Job(models.Model):
     reason = models.CharField(_("reason"), max_length=100, blank=True)
     run_at = models.DateTimeField(_("due"))
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
-    parked_by = models.CharField(_("parked under"), max_length=200, blank=True)
+    parked_by = models.CharField(_("parked under"), max_length=300, blank=True)
     postponed_since = models.DateTimeField(_("postponed since"), null=True, blank=True)
 
     fence = models.PositiveBigIntegerField(_("fence"), default=0)
@@ -279,7 +279,7 @@ class Limit(models.Model):
     """One key whose starts are counted. ``used`` is the number of its newest use; ``opens_at`` is when jobs parked
     under it are let go next (``None`` while none is parked)."""
 
-    key = models.CharField(_("key"), max_length=200, unique=True)
+    key = models.CharField(_("key"), max_length=290, unique=True)
     used = models.PositiveBigIntegerField(_("uses so far"), default=0)
     opens_at = models.DateTimeField(_("lets go at"), null=True, blank=True)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
-from queue_app import blocks, clock, conf, processes, registry, transitions
+from queue_app import clock, conf, gates, processes, registry, transitions
 from queue_app.database import atomic
 from queue_app.models import AttemptOutcome, Job, Worker
 from queue_app.states import UNFINISHED, JobState
@@ -34,7 +34,7 @@ def rescue(*, judge_other_hosts: bool = True) -> int:
     rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_other_hosts))
     expire_waiting(now)
     hold_unknown_types(now)
-    blocks.unpark_free()
+    gates.sweep()
     see_to_uncertain(now)
     return rescued
 

@@ -57,16 +57,19 @@ def enlist(queue: str, cluster: str) -> None:
 
 
 def run_due(queue: str, cluster: str) -> int:
-    """Run due jobs of ``queue`` until none is due, a second has passed or the cluster stops; return how many ran."""
+    """Run due jobs of the queues that ``queue`` names; return how many ran.
+
+    Ends when none is due, a second has passed or the cluster stops.
+    """
     ran = 0
     deadline = time.monotonic() + TOKEN_SECONDS
     worker = persist(lambda: _this_worker(cluster, queue))
-    types = sorted(registry.known())
+    types, queues = sorted(registry.known()), routes.queues_of(queue)
 
     def take_next(*, joined: bool = False) -> Claim | SetAside | None:
         if _stopping() or time.monotonic() >= deadline:
             return None
-        return claims.claim_next(queue, worker, types=types, joined=joined)
+        return claims.claim_next(queues, worker, types=types, joined=joined)
 
     def first() -> Claim | None:
         _hand_back_unknown(worker)
@@ -143,8 +146,10 @@ def _finish_and_claim(
 ) -> Claim | None:
     failpoint("before_saving")
     before = dict(vars(claim.job))
-    # A hook may lock rows of its own: one transaction with two jobs' hooks could wait for another such one for ever.
-    hooked = registry.get(claim.job.type).on_transition is not None
+    # A hook may lock rows of its own, and a breaker does: one transaction with two jobs' locks could wait for another
+    # such one for ever.
+    kind = registry.get(claim.job.type)
+    hooked = kind.on_transition is not None or bool(kind.breaker)
 
     def save(answer: Outcome | context.StopExecution, *, alone: bool = hooked) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.

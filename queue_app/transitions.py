@@ -6,7 +6,7 @@ Nothing here opens a network connection, sleeps or calls a handler. Functions mu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -15,8 +15,8 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import F
 
-from queue_app import notices, registry, states
-from queue_app.database import atomic, wake
+from queue_app import notices, registry, statements, states
+from queue_app.database import alias, atomic, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
@@ -26,8 +26,9 @@ EVENT_NAMES = {
     JobState.CANCELLED: EventName.CANCELLED,
 }
 EXPIRED = "expired"
-# A handler that overran its timeout is stopped by the cluster this much later, if its own alarm did not.
-LEASE_GRACE_SECONDS = 30.0
+
+_COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
+_ATTEMPT_COLUMNS = tuple(field.attname for field in Attempt._meta.concrete_fields if not field.primary_key)
 
 _asks_hooks: ContextVar[bool] = ContextVar("asks_hooks", default=True)
 
@@ -53,8 +54,9 @@ def without_hooks() -> Iterator[None]:
 def add(job: Job, *, actor: str = "") -> Job:
     """Save a new pending job with its first event. Raises IntegrityError if its unique key is taken."""
     job.state = JobState.PENDING
-    job.save(force_insert=True)
-    _record(job, EventName.ADDED, source="", reason=job.reason, actor=actor, at=job.created_at, data={})
+    (job.pk,) = statements.insert(Job, {name: getattr(job, name) for name in _COLUMNS})
+    job._state.adding, job._state.db = False, alias()
+    _record([job], EventName.ADDED, source="", reason=job.reason, actor=actor, at=job.created_at, data={})
     wake(job.queue)
     return job
 
@@ -80,31 +82,29 @@ def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 
     return True
 
 
-def start(job: Job, worker: Worker | None, *, now: datetime, timeout_seconds: float, holder: str = "") -> Attempt:
+def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: float, holder: str = "") -> Attempt:
     """Claim and start a pending job; count the attempt."""
+    by = worker.name if worker else holder
     change(
         job,
         JobState.RUNNING,
         now=now,
         reason="",
-        actor=worker.name if worker else holder,
-        worker=worker,
+        actor=by,
+        worker_id=worker.pk if worker else None,
         started_at=now,
-        lease_until=now + timedelta(seconds=timeout_seconds + LEASE_GRACE_SECONDS),
+        lease_until=now + timedelta(seconds=lease_seconds),
         attempts=job.attempts + 1,
     )
-    return Attempt.objects.create(
-        job=job, number=job.attempts, fence=job.fence, worker=worker.name if worker else holder, started_at=now
-    )
+    attempt = Attempt(job=job, number=job.attempts, fence=job.fence, worker=by, started_at=now)
+    (attempt.pk,) = statements.insert(Attempt, {name: getattr(attempt, name) for name in _ATTEMPT_COLUMNS})
+    return attempt
 
 
 def mark(job: Job, *, now: datetime) -> None:
     """Write down that the irreversible step is about to begin. The fence stays: the same worker goes on."""
-    rows = Job.objects.filter(pk=job.pk, state=JobState.RUNNING, fence=job.fence).update(marked_at=now, updated_at=now)
-    if rows == 0:
-        raise LostRace(job)
-    job.marked_at = now
-    _record(job, EventName.UPDATED, source=JobState.RUNNING, reason="marked", actor="", at=now, data={})
+    _write(job, {"marked_at": now, "updated_at": now}, moves_fence=False)
+    _record([job], EventName.UPDATED, source=JobState.RUNNING, reason="marked", actor="", at=now, data={})
 
 
 def clear_mark(job: Job) -> None:
@@ -112,29 +112,24 @@ def clear_mark(job: Job) -> None:
     job.marked_at = None
 
 
-def park(job: Job, key: str, *, now: datetime) -> None:
-    """Put a pending job aside under a blocked key, out of the claim's sight."""
-    rows = Job.objects.filter(pk=job.pk, state=JobState.PENDING, fence=job.fence).update(
-        parked_by=key, fence=F("fence") + 1, updated_at=now
-    )
-    if rows == 0:
-        raise LostRace(job)
-    job.parked_by, job.fence = key, job.fence + 1
-    _record(job, EventName.UPDATED, source=JobState.PENDING, reason="parked", actor="", at=now, data={"key": key})
+def park(jobs: Sequence[Job], lot: str, *, now: datetime) -> None:
+    """Put pending jobs that the caller has locked aside under a shut gate, out of the claim's sight."""
+    _move(jobs, lot, "parked", lot, now=now)
+
+
+def unpark(jobs: Sequence[Job], *, now: datetime) -> None:
+    """Let parked jobs that the caller has locked run again."""
+    for lot in {job.parked_by for job in jobs}:
+        _move([job for job in jobs if job.parked_by == lot], "", "unparked", lot, now=now)
+    for queue in {job.queue for job in jobs}:
+        wake(queue)
 
 
 def reschedule(job: Job, run_at: datetime, *, now: datetime, actor: str = "", **fields: Any) -> None:
     """Move a pending job's due time, and its priority or expiry by ``fields``."""
-    rows = Job.objects.filter(pk=job.pk, state=JobState.PENDING, fence=job.fence).update(
-        run_at=run_at, fence=F("fence") + 1, updated_at=now, **fields
-    )
-    if rows == 0:
-        raise LostRace(job)
-    job.run_at, job.fence = run_at, job.fence + 1
-    for name, value in fields.items():
-        setattr(job, name, value)
+    _write(job, {"run_at": run_at, "updated_at": now, **fields})
     data = {"run_at": run_at}
-    _record(job, EventName.UPDATED, source=JobState.PENDING, reason="rescheduled", actor=actor, at=now, data=data)
+    _record([job], EventName.UPDATED, source=JobState.PENDING, reason="rescheduled", actor=actor, at=now, data=data)
     wake(job.queue)
 
 
@@ -163,14 +158,9 @@ def change(
         values.setdefault("postponed_since", None)
     if target in FINISHED:
         values |= {"finished_at": now, "needs_review_at": None}
-    rows = Job.objects.filter(pk=job.pk, state=source, fence=job.fence).update(fence=F("fence") + 1, **values)
-    if rows == 0:
-        raise LostRace(job)
-    job.fence += 1
-    for name, value in values.items():
-        setattr(job, name, value)
+    _write(job, values)
     name = EVENT_NAMES.get(target, EventName.UPDATED)
-    _record(job, name, source=source, reason=reason, actor=actor, at=now, data=data or {})
+    _record([job], name, source=source, reason=reason, actor=actor, at=now, data=data or {})
     if target == JobState.PENDING:
         wake(job.queue)
     elif target == JobState.UNCERTAIN:
@@ -206,19 +196,20 @@ def request_reconciliation(job: Job, *, now: datetime, delay_seconds: float = re
 
 def flag_for_review(job: Job, reason: str, *, now: datetime) -> None:
     """Say that a person must decide what became of an uncertain job, and tell someone. Does nothing if it moved on."""
-    rows = Job.objects.filter(pk=job.pk, state=JobState.UNCERTAIN, fence=job.fence).update(
-        needs_review_at=now, reason=reason, updated_at=now
-    )
-    if rows == 0:
+    if job.state != JobState.UNCERTAIN:
         return
-    job.needs_review_at, job.reason = now, reason
-    _record(job, EventName.UPDATED, source=JobState.UNCERTAIN, reason="needs_review", actor="", at=now, data={})
+    try:
+        _write(job, {"needs_review_at": now, "reason": reason, "updated_at": now}, moves_fence=False)
+    except LostRace:
+        return
+    _record([job], EventName.UPDATED, source=JobState.UNCERTAIN, reason="needs_review", actor="", at=now, data={})
     _tell(job, "needs_review", job.last_error, now=now)
 
 
 def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetime, **fields: Any) -> None:
     """Finish the attempt that ran under ``fence``."""
-    Attempt.objects.filter(job=job, fence=fence, finished_at=None).update(outcome=outcome, finished_at=now, **fields)
+    where = {"job": job.pk, "fence": fence, "finished_at": None}
+    statements.update(Attempt, where, {"outcome": outcome, "finished_at": now, **fields})
 
 
 def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
@@ -232,12 +223,45 @@ def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
     add_once(registry.SEND_NOTICES, "send_notices", now=now, delay_seconds=notices.GATHER_SECONDS)
 
 
+def _move(jobs: Sequence[Job], parked_by: str, reason: str, lot: str, *, now: datetime) -> None:
+    ids = [job.pk for job in jobs]
+    Job.objects.filter(pk__in=ids).update(parked_by=parked_by, fence=F("fence") + 1, updated_at=now)
+    for job in jobs:
+        job.parked_by, job.fence = parked_by, job.fence + 1
+    _record(jobs, EventName.UPDATED, source=JobState.PENDING, reason=reason, actor="", at=now, data={"key": lot})
+
+
+def _write(job: Job, values: dict[str, Any], *, moves_fence: bool = True) -> None:
+    """Compare and set: write ``values`` where the stored state and fence are the object's, then onto the object."""
+    where = {"id": job.pk, "state": job.state, "fence": job.fence}
+    if moves_fence:
+        values = {**values, "fence": job.fence + 1}
+    if statements.update(Job, where, values) == 0:
+        raise LostRace(job)
+    for name, value in values.items():
+        setattr(job, name, value)
+
+
 def _record(
-    job: Job, name: EventName, *, source: str, reason: str, actor: str, at: datetime, data: dict[str, Any]
+    jobs: Sequence[Job], name: EventName, *, source: str, reason: str, actor: str, at: datetime, data: dict[str, Any]
 ) -> None:
-    event = Event.objects.create(
-        job=job, at=at, name=name, source=source, target=job.state, reason=reason, actor=actor, data=data
-    )
-    hook = registry.known()[job.type].on_transition if job.type in registry.known() else None
-    if hook is not None and _asks_hooks.get():
-        hook(job, event)
+    """Write one event for each of ``jobs``, all with the same words, and ask their types' hooks."""
+    rows = [
+        {
+            "job_id": job.pk,
+            "at": at,
+            "name": name,
+            "source": source,
+            "target": job.state,
+            "reason": reason,
+            "actor": actor,
+            "data": data,
+        }
+        for job in jobs
+    ]
+    ids = statements.insert(Event, *rows)
+    for job, row, identifier in zip(jobs, rows, ids, strict=True):
+        kind = registry.known().get(job.type)
+        hook = kind.on_transition if kind is not None and _asks_hooks.get() else None
+        if hook is not None:
+            hook(job, Event(pk=identifier, **row))

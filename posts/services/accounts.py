@@ -184,7 +184,7 @@ def enable_account(account: Account) -> int:
         blocks.remove(account.block_key, BlockKind.DISABLED)
         Account.objects.filter(pk=account.pk).update(enabled=True)
     account.enabled = True
-    return blocks.unpark_free()
+    return blocks.unpark_free(account.block_key)
 
 
 def deletion_effects(account: Account) -> DeletionEffects:
@@ -313,7 +313,7 @@ def _reconnected(account: Account, connection: Connection, answers: Mapping[str,
         store_credentials(locked, connection)
         locked.save()
         alerts.over(RECONNECT_NOTICE, name_in_notice)
-    blocks.unpark_free()
+    blocks.unpark_free(account.block_key)
     account.refresh_from_db()
     return account
 

@@ -88,7 +88,7 @@ def begin(found: Delivery, *, mark: bool = False) -> Claim:
     job = job_of(found)
     with atomic():
         now = clock.now()
-        attempt = transitions.start(job, None, now=now, timeout_seconds=get(job.type).timeout, holder="tests")
+        attempt = transitions.start(job, None, now=now, lease_seconds=get(job.type).timeout, holder="tests")
     if mark:
         JobContext(job, "tests").before_irreversible_step()
     return Claim(job, attempt)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from queue_app import api, blocks, clock, rescue
+from queue_app import api, blocks, clock, gates, parking, rescue
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
@@ -64,10 +64,10 @@ def test_a_block_with_an_end_is_over_by_itself(register: Register, run: Run, lat
     place("account:7", BlockKind.RATE_LIMIT, until=clock.now() + timedelta(seconds=30))
     assert run() == 0
     assert blocks.lift_elapsed() == 0
-    assert blocks.next_end() is not None
+    assert gates.next_opening() is not None
     later(31)
     assert blocks.lift_elapsed() == 1
-    assert blocks.next_end() is None
+    assert gates.next_opening() is None
     assert run() == 1
 
 
@@ -80,7 +80,7 @@ def test_a_second_block_of_a_kind_replaces_the_first(register: Register) -> None
 def test_more_than_a_batch_of_parked_jobs_is_let_go(
     register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "UNPARK_BATCH", 3)
+    monkeypatch.setattr(parking, "BATCH", 3)
     name = register(lambda context: None)
     place("all")
     for _ in range(8):

@@ -40,7 +40,7 @@ def start(register: Register) -> Any:
             setattr(worker, field, value)
         worker.save()
         with atomic():
-            claim = claims.claim_next("default", worker, types=["tests.job"])
+            claim = claims.claim_next({"default": 1}, worker, types=["tests.job"])
         assert claim is not None
         if marked:
             JobContext(claim.job, worker.name).before_irreversible_step()

@@ -9,6 +9,6 @@ class TestAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Have a job that its alarm did not stop killed after one second instead of thirty."""
-        from queue_app import transitions
+        from queue_app import claims
 
-        transitions.LEASE_GRACE_SECONDS = 1.0
+        claims.LEASE_GRACE_SECONDS = 1.0

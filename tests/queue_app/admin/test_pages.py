@@ -81,7 +81,7 @@ def test_retries_and_cancels_with_a_question_and_history(boss: Client, register:
 def test_a_marked_job_cannot_be_cancelled(boss: Client, register: Register) -> None:
     job = api.enqueue(register(refused))
     with atomic():
-        transitions.start(job, None, now=clock.now(), timeout_seconds=60, holder="tests")
+        transitions.start(job, None, now=clock.now(), lease_seconds=60, holder="tests")
         transitions.mark(job, now=clock.now())
     assert "already being sent" in act(boss, "job", "cancel", job).content.decode()
     assert api.get(job.pk).state == "running"
@@ -90,7 +90,7 @@ def test_a_marked_job_cannot_be_cancelled(boss: Client, register: Register) -> N
 def test_retrying_an_uncertain_job_warns(boss: Client, register: Register) -> None:
     job = api.enqueue(register(refused))
     with atomic():
-        transitions.start(job, None, now=clock.now(), timeout_seconds=60, holder="tests")
+        transitions.start(job, None, now=clock.now(), lease_seconds=60, holder="tests")
         transitions.mark(job, now=clock.now())
         transitions.change(job, api.JobState.UNCERTAIN, now=clock.now(), reason="no_answer")
     assert "could publish twice" in act(boss, "job", "retry", job, sure=False).content.decode()

@@ -1,0 +1,209 @@
+"""Limits: at most N starts of jobs with a key in any window of W seconds, counted for all machines in the database.
+
+Every start takes the next number of its key; the window is full while start number ``used - N + 1`` lies within it,
+so a look costs one row however large N is. Jobs over a limit wait in its lot, and as many are let go as may start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from django.db import IntegrityError
+
+from queue_app import blocks, clock, conf, parking, registry
+from queue_app.database import atomic
+from queue_app.models import Job, Limit, LimitUse
+
+LOT = "limit:"
+UNITS: Mapping[str, int] = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "day": 86_400}
+RATE = re.compile(r"(?P<count>[1-9]\d{0,6})/(?P<times>[1-9]\d{0,4})?(?P<unit>[a-z]+)")
+LONGEST_SECONDS = 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` starts in any ``seconds``."""
+
+    count: int
+    seconds: int
+
+    @property
+    def window(self) -> timedelta:
+        """The length of the window."""
+        return timedelta(seconds=self.seconds)
+
+    def __str__(self) -> str:
+        unit, length = next(
+            (u, n) for u, n in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)) if self.seconds % n == 0
+        )
+        times = self.seconds // length
+        return f"{self.count}/{'' if times == 1 else times}{unit}"
+
+
+Rates = tuple[Rate, ...]
+
+
+@lru_cache(maxsize=256)
+def parse_rates(text: str) -> Rates:
+    """Return the rates of a text such as ``25/15m 100/d``; units are s, m, h, d. Raises ValueError."""
+    found = []
+    for word in text.split():
+        match = RATE.fullmatch(word)
+        seconds = int(match["times"] or 1) * UNITS.get(match["unit"], 0) if match else 0
+        if match is None or not 0 < seconds <= LONGEST_SECONDS:
+            raise ValueError(f"a rate is a number of starts and a window, such as 200/h, 20/d or 25/15m, not {word!r}")
+        found.append(Rate(int(match["count"]), seconds))
+    if not found:
+        raise ValueError("a limit needs a rate such as 200/h")
+    return tuple(found)
+
+
+def limits_of(job: Job) -> dict[str, Rates]:
+    """Return the limits that hold for ``job``: the name under which its starts are counted, and the rates.
+
+    The site's are counted by key; a type's own under its name and the key, unless that is its ``type:`` key.
+    """
+    settings: Mapping[str, str] = conf.get("LIMITS")
+    kind = registry.known().get(job.type)
+    own = kind.limits if kind is not None else {}
+    if not settings and not own:
+        return {}
+    found = {}
+    for key in blocks.keys_of(job):
+        if rates := _match(settings, key):
+            found[key] = parse_rates(rates)
+        if rates := _match(own, key):
+            found.setdefault(_own_name(job.type, key), parse_rates(rates))
+    return found
+
+
+def rates_of(name: str) -> Rates:
+    """Return the rates that hold now for a limit of this name; none if it is no longer limited."""
+    type_name, divides, key = name.partition(" ")
+    if divides:
+        kind = registry.known().get(type_name)
+        rates = _match(kind.limits if kind is not None else {}, key)
+    else:
+        rates = _match(conf.get("LIMITS"), name)
+        if not rates and name.startswith("type:"):
+            kind = registry.known().get(name.removeprefix("type:"))
+            rates = _match(kind.limits if kind is not None else {}, name)
+    return parse_rates(rates) if rates else ()
+
+
+def opens_at(limit: Limit, rates: Rates, now: datetime, *, ahead: int = 0) -> datetime | None:
+    """Return when one more start will be allowed, ``None`` if it is now. ``ahead`` starts are taken for made now."""
+    moments = []
+    for rate in rates:
+        # This start would leave the window with the one that is `count` before it.
+        number = limit.used + ahead - rate.count + 1
+        if number > limit.used:
+            moments.append(now + rate.window)
+        elif number > 0:
+            at = LimitUse.objects.filter(limit=limit, number=number).values_list("at", flat=True).first()
+            if at is not None and at + rate.window > now:
+                moments.append(at + rate.window)
+    return max(moments, default=None)
+
+
+def remaining(name: str, at: datetime | None = None) -> int | None:
+    """Return how many more starts the limit ``name`` allows now, or at a time to come if none start until then.
+
+    ``None`` where nothing is limited.
+    """
+    rates = rates_of(name)
+    limit = Limit.objects.filter(key=name).first()
+    moment = at or clock.now()
+    return min((rate.count - _used(limit, rate, moment) for rate in rates), default=None)
+
+
+def lock(names: Sequence[str]) -> list[Limit]:
+    """Return the rows of the named limits, locked in the order of their names until the transaction ends."""
+    return [_locked(name) for name in sorted(names)]
+
+
+def wait(limit: Limit, until: datetime) -> None:
+    """See that jobs that are being parked under ``limit`` are let go at ``until``."""
+    if limit.opens_at is None or limit.opens_at > until:
+        Limit.objects.filter(pk=limit.pk).update(opens_at=until)
+
+
+def record(limits: Sequence[Limit], now: datetime) -> None:
+    """Count one start under each of ``limits``, which the transaction has locked."""
+    for limit in limits:
+        last = LimitUse.objects.filter(limit=limit, number=limit.used).values_list("at", flat=True).first()
+        limit.used += 1
+        # A clock that was set back must not make the window look emptier than it is.
+        LimitUse.objects.create(limit=limit, number=limit.used, at=max(now, last) if last else now)
+        Limit.objects.filter(pk=limit.pk).update(used=limit.used)
+
+
+def let_go(name: str) -> int:
+    """Let as many jobs parked under the limit go as may start now; see to the next time. Return how many."""
+    freed = 0
+    with atomic():
+        (limit,) = lock([name])
+        now = clock.now()
+        rates = rates_of(name)
+        if not rates:
+            freed = len(parking.let_go(LOT + name))
+            opens = now
+        else:
+            room = max(0, min(rate.count - _used(limit, rate, now) for rate in rates))
+            freed = len(parking.let_go(LOT + name, room)) if room else 0
+            opens = opens_at(limit, rates, now, ahead=freed) or now
+        waiting = parking.first(LOT + name) is not None
+        Limit.objects.filter(pk=limit.pk).update(opens_at=opens if waiting else None)
+    return freed
+
+
+def elapsed(now: datetime) -> Iterator[str]:
+    """Yield the limits whose time to let jobs go has come."""
+    yield from Limit.objects.filter(opens_at__lte=now).values_list("key", flat=True)
+
+
+def forget_old_uses(now: datetime) -> int:
+    """Delete uses that no window can reach any more; return how many."""
+    deleted = 0
+    for limit in Limit.objects.all():
+        longest = max((rate.seconds for rate in rates_of(limit.key)), default=0)
+        old = LimitUse.objects.filter(limit=limit, at__lt=now - timedelta(seconds=longest), number__lt=limit.used)
+        deleted += old.delete()[0]
+    return deleted
+
+
+def _used(limit: Limit | None, rate: Rate, now: datetime) -> int:
+    if limit is None:
+        return 0
+    within = LimitUse.objects.filter(limit=limit, at__gt=now - rate.window)
+    oldest = within.order_by("at", "number").values_list("number", flat=True).first()
+    return 0 if oldest is None else limit.used - oldest + 1
+
+
+def _locked(name: str) -> Limit:
+    found = Limit.objects.select_for_update().filter(key=name)
+    limit = found.first()
+    if limit is None:
+        try:
+            with atomic():
+                limit = Limit.objects.create(key=name)
+        except IntegrityError:
+            limit = found.get()
+    return limit
+
+
+def _own_name(type_name: str, key: str) -> str:
+    return key if key == f"type:{type_name}" else f"{type_name} {key}"
+
+
+def _match(rates: Mapping[str, str], key: str) -> str:
+    """Return the rates of the exact key, else of the longest pattern that fits; "" for none."""
+    if key in rates:
+        return rates[key]
+    fitting = [pattern for pattern in rates if fnmatchcase(key, pattern)]
+    return rates[max(fitting, key=len)] if fitting else ""
