@@ -51,6 +51,11 @@ class Bell:
         """Wait until the bell rings, at most ``seconds``; return whether it did."""
         return bool(readable(seconds, self.fileno())) and self.hush()
 
+    def close(self) -> None:
+        """Give the pipe back; the bell cannot be used again."""
+        os.close(self._reader)
+        os.close(self.writer)
+
 
 def readable(seconds: float, *files: int) -> list[int]:
     """Return which of ``files`` can be read, waiting at most ``seconds`` for the first of them."""
@@ -76,8 +81,9 @@ class Waiter(Protocol):
         ...
 
 
-def waiter_for(bell: Bell, topics: Collection[str]) -> Waiter:
-    """Return the waiter for the queue's database. ``topics`` are the names under which changes are announced."""
+def waiter_for(bell: Bell, topics: Collection[str] | None) -> Waiter:
+    """Return the waiter for the queue's database. ``topics`` are the names under which changes are announced; ``None``
+    is all of them."""
     if not is_postgresql():
         return DataVersionWaiter(bell)
     return NotificationWaiter(bell, topics)
@@ -115,9 +121,9 @@ class DataVersionWaiter:
 class NotificationWaiter:
     """Listens to PostgreSQL's notifications on a connection of its own."""
 
-    def __init__(self, bell: Bell, topics: Collection[str]) -> None:
+    def __init__(self, bell: Bell, topics: Collection[str] | None) -> None:
         self._bell = bell
-        self._topics = {topic.encode() for topic in topics}
+        self._topics = None if topics is None else {topic.encode() for topic in topics}
         self._listener: BaseDatabaseWrapper | None = None
 
     def prepare(self) -> None:
@@ -144,7 +150,7 @@ class NotificationWaiter:
         with connections[alias()].wrap_database_errors:
             connection.pgconn.consume_input()
             while notification := connection.pgconn.notifies():
-                found |= notification.extra in self._topics
+                found |= self._topics is None or notification.extra in self._topics
         return found
 
     def _connection(self) -> Any:
