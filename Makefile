@@ -7,6 +7,7 @@ export PORT
 ARGS ?=
 
 VENV := .venv
+BENCH_VENV := .venv-bench
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-virtualenv
 COMPILE := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
@@ -16,7 +17,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test check format lock clean
+.PHONY: run test check format lock clean bench
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -37,6 +38,11 @@ check: $(VENV)/dev.installed
 	$(PRODUCTION) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 
+# Compares the queue with its peers, which live in an environment of their own; takes about 25 minutes.
+# A first look in two: make bench ARGS="--quick"
+bench: $(VENV)/dev.installed $(BENCH_VENV)/installed
+	$(PYTHON) -m benchmarks.engine $(ARGS)
+
 format: $(VENV)/dev.installed
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
@@ -49,7 +55,7 @@ lock: $(VENV)/dev.installed
 
 # Removes what can be made again. The site's data in var/ stays.
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/runtime.installed: requirements.txt $(VENV)/created
@@ -60,6 +66,11 @@ $(VENV)/runtime.installed: requirements.txt $(VENV)/created
 $(VENV)/dev.installed: requirements-dev.txt $(VENV)/created
 	@echo "Installing what the tests and checks need into $(VENV); this takes a minute, once."
 	@$(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+$(BENCH_VENV)/installed: benchmarks/peers/requirements.txt $(VENV)/created
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # A name on PATH may be a shim that starts nothing: each is asked for its version first.

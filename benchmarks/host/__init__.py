@@ -1,1 +1,1 @@
-"""A host's app for benchmarks: what its jobs do is note when they began."""
+"""A host's app for benchmarks: what its jobs do is append a line to a file."""
