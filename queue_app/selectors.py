@@ -1,0 +1,116 @@
+"""Reads of jobs for people and programs: what waits, what runs, what failed. Changes nothing.
+
+Housekeeping (internal job types) is left out everywhere: it is not what people queued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from queue_app import registry
+from queue_app.models import Job
+from queue_app.planning import PARKED, PENDING, UNPARKED
+from queue_app.states import JobState
+
+MOST = 10_000
+LARGEST_ID = 2**63 - 1
+# Names that other queues have for our states.
+STATE_ALIASES = {"processing": JobState.RUNNING}
+
+
+def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
+    """Return the first pending jobs by priority, then due time; those that are parked or not due yet, too.
+
+    ``queue`` is one queue, ``None`` all of them; ``limit`` is 1 to 10,000. Raises ValueError.
+    """
+    _check(limit)
+    order = ("priority", "run_at", "id")
+    waiting = _public(Job.objects.filter(PENDING, UNPARKED)).order_by(*order).values_list(*order)
+    parked = _public(Job.objects.filter(PARKED, _in_queue(queue))).order_by(*order).values_list(*order)
+    # Each queue's first jobs stand together in the claim's index, the parked ones in another.
+    first: list[tuple[Any, ...]] = [*parked[:limit]]
+    for name in pending_queues() if queue is None else [queue]:
+        first += waiting.filter(queue=name)[:limit]
+    return _in_order([job_id for _priority, _run_at, job_id in sorted(first)[:limit]])
+
+
+def all_jobs(limit: int = 100, state: str | None = None) -> list[Job]:
+    """Return the newest ``limit`` (1 to 10,000) jobs, or of those in ``state``. Raises ValueError."""
+    _check(limit)
+    jobs = _public(Job.objects.all()) if state is None else jobs_of(state)
+    return _in_order(jobs.order_by("-id").values_list("id", flat=True)[:limit])
+
+
+def failed_jobs(limit: int = 100) -> list[Job]:
+    """Return the ``limit`` (1 to 10,000) jobs that failed last, the newest first. Raises ValueError."""
+    _check(limit)
+    return list(jobs_of(JobState.FAILED).order_by("-finished_at", "-id")[:limit])
+
+
+def jobs_of(state: str) -> QuerySet[Job]:
+    """Return all jobs in ``state`` (``processing`` is ``running``), unordered. Raises ValueError for no such state."""
+    name = STATE_ALIASES.get(state, state)
+    if name not in JobState.values:
+        known = ", ".join([*JobState.values, *STATE_ALIASES])
+        raise ValueError(f"invalid job status: {state!r}; there are {known}")
+    return _public(Job.objects.filter(state=name))
+
+
+def queue_length(queue: str | None = None) -> int:
+    """Return how many jobs are pending, due or not, in ``queue`` or in all of them."""
+    if queue is None:
+        return jobs_of(JobState.PENDING).count()
+    # The indexes of one queue's jobs know no type: what is internal, a handful, is counted by itself and taken off.
+    unparked = Job.objects.filter(PENDING, UNPARKED, queue=queue).count()
+    parked = Job.objects.filter(PARKED, queue=queue).count()
+    internal = Job.objects.filter(state=JobState.PENDING, type__in=internal_types(), queue=queue).count()
+    return max(unparked + parked - internal, 0)
+
+
+def running_count(queue: str | None = None) -> int:
+    """Return how many jobs are running, in ``queue`` or in all of them."""
+    return jobs_of(JobState.RUNNING).filter(_in_queue(queue)).count()
+
+
+def is_running(job_id: int) -> bool:
+    """Say whether the job is running now; false for a job that there is not. Raises ValueError for what is no id."""
+    if not (type(job_id) is int and 0 < job_id <= LARGEST_ID):
+        raise ValueError(f"job id is a number, not {job_id!r}")
+    return Job.objects.filter(pk=job_id, state=JobState.RUNNING).exists()
+
+
+def pending_queues() -> list[str]:
+    """Return the names of the queues with pending, unparked jobs, in order: one look into the index for each."""
+    names: list[str] = []
+    waiting = Job.objects.filter(PENDING, UNPARKED).order_by("queue", "priority", "run_at", "id")
+    while next_one := waiting.filter(queue__gt=names[-1] if names else "").values_list("queue").first():
+        names.append(next_one[0])
+    return names
+
+
+def internal_types() -> list[str]:
+    """Return the names of the queue's own job types."""
+    return [name for name, job_type in registry.known().items() if job_type.internal]
+
+
+def _in_queue(queue: str | None) -> Q:
+    return Q() if queue is None else Q(queue=queue)
+
+
+def _public(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    return jobs.exclude(type__in=internal_types())
+
+
+def _in_order(ids: Sequence[int] | QuerySet[Any, int]) -> list[Job]:
+    """Return the jobs with ``ids``, which an index alone has found; without those that were deleted meanwhile."""
+    ids = list(ids)
+    found = Job.objects.in_bulk(ids)
+    return [found[job_id] for job_id in ids if job_id in found]
+
+
+def _check(limit: int) -> None:
+    if not (type(limit) is int and 1 <= limit <= MOST):
+        raise ValueError(f"limit is a number from 1 to {MOST:,}, not {limit!r}")
