@@ -24,7 +24,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.worker import worker
 
-from queue_app import clock, conf, database, jobs, processes, rescue, runner, workers
+from queue_app import clock, conf, database, jobs, maintenance, processes, rescue, runner, workers
 from queue_app.board import Board
 from queue_app.broker import RUN_DUE, JobBroker
 from queue_app.lifeline import die_with_parent
@@ -130,6 +130,7 @@ class Housekeeper:
     def _tend(self) -> None:
         board = self._wiring.board
         self._heartbeat()
+        maintenance.plan(clock.now())
         self._end_overrun_jobs()
         if not board.stopping or board.seconds_left > 0:
             # Later our own workers are being ended, and what they leave is handed back instead.

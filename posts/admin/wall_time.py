@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from posts.admin import zones
 from posts.text.wall_time import AmbiguousError, Fold, WallTimeError, parse_wall_time
 from queue_app import clock
+from queue_app.zones import zone_choices
 
 
 class WallTimeInput(forms.DateTimeInput):
@@ -28,7 +29,7 @@ class WallTimeInput(forms.DateTimeInput):
 class WallTimeForm(forms.Form):
     """A form with ``timezone``, ``fold`` and any number of wall times, which ``instant`` turns into instants."""
 
-    timezone = forms.ChoiceField(label=_("Time zone"), choices=zones.zone_choices)
+    timezone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices)
     fold = forms.ChoiceField(
         label=_("Which of the two"),
         required=False,
@@ -82,4 +83,4 @@ def wall_time_field(label: Any, *, required: bool = False, help_text: Any = "") 
 
 
 def _names() -> set[str]:
-    return {name for _region, names in zones.zone_choices() for name, _label in names}
+    return {name for _region, names in zone_choices() for name, _label in names}
