@@ -47,7 +47,9 @@ def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOu
         outcome = Uncertain(failure)
     match outcome:
         case Done():
-            ttl = outcome.result_ttl_seconds
+            kind = registry.known().get(job.type)
+            usual = kind.result_ttl_seconds if kind is not None else None
+            ttl = usual if outcome.result_ttl_seconds is None else outcome.result_ttl_seconds
             expires = None if ttl is None else now + timedelta(seconds=ttl)
             transitions.change(
                 job, JobState.COMPLETED, now=now, reason="", result=outcome.result, result_expires_at=expires
@@ -89,7 +91,10 @@ def _retry(job: Job, outcome: Retry, now: datetime) -> AttemptOutcome:
             job, JobState.FAILED, now=now, reason=error.code or "out_of_attempts", last_error=error.message
         )
         return AttemptOutcome.FAILED
-    delay = max(registry.get(job.type).retry.delay_seconds(job.attempts), outcome.delay_seconds or 0.0)
+    # A program outside may run a type that this process does not know.
+    kind = registry.find(job.type)
+    policy = registry.site_retry() if kind is None else kind.retry
+    delay = max(policy.delay_seconds(job.attempts), outcome.delay_seconds or 0.0)
     transitions.change(
         job,
         JobState.PENDING,
@@ -163,7 +168,7 @@ def _columns(failure: Failure | None) -> dict[str, object]:
 def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution, now: datetime) -> None:
     failure = getattr(outcome, "failure", None)
     answer = f"{type(outcome).__name__}: {failure.message}" if failure else type(outcome).__name__
-    Attempt.objects.filter(pk=claim.attempt.pk).update(late_answer=answer, finished_at=now)
+    Attempt.objects.filter(job=claim.job, fence=claim.attempt.fence).update(late_answer=answer, finished_at=now)
     stored = Job.objects.get(pk=claim.job.pk)
     logger.warning("job=%s late answer outcome=%s state=%s", stored.pk, type(outcome).__name__, stored.state)
     if stored.state == JobState.UNCERTAIN:

@@ -1,0 +1,176 @@
+"""What may be enqueued: a new job as its caller describes it, checked and made into a row. Writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from queue_app import arguments, routes
+from queue_app.models import Job
+from queue_app.priorities import number_of
+from queue_app.registry import KEY_CHARACTERS, JobType
+
+MAX_KEYS = 20
+TEXT_CHARACTERS = 200
+MOST_RETRIES = 1_000_000
+RESERVED_PREFIXES = ("limit:", "breaker:")
+
+# Objects are made from all columns in order, which costs a quarter of naming some.
+_BLANK: Mapping[str, Any] = {column.attname: column.get_default() for column in Job._meta.concrete_fields}
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be: its arguments, and where it differs from its type's defaults. Times are aware.
+
+    ``target_id`` names what the job is about, ``keys`` what it can be blocked and limited by; ``metadata`` is JSON
+    that the queue only keeps.
+    """
+
+    args: Mapping[str, Any] = field(default_factory=dict)
+    target_id: str | int = ""
+    priority: int | str | None = None
+    run_at: datetime | None = None
+    expires_at: datetime | None = None
+    unique_key: str | None = None
+    keys: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    max_retries: int | None = None
+    queue: str | None = None
+
+
+def build(kind: JobType, new: NewJob, now: datetime) -> Job:
+    """Return the unsaved pending job that ``new`` describes, with the type's defaults, route and unique key.
+
+    Its arguments are checked too. Raises InvalidArguments, and ValueError for everything else that cannot be.
+    """
+    arguments.check(kind, new.args)
+    target_id = _target(new.target_id)
+    run_at = now if new.run_at is None else _moment("run_at", new.run_at)
+    values = {
+        "type": kind.name,
+        "queue": routes.queue_for(kind.name, kind.queue) if new.queue is None else _queue(new.queue),
+        "priority": kind.priority if new.priority is None else number_of(new.priority),
+        "args": dict(new.args),
+        "target_id": target_id,
+        "metadata": _metadata(kind, new.metadata),
+        "keys": _keys(new.keys) if new.keys else [],
+        "unique_key": _unique_key(kind, new, target_id),
+        "run_at": run_at,
+        "expires_at": _expiry(kind, new.expires_at, run_at, now),
+        "max_attempts": kind.max_attempts if new.max_retries is None else _attempts(new.max_retries),
+        "created_at": now,
+        "updated_at": now,
+    }
+    return _make({**_BLANK, **values}.values())
+
+
+def _make(columns: Iterable[Any]) -> Job:
+    make: Callable[..., Job] = Job
+    return make(*columns)
+
+
+def _target(target_id: object) -> str:
+    if target_id == "":
+        return ""
+    _check(isinstance(target_id, str | int) and not isinstance(target_id, bool), "target_id is text or a number")
+    return _text("target_id", str(target_id))
+
+
+def _queue(queue: object) -> str:
+    fine = isinstance(queue, str) and 0 < len(queue) <= routes.QUEUE_CHARACTERS and _is_word(queue)
+    _check(fine, f"a queue's name is 1 to {routes.QUEUE_CHARACTERS} characters without spaces")
+    return str(queue)
+
+
+def _metadata(kind: JobType, metadata: object) -> dict[str, Any]:
+    if not metadata:
+        return {}
+    if not isinstance(metadata, dict):
+        raise arguments.InvalidArguments(kind.name, [f"a {type(metadata).__name__} instead of a dict for metadata"])
+    arguments.check_json(kind.name, "metadata", metadata)
+    return dict(metadata)
+
+
+def _keys(keys: object) -> list[str]:
+    listed = isinstance(keys, Sequence | set | frozenset) and not isinstance(keys, str | bytes)
+    _check(listed, f"keys is a list of words such as account:7, not a {type(keys).__name__}")
+    found: list[str] = []
+    for key in dict.fromkeys(keys):  # type: ignore[call-overload]  # asked above
+        fine = isinstance(key, str) and 0 < len(key) <= KEY_CHARACTERS and _is_word(key)
+        _check(fine, f"a key is 1 to {KEY_CHARACTERS} characters without spaces, such as account:7, not {_cut(key)}")
+        _check(
+            not key.startswith(RESERVED_PREFIXES), f"the key {_cut(key)} begins with a word that the queue uses itself"
+        )
+        found.append(key)
+    _check(len(found) <= MAX_KEYS, f"a job has at most {MAX_KEYS} keys, not {len(found)}")
+    return found
+
+
+def _unique_key(kind: JobType, new: NewJob, target_id: str) -> str | None:
+    if new.unique_key is not None:
+        return _text("unique_key", new.unique_key)
+    if callable(kind.unique):
+        key = kind.unique(new.args, target_id)
+        return None if key is None else _text(f"the unique key of {kind.name}", key)
+    if not kind.unique:
+        return None
+    if len(target_id) <= TEXT_CHARACTERS - len(kind.name) - 1 and target_id:
+        return f"{kind.name}:{target_id}"
+    named = target_id or json.dumps(new.args, sort_keys=True, cls=DjangoJSONEncoder)
+    return f"{kind.name}:{hashlib.sha256(named.encode()).hexdigest()}"
+
+
+def _expiry(kind: JobType, given: datetime | None, run_at: datetime, now: datetime) -> datetime | None:
+    if given is not None:
+        expires_at = _moment("expires_at", given)
+        _check(expires_at > now, f"expires_at is in the future, not {given.isoformat()}")
+        return expires_at
+    if kind.expires_seconds is None:
+        return None
+    try:
+        return run_at + timedelta(seconds=kind.expires_seconds)
+    except OverflowError:
+        raise ValueError(f"run_at is too far ahead: {run_at.isoformat()}") from None
+
+
+def _moment(name: str, moment: object) -> datetime:
+    if not isinstance(moment, datetime):
+        raise ValueError(f"{name} is a datetime, not a {type(moment).__name__}")  # noqa: TRY004 -- one error for bad input
+    if moment.utcoffset() is None:
+        raise ValueError(f"{name} needs a time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is beyond what UTC can say: {moment.isoformat()}") from None
+
+
+def _attempts(max_retries: object) -> int:
+    fine = isinstance(max_retries, int) and not isinstance(max_retries, bool) and 0 <= max_retries <= MOST_RETRIES
+    _check(fine, f"max_retries is a number from 0 to {MOST_RETRIES}, not {_cut(max_retries)}")
+    return int(max_retries) + 1  # type: ignore[call-overload,no-any-return]  # asked above
+
+
+def _text(name: str, value: object) -> str:
+    fine = isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS and arguments.storable(value)
+    _check(fine, f"{name} is 1 to {TEXT_CHARACTERS} characters of plain text, not {_cut(value)}")
+    return str(value)
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and not any(character.isspace() for character in text)
+
+
+def _cut(value: object) -> str:
+    return repr(value)[:60]
+
+
+def _check(fine: bool, message: str) -> None:
+    if not fine:
+        raise ValueError(message)
