@@ -24,7 +24,7 @@ ERROR_CHARACTERS = 300
 
 def keys_of(job: Job) -> list[str]:
     """Return the keys of ``job`` whose failures its type has counted."""
-    kind = registry.known().get(job.type)
+    kind = registry.find(job.type)
     if kind is None or not kind.breaker:
         return []
     return sorted(key for key in job.keys if fnmatchcase(key, kind.breaker))

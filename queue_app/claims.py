@@ -19,12 +19,14 @@ from queue_app import clock, gates, registry, statements, transitions
 from queue_app.database import alias, atomic, lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
 from queue_app.states import JobState
+from queue_app.transitions import Execution
 
 # The most jobs that one claim parks, and how many it expires, before it ends its transaction.
 PARK_BATCH = 500
 SET_ASIDE_BATCH = 50
 # A handler that overran its timeout is stopped by the cluster this much later, if its own alarm did not.
 LEASE_GRACE_SECONDS = 30.0
+_RUN_AT = Job._meta.get_field("run_at")
 PRIORITIES = range(PRIORITY_FIRST, PRIORITY_LAST + 1)
 
 
@@ -33,7 +35,7 @@ class Claim:
     """A job that this process has started, with its attempt."""
 
     job: Job
-    attempt: Attempt
+    attempt: Attempt | Execution
 
 
 class SetAside:
@@ -68,8 +70,7 @@ def count_due(queue: str, types: Collection[str], now: datetime, most: int) -> i
 def next_due_at(queues: Collection[str], types: Sequence[str]) -> datetime | None:
     """Return the earliest due time of the queues' pending, unparked jobs, ``None`` if there are none. One query."""
     rows = statements.fetch(_first_due_sql(alias(), tuple(queues), tuple(types)), ())
-    field = Job._meta.get_field("run_at")
-    moments = [statements.read(field, moment) for (moment,) in rows]
+    moments = [statements.read(_RUN_AT, moment) for (moment,) in rows]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -178,7 +179,7 @@ def _drawn(queues: Mapping[str, int]) -> list[str]:
 
 
 def _is_hooked(job: Job) -> bool:
-    kind = registry.known().get(job.type)
+    kind = registry.find(job.type)
     return kind is not None and kind.on_transition is not None
 
 
@@ -198,7 +199,7 @@ def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] |
     if not rows:
         return None
     *values, moment, blocked = rows[0]
-    return statements.instance(Job, values), clock.read(moment), bool(blocked)
+    return statements.instance(Job, values), statements.read(_RUN_AT, moment), bool(blocked)
 
 
 @lru_cache(maxsize=64)

@@ -25,7 +25,7 @@ def now() -> datetime:
 
 def expression() -> str:
     """Return SQL for the current time inside a statement; it has one placeholder, for ``parameter()``."""
-    return "STATEMENT_TIMESTAMP() + %s" if connections[alias()].vendor == "postgresql" else "%s"
+    return "STATEMENT_TIMESTAMP() + %s" if connections[alias()].vendor == "postgresql" else "?"
 
 
 def parameter() -> Any:
@@ -34,13 +34,6 @@ def parameter() -> Any:
     if connection.vendor == "postgresql":
         return _offset
     return connection.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)
-
-
-def read(moment: Any) -> datetime:
-    """Return what a statement gave for ``expression()``, aware UTC."""
-    return (
-        moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.fromisoformat(moment).replace(tzinfo=UTC)
-    )
 
 
 def set_offset(offset: timedelta) -> None:

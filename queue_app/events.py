@@ -38,6 +38,11 @@ def announce(job: Job, event: Event) -> None:
         transaction.on_commit(send, using=alias())
 
 
+def is_heard(name: str) -> bool:
+    """Say whether anybody is connected to the signal of the events called ``name``."""
+    return BY_NAME[name].has_listeners(Job)
+
+
 def mapping(event: Event) -> dict[str, Any]:
     """Return the event as others see it: JSON's types only, ``timestamp`` as ISO 8601 in UTC."""
     data = json.loads(json.dumps(event.data, cls=DjangoJSONEncoder)) if event.data else {}

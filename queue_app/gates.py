@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from django.db import connections
 
-from queue_app import blocks, breakers, clock, limits, parking, statements
+from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements
 from queue_app.database import alias
 from queue_app.models import Block, Breaker, Job, Limit
 
@@ -99,6 +99,7 @@ def next_opening() -> datetime | None:
 def open_due() -> int:
     """Open every gate whose time has come and let go who may leave; return how many jobs that were."""
     now = clock.now()
+    maintenance.plan(now)  # before elapsed blocks go: between two occurrences of a window is no moment
     freed = blocks.lift_elapsed()
     freed += sum(breakers.let_go(key) for key in list(breakers.elapsed(now)))
     return freed + sum(limits.let_go(name) for name in list(limits.elapsed(now)))

@@ -69,7 +69,7 @@ def limits_of(job: Job) -> dict[str, Rates]:
     The site's are counted by key; a type's own under its name and the key, unless that is its ``type:`` key.
     """
     settings: Mapping[str, str] = conf.get("LIMITS")
-    kind = registry.known().get(job.type)
+    kind = registry.find(job.type)
     own = kind.limits if kind is not None else {}
     if not settings and not own:
         return {}
@@ -86,12 +86,12 @@ def rates_of(name: str) -> Rates:
     """Return the rates that hold now for a limit of this name; none if it is no longer limited."""
     type_name, divides, key = name.partition(" ")
     if divides:
-        kind = registry.known().get(type_name)
+        kind = registry.find(type_name)
         rates = _match(kind.limits if kind is not None else {}, key)
     else:
         rates = _match(conf.get("LIMITS"), name)
         if not rates and name.startswith("type:"):
-            kind = registry.known().get(name.removeprefix("type:"))
+            kind = registry.find(name.removeprefix("type:"))
             rates = _match(kind.limits if kind is not None else {}, name)
     return parse_rates(rates) if rates else ()
 

@@ -1,4 +1,4 @@
-"""Which queue a job type's jobs go to, and which queues a cluster serves: by name, unless the settings say otherwise."""
+"""Which queue a job type goes to, and which queues a cluster serves: by name, unless the settings say otherwise."""
 
 from __future__ import annotations
 

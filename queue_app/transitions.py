@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import F
 
-from queue_app import notices, registry, statements, states
+from queue_app import events, notices, registry, statements, states
 from queue_app.database import alias, atomic, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
@@ -28,9 +29,19 @@ EVENT_NAMES = {
 EXPIRED = "expired"
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
-_ATTEMPT_COLUMNS = tuple(field.attname for field in Attempt._meta.concrete_fields if not field.primary_key)
+_NEW_ATTEMPT = {field.attname: field.get_default() for field in Attempt._meta.concrete_fields if not field.primary_key}
 
 _asks_hooks: ContextVar[bool] = ContextVar("asks_hooks", default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a start wrote as the job's attempt: which one it is, under which fence, and when it began."""
+
+    number: int
+    fence: int
+    started_at: datetime
+    finished_at: datetime | None = None
 
 
 class LostRace(Exception):
@@ -54,7 +65,7 @@ def without_hooks() -> Iterator[None]:
 def add(job: Job, *, actor: str = "") -> Job:
     """Save a new pending job with its first event. Raises IntegrityError if its unique key is taken."""
     job.state = JobState.PENDING
-    (job.pk,) = statements.insert(Job, {name: getattr(job, name) for name in _COLUMNS})
+    (job.pk,) = statements.insert_returning(Job, {name: getattr(job, name) for name in _COLUMNS})
     job._state.adding, job._state.db = False, alias()
     _record([job], EventName.ADDED, source="", reason=job.reason, actor=actor, at=job.created_at, data={})
     wake(job.queue)
@@ -82,7 +93,7 @@ def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 
     return True
 
 
-def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: float, holder: str = "") -> Attempt:
+def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: float, holder: str = "") -> Execution:
     """Claim and start a pending job; count the attempt."""
     by = worker.name if worker else holder
     change(
@@ -96,9 +107,19 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
         lease_until=now + timedelta(seconds=lease_seconds),
         attempts=job.attempts + 1,
     )
-    attempt = Attempt(job=job, number=job.attempts, fence=job.fence, worker=by, started_at=now)
-    (attempt.pk,) = statements.insert(Attempt, {name: getattr(attempt, name) for name in _ATTEMPT_COLUMNS})
-    return attempt
+    execution = Execution(job.attempts, job.fence, now)
+    statements.insert(
+        Attempt,
+        {
+            **_NEW_ATTEMPT,
+            "job_id": job.pk,
+            "number": execution.number,
+            "fence": execution.fence,
+            "worker": by,
+            "started_at": now,
+        },
+    )
+    return execution
 
 
 def mark(job: Job, *, now: datetime) -> None:
@@ -167,7 +188,7 @@ def change(
         request_reconciliation(job, now=now)
     elif target in (JobState.FAILED, JobState.HELD) or reason == EXPIRED:
         _tell(job, EXPIRED if reason == EXPIRED else target, job.last_error, now=now)
-    job_type = registry.known().get(job.type)
+    job_type = registry.find(job.type)
     if target in FINISHED and job_type is not None and job_type.every_seconds is not None:
         add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds)
 
@@ -214,7 +235,7 @@ def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetim
 
 def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
     """Write a notice about the job and see that it is sent. The queue's own jobs are told of by what they serve."""
-    job_type = registry.known().get(job.type)
+    job_type = registry.find(job.type)
     if job_type is not None and job_type.internal:
         return
     describe = job_type.describe if job_type is not None and _asks_hooks.get() else None
@@ -259,9 +280,19 @@ def _record(
         }
         for job in jobs
     ]
-    ids = statements.insert(Event, *rows)
+    if not any(_is_followed(job, name) for job in jobs):
+        statements.insert(Event, *rows)
+        return
+    ids = statements.insert_returning(Event, *rows)
     for job, row, identifier in zip(jobs, rows, ids, strict=True):
-        kind = registry.known().get(job.type)
-        hook = kind.on_transition if kind is not None and _asks_hooks.get() else None
-        if hook is not None:
-            hook(job, Event(pk=identifier, **row))
+        event = Event(pk=identifier, **row)
+        events.announce(job, event)
+        kind = registry.find(job.type)
+        if kind is not None and kind.on_transition is not None and _asks_hooks.get():
+            kind.on_transition(job, event)
+
+
+def _is_followed(job: Job, name: EventName) -> bool:
+    """Say whether anybody wants the job's events as objects: its type's hook, or a receiver of signals."""
+    kind = registry.find(job.type)
+    return (kind is not None and kind.on_transition is not None) or events.is_heard(name)
