@@ -14,9 +14,12 @@ from multiprocessing.sharedctypes import RawArray
 class _Flag(IntEnum):
     STOP_BY = 0
     FAREWELL = 1
-    EXHAUSTED = 2
+    LOOKS_IN_VAIN = 2
     BEATS = 3
     HANDED = 4
+    PUSHER_ENDED = 5
+    WISHED = 6
+    WAITING = 7
 
 
 class _Count(IntEnum):
@@ -24,15 +27,27 @@ class _Count(IntEnum):
     FINISHED = 1
     FRUITFUL = 2
     LEFT = 3
+    PLACE = 4
+
+
+class Place(IntEnum):
+    """Who is in a slot. Written by the sentinel alone."""
+
+    FREE = 0
+    STAYS = 1
+    LEAVES = 2
 
 
 class Board:
-    """What a cluster's processes know of each other. ``workers`` is the number of worker slots."""
+    """What a cluster's processes know of each other. ``slots`` is the most workers it may have, ``wished`` how many it
+    begins with."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, slots: int, wished: int | None = None) -> None:
+        self.slots = slots
         self._flags = RawArray("q", len(_Flag))
-        self._counts = RawArray("q", workers * len(_Count))
+        self._counts = RawArray("q", slots * len(_Count))
+        self._flags[_Flag.WISHED] = slots if wished is None else wished
+        self._flags[_Flag.WAITING] = -1
 
     # --- Stopping ---------------------------------------------------------------------------------------------------
 
@@ -51,6 +66,15 @@ class Board:
         """Seconds until running work is ended; negative when they are over. Only of a stopping cluster."""
         return float(self._flags[_Flag.STOP_BY]) / 1000 - time.monotonic()
 
+    def say_pusher_ended(self) -> None:
+        """Say that nothing more will be put into the queue."""
+        self._flags[_Flag.PUSHER_ENDED] = 1
+
+    @property
+    def pusher_ended(self) -> bool:
+        """Whether nothing more will be put into the queue."""
+        return bool(self._flags[_Flag.PUSHER_ENDED])
+
     def say_farewell(self) -> None:
         """Say that all workers are gone and the others may settle what is left, and leave."""
         self._flags[_Flag.FAREWELL] = 1
@@ -59,15 +83,6 @@ class Board:
     def farewell(self) -> bool:
         """Whether all workers are gone for good."""
         return bool(self._flags[_Flag.FAREWELL])
-
-    def say_exhausted(self) -> None:
-        """Say that nothing was due and nobody was working."""
-        self._flags[_Flag.EXHAUSTED] = 1
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the cluster has once had nothing to do."""
-        return bool(self._flags[_Flag.EXHAUSTED])
 
     # --- The sentinel's pulse ---------------------------------------------------------------------------------------
 
@@ -80,6 +95,43 @@ class Board:
         """How often the sentinel's loop has turned."""
         return int(self._flags[_Flag.BEATS])
 
+    # --- How many workers: the housekeeper wishes, the sentinel places ----------------------------------------------
+
+    def wish(self, workers: int) -> None:
+        """Ask the sentinel to keep so many workers, at most one a slot."""
+        self._flags[_Flag.WISHED] = min(workers, self.slots)
+
+    @property
+    def wished(self) -> int:
+        """How many workers the cluster should have."""
+        return int(self._flags[_Flag.WISHED])
+
+    def place(self, slot: int, place: Place) -> None:
+        """Say who is in ``slot``. A worker that is told to leave ends after what it has begun."""
+        self._counts[slot * len(_Count) + _Count.PLACE] = place
+
+    def place_of(self, slot: int) -> Place:
+        """Return who is in ``slot``."""
+        return Place(self._of(slot, _Count.PLACE))
+
+    def set_left(self, slot: int, *, left: bool) -> None:
+        """Say whether the worker in ``slot`` has left its loop in order, holding nothing."""
+        self._counts[slot * len(_Count) + _Count.LEFT] = left
+
+    def has_left(self, slot: int) -> bool:
+        """Whether the worker in ``slot`` left its loop in order."""
+        return bool(self._of(slot, _Count.LEFT))
+
+    @property
+    def present(self) -> int:
+        """Workers that there are, those that are leaving too."""
+        return sum(self.place_of(slot) is not Place.FREE for slot in range(self.slots))
+
+    @property
+    def busy(self) -> int:
+        """Workers that are in the middle of a task."""
+        return sum(self.is_busy(slot) for slot in range(self.slots))
+
     # --- Work -------------------------------------------------------------------------------------------------------
 
     def hand_out(self, tasks: int) -> None:
@@ -87,14 +139,48 @@ class Board:
         self._flags[_Flag.HANDED] += tasks
 
     @property
+    def handed(self) -> int:
+        """Tasks that the pusher has ever put into the queue."""
+        return int(self._flags[_Flag.HANDED])
+
+    def say_exhausted(self) -> None:
+        """Count a look of the pusher that found nothing due and nobody working."""
+        self._flags[_Flag.LOOKS_IN_VAIN] += 1
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the cluster has once had nothing to do."""
+        return self.looks_in_vain > 0
+
+    @property
+    def looks_in_vain(self) -> int:
+        """How often the pusher has found nothing due and nobody working."""
+        return int(self._flags[_Flag.LOOKS_IN_VAIN])
+
+    def post_waiting(self, jobs: int) -> None:
+        """Say how many jobs were due and not begun at the last look."""
+        self._flags[_Flag.WAITING] = jobs
+
+    @property
+    def waiting(self) -> int | None:
+        """How many jobs were due and not begun at the last look; ``None`` before it."""
+        jobs = int(self._flags[_Flag.WAITING])
+        return None if jobs < 0 else jobs
+
+    @property
     def in_queue(self) -> int:
         """Tasks handed out that no worker has begun."""
-        return int(self._flags[_Flag.HANDED]) - self._sum(_Count.STARTED)
+        return self.handed - self._sum(_Count.STARTED)
+
+    @property
+    def workers(self) -> int:
+        """Workers that can take a task or are in one: all but those that are leaving and idle."""
+        return sum(map(self._serves, range(self.slots)))
 
     @property
     def idle(self) -> int:
         """Workers that nothing handed out will keep busy."""
-        return self.workers - (int(self._flags[_Flag.HANDED]) - self._sum(_Count.FINISHED))
+        return self.workers - (self.handed - self._sum(_Count.FINISHED))
 
     @property
     def finished(self) -> int:
@@ -123,13 +209,9 @@ class Board:
         """Whether the worker in ``slot`` is in the middle of a task."""
         return self._of(slot, _Count.STARTED) != self._of(slot, _Count.FINISHED)
 
-    def set_left(self, slot: int, *, left: bool) -> None:
-        """Say whether the worker in ``slot`` has left its loop in order, holding nothing."""
-        self._counts[slot * len(_Count) + _Count.LEFT] = left
-
-    def has_left(self, slot: int) -> bool:
-        """Whether the worker in ``slot`` left its loop in order."""
-        return bool(self._of(slot, _Count.LEFT))
+    def _serves(self, slot: int) -> bool:
+        place = self._of(slot, _Count.PLACE)
+        return place == Place.STAYS or (place == Place.LEAVES and self.is_busy(slot))
 
     def _of(self, slot: int, count: _Count) -> int:
         return int(self._counts[slot * len(_Count) + count])

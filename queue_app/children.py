@@ -1,7 +1,8 @@
-"""What a cluster's processes do after the fork: django-q2's worker, pusher and monitor, and our housekeeper.
+"""What a cluster's processes do after the fork: django-q2's worker in each of them, and the housekeeper.
 
-Each dies with the sentinel, leaves in order when asked to by SIGTERM, and holds no lock that another needs to end.
-The housekeeper alone speaks for the cluster to the database; the sentinel never does.
+The housekeeper has django-q2's pusher and monitor as threads: each process costs memory of its own for every object
+that it so much as looks at. All die with the sentinel, leave in order when asked to by SIGTERM, and hold no lock that
+another needs to end. The housekeeper alone speaks for the cluster to the database; the sentinel never does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty
 from typing import Any
@@ -25,7 +28,8 @@ from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.worker import worker
 
 from queue_app import clock, conf, database, jobs, maintenance, processes, rescue, runner, workers
-from queue_app.board import Board
+from queue_app.autoscale import Bounds, Scaler, count_waiting
+from queue_app.board import Board, Place
 from queue_app.broker import RUN_DUE, JobBroker
 from queue_app.lifeline import die_with_parent
 from queue_app.models import Worker
@@ -35,6 +39,9 @@ logger = logging.getLogger("socialq.queue")
 
 STOP = "STOP"  # what ends django-q2's loops
 MONITOR_POLL_SECONDS = 0.25
+# How soon a worker that waits for work sees that it should leave.
+LEAVE_POLL_SECONDS = 1.0
+SAVE_RESULTS_SECONDS = 2.0
 SCHEDULER_SECONDS = 30.0
 CONNECTION_SECONDS = 600
 
@@ -54,6 +61,10 @@ class Wiring:
     results: Queue
     # Whether django-q2's schedules are served too: not where another cluster of the site does.
     schedules: bool
+    # Between how many workers the cluster adapts itself to its work, if it does.
+    bounds: Bounds | None = None
+    # Whether somebody looks at how much waits.
+    watched: bool = False
 
     def broker(self) -> JobBroker:
         """Return this cluster's broker."""
@@ -68,7 +79,7 @@ def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
     """Work until told to leave; a task begun is finished first."""
     _begin(parent_pid)
     _quieten()
-    inbox = _Inbox(wiring.tasks)
+    inbox = _Inbox(wiring.tasks, wiring.board, slot)
     signal.signal(signal.SIGTERM, inbox.leave)
     runner.configure(lambda: wiring.board.stopping or inbox.leaving)
     _count_tasks(wiring, slot)
@@ -81,51 +92,89 @@ def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
     wiring.board.set_left(slot, left=True)
 
 
-def run_pusher(wiring: Wiring, parent_pid: int) -> None:
-    """Hand out work until the cluster stops."""
-    _begin(parent_pid)
-    _stop_cluster_on_sigterm(wiring)
-    pusher(wiring.tasks, _StopEvent(wiring.board), wiring.broker())
-
-
-def run_monitor(wiring: Wiring, parent_pid: int) -> None:
-    """Save the results of ordinary tasks until all workers are gone and everything is saved."""
+def run_housekeeper(wiring: Wiring, parent_pid: int) -> None:
+    """Push work, save results and speak for the cluster until all its workers are gone; hand back what they left."""
     _begin(parent_pid)
     _quieten()
-    _stop_cluster_on_sigterm(wiring)
-    monitor(_Results(wiring.results, wiring.board), wiring.broker())
-
-
-def run_housekeeper(wiring: Wiring, parent_pid: int) -> None:
-    """Speak for the cluster to the database until all its workers are gone, then hand back what they left."""
-    _begin(parent_pid)
     _stop_cluster_on_sigterm(wiring)
     Housekeeper(wiring).run()
 
 
+class _Thread(threading.Thread):
+    """A loop of django-q2's beside the housekeeper's own; its end is noticed at once."""
+
+    def __init__(self, name: str, loop: Callable[[], None], at_end: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._loop = loop
+        self._at_end = at_end
+        self.ended = False
+
+    def run(self) -> None:
+        """Turn the loop until it ends."""
+        try:
+            self._loop()
+        finally:
+            self.ended = True
+            self._at_end()
+            connections.close_all()
+
+
 class Housekeeper:
-    """Heartbeats, rescue, overrun jobs, django-q2's schedules. Errors of the database wait for the next round."""
+    """Heartbeats, rescue, overrun jobs, the number of workers, django-q2's schedules; the pusher and the monitor.
+
+    Errors of the database wait for the next round.
+    """
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._broker = wiring.broker()
         self._housekeeping_scheduled = False
-        self._schedules_at = time.monotonic()
+        self._schedules_at = self._scale_at = time.monotonic()
+        self._scaler = Scaler(wiring.bounds) if wiring.bounds is not None else None
+        self._pusher = _Thread("pusher", self._push, self._pusher_ended)
+        self._monitor = _Thread("monitor", self._save_results, wiring.to_housekeeper.ring)
         # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
         self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
         self._heard_at = time.monotonic()
 
     def run(self) -> None:
         """Tend the cluster every few seconds, and at once when the bell rings."""
-        while not self._wiring.board.farewell:
+        board = self._wiring.board
+        self._monitor.start()
+        if board.stopping:
+            board.say_pusher_ended()  # one before us was lost, with what it held
+        else:
+            self._pusher.start()
+        while not board.farewell:
             try:
                 self._tend()
             except DatabaseError as error:
                 self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
                 logger.warning("cluster=%s database away error=%s", self._wiring.cluster, type(error).__name__)
                 connections.close_all()
-            self._wiring.to_housekeeper.wait(conf.get("HEARTBEAT_SECONDS"))
+            except Exception:
+                # The jobs must go on whatever this trips over: the cluster ends with the housekeeper.
+                logger.exception("cluster=%s its housekeeping failed", self._wiring.cluster)
+            self._wiring.to_housekeeper.wait(self._seconds_to_next_round())
+            if not board.stopping and (self._pusher.ended or self._monitor.ended):
+                return  # the cluster cannot go on without; the sentinel sees that we are gone
         self._hand_over()
+        self._monitor.join(SAVE_RESULTS_SECONDS)
+
+    def _push(self) -> None:
+        pusher(self._wiring.tasks, _StopEvent(self._wiring.board), self._broker)
+
+    def _pusher_ended(self) -> None:
+        self._wiring.board.say_pusher_ended()
+        self._wiring.to_sentinel.ring()
+        self._wiring.to_housekeeper.ring()
+
+    def _save_results(self) -> None:
+        monitor(_Results(self._wiring.results, self._wiring.board), self._wiring.broker())
+
+    def _seconds_to_next_round(self) -> float:
+        heartbeat = float(conf.get("HEARTBEAT_SECONDS"))
+        return min(heartbeat, float(conf.get("AUTOSCALE_SECONDS"))) if self._scaler is not None else heartbeat
 
     def _tend(self) -> None:
         board = self._wiring.board
@@ -140,9 +189,30 @@ class Housekeeper:
         if not self._housekeeping_scheduled:
             jobs.schedule_housekeeping()
             self._housekeeping_scheduled = True
+        self._measure_load()
         if self._wiring.schedules and time.monotonic() >= self._schedules_at:
             self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
-            scheduler(broker=self._broker)
+            scheduler(broker=self._wiring.broker())
+
+    def _measure_load(self) -> None:
+        """Count what waits, where somebody wants to know, and wish for as many workers as that needs."""
+        bounds, board = self._wiring.bounds, self._wiring.board
+        if bounds is None and not self._wiring.watched:
+            return
+        most = (bounds.up_over if bounds is not None else int(conf.get("AUTOSCALE_UP_OVER"))) + 1
+        waiting = count_waiting(self._wiring.queue, most)
+        board.post_waiting(waiting)
+        if self._scaler is None or time.monotonic() < self._scale_at:
+            return
+        self._scale_at = time.monotonic() + float(conf.get("AUTOSCALE_SECONDS"))
+        workers_now, wished = board.wished, self._scaler.look(waiting, board.wished)
+        if wished != workers_now:
+            logger.info(
+                "cluster=%s queue=%s waiting=%s workers=%s wished=%s",
+                *(self._wiring.cluster, self._wiring.queue, waiting, workers_now, wished),
+            )
+            board.wish(wished)
+            self._wiring.to_sentinel.ring()
 
     def _heartbeat(self) -> None:
         cluster = self._wiring.cluster
@@ -177,27 +247,38 @@ class Housekeeper:
 
 
 class _Inbox:
-    """A worker's end of the task queue. SIGTERM ends a worker that waits at once, another after its task."""
+    """A worker's end of the task queue. A worker that should leave does so once it has finished what it was given.
 
-    def __init__(self, tasks: Queue) -> None:
+    It sees that on the board; while it waits it looks every second, because a signal that ended its wait could leave
+    the queue's lock held or a task lost. Only when the cluster ends, and both no longer matter, SIGTERM ends the wait.
+    """
+
+    def __init__(self, tasks: Queue, board: Board, slot: int) -> None:
         self._tasks = tasks
+        self._board = board
+        self._slot = slot
         self._waiting = False
         self.leaving = False
 
     def get(self) -> Any:
         """Return the next task, or what ends the worker's loop."""
         try:
-            self._waiting = True
-            return STOP if self.leaving else self._tasks.get()
+            while not (self.leaving or self._board.place_of(self._slot) is Place.LEAVES):
+                try:
+                    self._waiting = True
+                    return self._tasks.get(timeout=LEAVE_POLL_SECONDS)
+                except Empty:
+                    self._waiting = False
         except _Leave:
-            return STOP
+            pass
         finally:
             self._waiting = False
+        return STOP
 
     def leave(self, _signal: int, _frame: Any) -> None:
         """Handle SIGTERM."""
         self.leaving = True
-        if self._waiting:
+        if self._waiting and self._board.stopping:
             self._waiting = False
             raise _Leave
 

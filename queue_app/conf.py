@@ -26,9 +26,14 @@ class Setting:
 SETTINGS: Mapping[str, Setting] = {
     "WORKERS": Setting(4, "Worker processes a cluster."),
     "CHECK_INTERVAL_SECONDS": Setting(1.0, "The longest an idle cluster waits before it looks for work."),
-    "LEASE_SECONDS": Setting(60, "How long another machine's worker may be silent before its job is taken from it."),
-    "HEARTBEAT_SECONDS": Setting(5, "How often a cluster says that its workers live."),
+    "LEASE_SECONDS": Setting(8, "How long another machine's worker may be silent before its job is taken from it."),
+    "HEARTBEAT_SECONDS": Setting(2, "How often a cluster says that its workers live."),
     "STOP_GRACE_SECONDS": Setting(30, "How long a stopping cluster lets running jobs finish before handing them back."),
+    "AUTOSCALE_UP_OVER": Setting(500, "More jobs waiting than this: workers --autoscale doubles the workers."),
+    "AUTOSCALE_DOWN_UNDER": Setting(50, "Fewer jobs waiting than this, twice in a row: one worker leaves."),
+    "AUTOSCALE_MIN_WORKERS": Setting(1, "The fewest workers that an autoscaled cluster keeps."),
+    "AUTOSCALE_MAX_WORKERS": Setting(20, "The most workers that an autoscaled cluster starts."),
+    "AUTOSCALE_SECONDS": Setting(5.0, "How often an autoscaled cluster looks at what waits."),
     "JOB_TIMEOUT_SECONDS": Setting(
         1800, "A job's longest run, where its type says nothing.", env="QUEUE_JOB_TIMEOUT_MINUTES", factor=60
     ),

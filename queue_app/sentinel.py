@@ -1,8 +1,8 @@
 """The sentinel of one cluster: starts its processes, watches them, and ends the cluster when it must.
 
-It never touches the database, never forks with a connection open, and never waits for a lock. Any process lost but the
-housekeeper may have left a lock of django-q2's queues held, so the cluster is ended in order and its parent starts
-another one beside it at once.
+It never touches the database, never forks with a connection open, and never waits for a lock. A process that is lost
+may have left a lock of django-q2's queues held, so the cluster is ended in order and its parent starts another one
+beside it at once. Workers that leave in order do not end the cluster: as many are kept as are wished for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from django_q.conf import Conf
 from django_q.queues import Queue
 
 from queue_app import children, conf
-from queue_app.board import Board
+from queue_app.autoscale import Bounds
+from queue_app.board import Board, Place
 from queue_app.children import Wiring
 from queue_app.lifeline import die_with_parent
 from queue_app.waiting import Bell
@@ -53,24 +54,45 @@ class _WorkerProcess:
     idle_since: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a cluster is started with. ``queue`` names it; ``list_key`` names the ordinary tasks that it serves."""
+
+    cluster: str
+    queue: str
+    list_key: str
+    board: Board
+    to_sentinel: Bell
+    to_main: Bell
+    # Whether django-q2's schedules are served too.
+    schedules: bool
+    # Between how many workers the cluster adapts itself to its work, if it does.
+    bounds: Bounds | None
+    # Whether somebody looks at how much waits.
+    watched: bool
+
+
 class JobSentinel:
     """One cluster's sentinel; ``run`` is the whole life of its process."""
 
-    def __init__(self, cluster: str, queue: str, list_key: str, board: Board, bell: Bell, schedules: bool) -> None:
-        self._board = board
+    def __init__(self, orders: Orders) -> None:
+        self._board = orders.board
         self._pid = os.getpid()
-        self._bell = bell
+        self._bell = orders.to_sentinel
+        self._to_main = orders.to_main
         self._wiring = Wiring(
-            cluster=cluster,
-            queue=queue,
-            list_key=list_key,
-            board=board,
+            cluster=orders.cluster,
+            queue=orders.queue,
+            list_key=orders.list_key,
+            board=self._board,
             to_sentinel=self._bell,
             to_pusher=Bell(),
             to_housekeeper=Bell(),
-            tasks=Queue(maxsize=board.workers),
+            tasks=Queue(maxsize=self._board.slots),
             results=Queue(),
-            schedules=schedules,
+            schedules=orders.schedules,
+            bounds=orders.bounds,
+            watched=orders.watched,
         )
         self._workers: list[_WorkerProcess] = []
         self._parent_pid = os.getppid()
@@ -85,11 +107,8 @@ class JobSentinel:
     def _start(self) -> None:
         connections.close_all()
         self._housekeeper = self._fork(children.run_housekeeper)
-        for slot in range(self._board.workers):
-            self._start_worker(slot)
-        self._monitor = self._fork(children.run_monitor)
-        self._pusher = self._fork(children.run_pusher)
-        logger.info("cluster=%s queue=%s workers=%s running", *self._name(), self._board.workers)
+        self._fit()
+        logger.info("cluster=%s queue=%s workers=%s running", *self._name(), len(self._workers))
 
     def _turn(self, seconds: float) -> None:
         """Wait for something to happen, and look after every process once."""
@@ -100,29 +119,39 @@ class JobSentinel:
             # Only where the kernel has not seen to it already.
             os.killpg(self._pid, signal.SIGKILL)
         if not self._housekeeper.is_alive() and not self._board.farewell:
+            if not self._board.stopping:
+                self._lost(self._housekeeper)
             self._housekeeper = self._fork(children.run_housekeeper)
-        for child in (self._monitor, self._pusher):
-            if not child.is_alive() and not self._board.stopping:
-                self._lost(child)
         for worker in list(self._workers):
             self._look_after(worker)
+        if not self._board.stopping:
+            self._fit()
 
     def _look_after(self, worker: _WorkerProcess) -> None:
         if worker.process.is_alive():
             self._end_overrun_task(worker)
             return
         self._workers.remove(worker)
+        self._board.place(worker.slot, Place.FREE)
         self._wiring.to_housekeeper.ring()
-        if self._board.stopping:
-            return
-        if self._board.has_left(worker.slot):
-            self._start_worker(worker.slot)
-        else:
+        if not (self._board.stopping or self._board.has_left(worker.slot)):
             self._lost(worker.process)
+
+    def _fit(self) -> None:
+        """Start workers into free slots, or tell some to leave, idle ones first, until as many stay as are wished."""
+        staying = [worker for worker in self._workers if self._board.place_of(worker.slot) is Place.STAYS]
+        surplus = len(staying) - self._board.wished
+        free = [slot for slot in range(self._board.slots) if self._board.place_of(slot) is Place.FREE]
+        for slot in free[: max(-surplus, 0)]:
+            self._start_worker(slot)
+        staying.sort(key=lambda worker: self._board.is_busy(worker.slot))
+        for worker in staying[: max(surplus, 0)]:
+            self._board.place(worker.slot, Place.LEAVES)
 
     def _lost(self, child: ForkProcess) -> None:
         logger.error("cluster=%s queue=%s lost process=%s exitcode=%s", *self._name(), child.pid, child.exitcode)
         self._board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
+        self._to_main.ring()  # it starts the next cluster
 
     def _end_overrun_task(self, worker: _WorkerProcess) -> None:
         """Kill a worker whose ordinary task is past django-q2's timeout. The timer is read past its lock."""
@@ -142,10 +171,8 @@ class JobSentinel:
         """Let running work finish or end it, settle what is left, and leave no process."""
         # 1. No new work; what is in the queue is begun.
         self._wiring.to_pusher.ring()
-        self._let_end([self._pusher], PUSHER_SECONDS)
-        deadline = time.monotonic() + IN_FLIGHT_SECONDS
-        while self._board.in_queue > 0 and time.monotonic() < deadline:
-            self._turn(STOPPING_TURN_SECONDS)
+        self._turn_until(lambda: self._board.pusher_ended, PUSHER_SECONDS)
+        self._turn_until(lambda: self._board.in_queue <= 0, IN_FLIGHT_SECONDS)
         # 2. Workers finish what they are at, until the grace is over.
         while self._workers:
             for worker in self._workers:
@@ -154,7 +181,7 @@ class JobSentinel:
         # 3. Results are saved; jobs of workers that had to be killed are handed back.
         self._board.say_farewell()
         self._wiring.to_housekeeper.ring()
-        self._let_end([self._monitor, self._housekeeper], HAND_OVER_SECONDS)
+        self._let_end(self._housekeeper, HAND_OVER_SECONDS)
         logger.info("cluster=%s queue=%s ended", *self._name())
 
     def _see_off(self, worker: _WorkerProcess, now: float) -> None:
@@ -171,21 +198,27 @@ class JobSentinel:
             worker.process.terminate()
             worker.told_at = now
 
-    def _let_end(self, processes: list[ForkProcess], seconds: float) -> None:
-        """Wait until ``processes`` have ended; kill what has not in ``seconds``."""
+    def _turn_until(self, reached: Callable[[], bool], seconds: float) -> None:
+        """Go on looking after the processes until something is reached, at most ``seconds``."""
         deadline = time.monotonic() + seconds
-        while any(process.is_alive() for process in processes) and time.monotonic() < deadline:
-            wait([process.sentinel for process in processes if process.is_alive()], STOPPING_TURN_SECONDS)
+        while not reached() and time.monotonic() < deadline:
+            self._turn(STOPPING_TURN_SECONDS)
+
+    def _let_end(self, process: ForkProcess, seconds: float) -> None:
+        """Wait until ``process`` has ended; kill it when it has not in ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while process.is_alive() and time.monotonic() < deadline:
+            wait([process.sentinel], STOPPING_TURN_SECONDS)
             self._board.beat()
-        for process in processes:
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()
 
     # --- Processes --------------------------------------------------------------------------------------------------
 
     def _start_worker(self, slot: int) -> None:
         timer = multiprocessing.get_context("fork").Value("f", -1)
         self._board.set_left(slot, left=False)
+        self._board.place(slot, Place.STAYS)
         process = self._fork(children.run_worker, slot, timer, daemon=Conf.DAEMONIZE_WORKERS)
         self._workers.append(_WorkerProcess(process, slot, timer))
 
@@ -197,23 +230,22 @@ class JobSentinel:
         return process
 
     def _children(self) -> list[ForkProcess]:
-        return [self._housekeeper, self._monitor, self._pusher, *(worker.process for worker in self._workers)]
+        return [self._housekeeper, *(worker.process for worker in self._workers)]
 
     def _name(self) -> tuple[str, str]:
         return self._wiring.cluster, self._wiring.queue
 
 
-def run_sentinel(
-    cluster: str, queue: str, list_key: str, board: Board, bell: Bell, parent_pid: int, schedules: bool
-) -> None:
+def run_sentinel(orders: Orders, parent_pid: int) -> None:
     """Be the sentinel of a cluster, in a process group of its own; SIGTERM ends the cluster in order."""
     os.setpgid(0, 0)
     die_with_parent(parent_pid)
-    signal.set_wakeup_fd(bell.writer)
+    signal.set_wakeup_fd(orders.to_sentinel.writer)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Conf.CLUSTER_NAME = orders.list_key  # read by the schedules and the saved results
 
     def stop(_signal: int, _frame: Any) -> None:
-        board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
+        orders.board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
 
     signal.signal(signal.SIGTERM, stop)
-    JobSentinel(cluster, queue, list_key, board, bell, schedules).run()
+    JobSentinel(orders).run()

@@ -15,7 +15,7 @@ from django_q.tasks import async_task
 from pytest_django import Settings
 
 from queue_app import api, blocks, claims, clock, database
-from queue_app.board import Board
+from queue_app.board import Board, Place
 from queue_app.broker import JobBroker
 from queue_app.models import BlockKind, Job
 from queue_app.waiting import Bell
@@ -35,6 +35,8 @@ class Hall:
 
     def __init__(self, workers: int = 2, queue: str = "default") -> None:
         self.board = Board(workers)
+        for slot in range(workers):
+            self.board.place(slot, Place.STAYS)
         self.bell = Bell()
         self.broker = JobBroker("site", queue=queue, cluster="tests", board=self.board, bell=self.bell)
         _opened.append(self)

@@ -6,7 +6,7 @@ import pytest
 from django_q.conf import Conf
 
 from queue_app import cluster
-from queue_app.cluster import JobCluster
+from queue_app.cluster import JobCluster, Plan
 from tests.faults.clusters import Clusters, descendants
 from tests.site import Site
 
@@ -111,5 +111,5 @@ def test_the_default_queue_goes_with_the_hosts_own_tasks(
     monkeypatch: pytest.MonkeyPatch, name: str, queue: str, list_key: str
 ) -> None:
     monkeypatch.setattr(Conf, "PREFIX", "site")
-    chosen = JobCluster(name)
-    assert (chosen._queue, chosen._list_key) == (queue, list_key)
+    (chosen,) = JobCluster([Plan(name, 1)])._clusters
+    assert (chosen.queue, chosen.list_key) == (queue, list_key)

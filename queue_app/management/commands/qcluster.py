@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django_q.management.commands.qcluster import Command as StockCommand
 
-from queue_app.cluster import DEFAULT_QUEUE, JobCluster, names_other_broker
+from queue_app import conf
+from queue_app.cluster import DEFAULT_QUEUE, JobCluster, Plan, names_other_broker
 from queue_app.management.base import OneLineCommand
 
 
@@ -25,4 +26,4 @@ class Command(OneLineCommand, StockCommand):  # type: ignore[misc]  # django-q2 
             return
         _ = settings.SECRET_KEY  # raises, as tasks are signed with it
         name = options["cluster_name"] or os.environ.get("Q_CLUSTER_NAME") or DEFAULT_QUEUE
-        JobCluster(name).run(once=options["run_once"])
+        JobCluster([Plan(name, int(conf.get("WORKERS")))]).run(once=options["run_once"])
