@@ -89,6 +89,7 @@ def _believe_absence(platform: Platform, session: Session, since_mark: timedelta
     PUBLISH,
     retry=PUBLISH_RETRY,
     timeout_seconds=PUBLISH_TIMEOUT_SECONDS,
+    breaker="platform:*",
     on_transition=follow_job,
     reconcile=look_up,
     describe=describe,

@@ -1,0 +1,274 @@
+"""Limits: never more than N starts in any window, jobs over one wait in order and cost little, none is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from queue_app import api, blocks, claims, clock, gates, limits, parking, rescue
+from queue_app.claims import SetAside
+from queue_app.database import atomic
+from queue_app.limits import Rate
+from queue_app.models import BlockKind, Job, Limit, LimitUse
+from queue_app.outcomes import Postpone
+from queue_app.states import JobState
+from tests.queue_app.jobs import Later, Register, Run, reloaded
+
+KEY = "platform:linkedin"
+
+
+@pytest.fixture
+def limited(settings: Any) -> Callable[..., None]:
+    """Return a function that sets the site's limits."""
+
+    def set_to(**rates: str) -> None:
+        settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {key.replace("__", ":"): text for key, text in rates.items()}}
+
+    return set_to
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("200/h", (Rate(200, 3600),)),
+        ("20/day", (Rate(20, 86_400),)),
+        ("25/15m 100/d", (Rate(25, 900), Rate(100, 86_400))),
+        ("5/10s", (Rate(5, 10),)),
+    ],
+)
+def test_rates_are_read_as_people_write_them(text: str, rates: tuple[Rate, ...]) -> None:
+    assert limits.parse_rates(text) == rates
+    assert limits.parse_rates(" ".join(str(rate) for rate in rates)) == rates
+
+
+@pytest.mark.parametrize("text", ["", "often", "0/h", "-1/h", "5", "5/x", "5/0h", "5/400d", "5/h,6/d", "1.5/h"])
+def test_a_rate_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="rate"):
+        limits.parse_rates(text)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRunning:
+    """Jobs with the key ``platform:linkedin`` under a limit of the site's settings."""
+
+    def test_a_job_over_the_limit_waits_without_using_an_attempt(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="2/h")
+        name = register(lambda context: None)
+        jobs = [api.enqueue(name, keys=[KEY]) for _ in range(3)]
+        assert run() == 2
+        waiting = reloaded(jobs[2])
+        assert (waiting.state, waiting.parked_by, waiting.attempts) == (JobState.PENDING, "limit:" + KEY, 0)
+        assert api.get(jobs[0].pk).state == JobState.COMPLETED
+        later(3601)
+        assert gates.open_due() == 1
+        assert run() == 1
+
+    def test_other_keys_are_not_held_up(self, register: Register, run: Run, limited: Callable[..., None]) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        for _ in range(5):
+            api.enqueue(name, keys=[KEY])
+        api.enqueue(name, keys=["platform:x"])
+        api.enqueue(name)
+        assert run() == 3
+
+    def test_the_longest_pattern_counts_and_an_exact_key_before_it(
+        self, register: Register, run: Run, settings: Any
+    ) -> None:
+        settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {"account:*": "1/h", "account:7*": "2/h", "account:7": "3/h"}}
+        name = register(lambda context: None)
+        for account, allowed in (("account:7", 3), ("account:71", 2), ("account:8", 1)):
+            for _ in range(5):
+                api.enqueue(name, keys=[account])
+            assert run() == allowed
+
+    def test_every_window_of_a_key_holds(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="2/m 3/h")
+        name = register(lambda context: None)
+        for _ in range(5):
+            api.enqueue(name, keys=[KEY])
+        assert run() == 2
+        later(61)
+        gates.open_due()
+        assert run() == 1
+        later(61)
+        gates.open_due()
+        assert run() == 0
+        later(3600)
+        gates.open_due()
+        assert run() == 2
+
+    def test_a_type_has_limits_of_its_own(self, register: Register, run: Run) -> None:
+        one = register(lambda context: None, name="tests.one", limits="1/h")
+        many = register(lambda context: None, name="tests.many", limits={"account:*": "2/h"})
+        for _ in range(3):
+            api.enqueue(one)
+            api.enqueue(many, keys=["account:1"])
+            api.enqueue(many, keys=["account:2"])
+        assert run() == 1 + 2 + 2
+
+    def test_parked_jobs_leave_in_order_and_no_more_than_may_start(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="2/h")
+        order: list[str] = []
+        name = register(lambda context, line: order.append(line))
+        for number, priority in enumerate([5, 5, 5, 5, 1, 9]):
+            api.enqueue(name, {"line": f"{priority}-{number}"}, keys=[KEY], priority=priority)
+        run()
+        later(3601)
+        assert gates.open_due() == 2
+        run()
+        assert order == ["1-4", "5-0", "5-1", "5-2"]
+        assert [job.args["line"] for job in Job.objects.exclude(parked_by="").order_by("id")] == ["5-3", "9-5"]
+
+    def test_ten_thousand_jobs_over_a_limit_cost_a_handful_of_claims(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="3/h")
+        name = register(lambda context: None)
+        now = clock.now()
+        Job.objects.bulk_create(
+            Job(type=name, keys=[KEY], run_at=now, created_at=now, updated_at=now) for _ in range(10_000)
+        )
+        claimed = 0
+        while True:
+            with atomic():
+                taken = claims.claim_next({"default": 1}, None, types=[name], holder="tests")
+            if taken is None:
+                break
+            claimed += isinstance(taken, SetAside)
+        assert claimed <= 10_000 / claims.PARK_BATCH + 1
+        assert Job.objects.filter(parked_by="limit:" + KEY).count() == 9_997
+        with CaptureQueriesContext(queue_connection()) as queries:
+            assert run() == 0
+        assert len(queries) < 15
+        later(3601)
+        assert gates.open_due() == 3
+        assert run() == 3
+
+    def test_a_slot_that_was_given_back_by_time_is_used_at_its_time(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="2/h")
+        name = register(lambda context: None)
+        api.enqueue(name, keys=[KEY])
+        run()
+        later(1800)
+        for _ in range(3):
+            api.enqueue(name, keys=[KEY])
+        assert run() == 1
+        opens = gates.next_opening()
+        assert opens is not None
+        assert timedelta(seconds=1795) < opens - clock.now() <= timedelta(seconds=1800)
+        later(1801)
+        gates.open_due()
+        assert run() == 1
+        assert limits.remaining(KEY) == 0
+        assert limits.remaining(KEY, clock.now() + timedelta(hours=1)) == 2
+
+    def test_a_limit_that_is_gone_lets_everybody_go(
+        self, register: Register, run: Run, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        for _ in range(3):
+            api.enqueue(name, keys=[KEY])
+        run()
+        limited()
+        rescue.rescue()
+        assert run() == 2
+        assert limits.remaining(KEY) is None
+
+    def test_a_clock_that_was_set_back_does_not_empty_the_window(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        later(600)
+        api.enqueue(name, keys=[KEY])
+        assert run() == 1
+        later(-600)
+        api.enqueue(name, keys=[KEY])
+        assert run() == 0
+
+    def test_lifting_a_pause_does_not_burst(self, register: Register, run: Run, limited: Callable[..., None]) -> None:
+        limited(platform__linkedin="2/h")
+        name = register(lambda context: None)
+        with atomic():
+            blocks.place("all", BlockKind.PAUSE, now=clock.now())
+        for _ in range(6):
+            api.enqueue(name, keys=[KEY])
+        assert run() == 0
+        blocks.lift("all", BlockKind.PAUSE)
+        assert run() == 2
+        assert parking.lots() == ["limit:" + KEY]
+
+    def test_a_postponed_execution_keeps_its_slot_used(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        """What an execution did before it was postponed counts: a limit is about starts."""
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: Postpone("busy", until=clock.now()))
+        job = api.enqueue(name, keys=[KEY])
+        run()
+        assert (reloaded(job).attempts, limits.remaining(KEY)) == (0, 0)
+
+    def test_old_uses_are_forgotten(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="2/h")
+        name = register(lambda context: None)
+        for _ in range(2):
+            api.enqueue(name, keys=[KEY])
+        run()
+        later(3601)
+        assert limits.forget_old_uses(clock.now()) == 1
+        assert limits.remaining(KEY) == 2
+
+
+@pytest.mark.django_db
+@given(
+    count=st.integers(1, 4),
+    seconds=st.integers(1, 50),
+    steps=st.lists(st.integers(0, 30), min_size=5, max_size=40),
+)
+def test_no_window_ever_holds_more_than_its_count(count: int, seconds: int, steps: list[int]) -> None:
+    """Starts are tried again and again at random moments; every window between two of them is counted."""
+    rate = Rate(count, seconds)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    starts: list[datetime] = []
+    with atomic():
+        limit = Limit.objects.create(key="k")
+        for step in steps:
+            now += timedelta(seconds=step)
+            opens = limits.opens_at(limit, (rate,), now)
+            within = sum(start > now - rate.window for start in starts)
+            assert (opens is None) == (within < count)
+            if opens is None:
+                limits.record([limit], now)
+                starts.append(now)
+            else:
+                assert sum(start > opens - rate.window for start in starts) < count
+        LimitUse.objects.all().delete()
+        limit.delete()
+    for position in range(len(starts) - count):
+        assert starts[position + count] - starts[position] >= rate.window
+
+
+def queue_connection() -> Any:
+    from django.db import connections
+
+    from queue_app.database import alias
+
+    return connections[alias()]
