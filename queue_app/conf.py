@@ -56,6 +56,10 @@ SETTINGS: Mapping[str, Setting] = {
     "BREAKER_FAILURES": Setting(5, "Failures in a row after which a key is left alone, where a job type counts them."),
     "BREAKER_SECONDS": Setting(60, "How long it is left alone at first; each failed probe doubles that."),
     "BREAKER_MAX_SECONDS": Setting(1800, "The longest it is left alone."),
+    "HEALTH_MIN_WORKERS_SHARE": Setting(0.8, "Unhealthy below this share of living workers."),
+    "HEALTH_MAX_WAITING": Setting(1000, "Unhealthy above this number of jobs that are due and wait."),
+    "HEALTH_MAX_ERROR_SHARE": Setting(0.05, "Unhealthy above this share of failures in the last hour."),
+    "CLOCK_SKEW_SECONDS": Setting(5.0, "Unhealthy where a host's clock differs more than this from the queue's."),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

@@ -32,8 +32,8 @@ LARGEST_ID = 2**63 - 1
 
 def announce(job: Job, event: Event) -> None:
     """Send the signal of ``event``, which was just written, once the transaction commits. Costs nothing unheard."""
-    signal = BY_NAME[event.name]
-    if signal.has_listeners(Job) and not _is_internal(job.type):
+    if is_heard(event.name) and not _is_internal(job.type):
+        signal = BY_NAME[event.name]
         send = partial(signal.send_robust, sender=Job, job_id=event.job_id, event=mapping(event))
         transaction.on_commit(send, using=alias())
 

@@ -449,6 +449,17 @@ def test_a_signal_is_sent_after_the_commit_with_what_a_stream_tells(job: Job, he
     assert [event for event in heard if event["id"] == written.pk] == there(after=written.pk - 1)
 
 
+def test_every_change_of_a_job_is_signalled_once(name: str, run: Run, heard: list[dict[str, Any]]) -> None:
+    job = api.enqueue(name)
+    run()
+    assert [event["event"] for event in heard if event["job_id"] == job.pk] == [
+        "job_added",
+        "status_updated",
+        "job_completed",
+    ]
+    assert heard == there(after=0)
+
+
 def test_a_change_that_was_rolled_back_is_not_told(job: Job, heard: list[dict[str, Any]]) -> None:
     with database.atomic():
         written = write(job, "never")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from datetime import timedelta
 
 import pytest
@@ -95,14 +94,3 @@ def test_housekeeping_enqueues_its_next_self_and_is_not_counted(run: Run, later:
     later(86_401)
     run()
     assert Job.objects.filter(type="queue_app.purge", state=JobState.COMPLETED).count() == 2
-
-
-def test_queue_status_prints_every_state(name: str) -> None:
-    api.enqueue(name)
-    out = io.StringIO()
-    call_command("queue_status", "--json", stdout=out)
-    assert json.loads(out.getvalue()) == api.stats()
-    out = io.StringIO()
-    call_command("queue_status", stdout=out)
-    assert "pending           1" in out.getvalue()
-    assert "workers           0" in out.getvalue()

@@ -24,6 +24,7 @@ MISTAKES = {
     "purge_jobs --days soon": "--days: invalid float value: 'soon'",
     "purge_jobs --status running": "--status: invalid choice: 'running'",
     "queue_status now": "there is a word too many",
+    "check_health now": "there is a word too many",
     "serve --port http": "--port: invalid int value: 'http'",
     "workers --queue": "--queue: expected one argument",
 }

@@ -1,0 +1,103 @@
+"""Whether the queue does its work, and if not, why, in words. Reads only; the thresholds are settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import Error as DatabaseError
+from django.db.models import Min
+
+from queue_app import clock, conf, workers
+from queue_app.explain import START_COMMAND
+from queue_app.models import Worker
+from queue_app.stats import Waiting, ended_last_hour
+
+# A worker that fell silent longer ago than this was taken away for good.
+MISSED_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the queue is: healthy where there are no ``problems``."""
+
+    problems: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def health() -> Health:
+    """Look at the database, the workers, what waits, what failed and the clocks; raise nothing for what is wrong."""
+    try:
+        now = clock.now()
+        return Health(tuple(_problems(now)))
+    except DatabaseError as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        return Health((f"The database cannot be used: {reason}",))
+
+
+def _problems(now: datetime) -> Iterator[str]:
+    living = list(workers.alive(now))
+    waiting = Waiting(now)
+    yield from _unserved(waiting, living)
+    yield from _missing_workers(living, now)
+    most_waiting = conf.get("HEALTH_MAX_WAITING")
+    if waiting.due > most_waiting:
+        yield f"{waiting.due:,} jobs are due and wait; over {most_waiting:,} is too many: start more workers"
+    ended = ended_last_hour(now)
+    failed, most_errors = ended["failed_last_hour"], conf.get("HEALTH_MAX_ERROR_SHARE")
+    both = failed + ended["completed_last_hour"]
+    if failed > both * most_errors:
+        shares = f"{failed / both:.1%}; over {most_errors:.1%} is too many"
+        yield f"{failed:,} of the {both:,} jobs of the last hour failed ({shares})"
+    yield from _skewed_clocks(living)
+
+
+def _unserved(waiting: Waiting, living: list[Worker]) -> Iterator[str]:
+    served = {queue for worker in living for queue in worker.queues}
+    for queue, numbers in waiting.by_queue().items():
+        if numbers["due"] and queue not in served:
+            number = f"{numbers['due']:,}"
+            yield f"The queue {queue!r} has {number} due and no worker serves it: start one with {START_COMMAND}"
+
+
+def _missing_workers(living: list[Worker], now: datetime) -> Iterator[str]:
+    missing = sum(_missing_by_queues(living, now).values())
+    wished, share = len(living) + missing, conf.get("HEALTH_MIN_WORKERS_SHARE")
+    if missing and len(living) < wished * share:
+        yield f"{len(living)} of {wished} workers live; under {share:.0%} is too few: see why the others fell silent"
+
+
+def _missing_by_queues(living: list[Worker], now: datetime) -> Counter[str]:
+    """Count the workers that fell silent without stopping, for each set of queues.
+
+    Workers of a cluster that was started since, for the same queues, stand in for them.
+    """
+    silent = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=now - MISSED_FOR)
+    missing: Counter[str] = Counter()
+    silent_since: dict[str, datetime] = {}
+    for worker in silent.exclude(pk__in=[worker.pk for worker in living]).order_by("heartbeat_at"):
+        missing[_queues(worker)] += 1
+        silent_since.setdefault(_queues(worker), worker.heartbeat_at)
+    started = dict(Worker.objects.values_list("cluster").annotate(Min("started_at")).order_by())
+    for worker in living:
+        if worker.cluster in started and started[worker.cluster] > silent_since.get(_queues(worker), now):
+            missing[_queues(worker)] -= 1
+    return +missing
+
+
+def _skewed_clocks(living: list[Worker]) -> Iterator[str]:
+    most = conf.get("CLOCK_SKEW_SECONDS")
+    skews = {worker.host: worker.clock_skew_seconds for worker in living if abs(worker.clock_skew_seconds) > most}
+    for host, skew in sorted(skews.items()):
+        where = "ahead of" if skew > 0 else "behind"
+        yield f"The clock of {host} is {abs(skew):.1f} s {where} the queue's: set it right"
+
+
+def _queues(worker: Worker) -> str:
+    return " ".join(sorted(worker.queues))
