@@ -15,6 +15,7 @@ from django.db import connections
 from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements
 from queue_app.database import alias
 from queue_app.models import Block, Breaker, Job, Limit
+from queue_app.rates import Rates
 
 LIMIT, BREAKER = "limit", "breaker"
 
@@ -135,7 +136,7 @@ def _shut_limits(job: Job, now: datetime, found: list[Limit]) -> list[Shut]:
     return list(_full(limits.limits_of(job), now, found))
 
 
-def _full(named: dict[str, limits.Rates], now: datetime, found: list[Limit]) -> Iterator[Shut]:
+def _full(named: dict[str, Rates], now: datetime, found: list[Limit]) -> Iterator[Shut]:
     for limit in found:
         until = limits.opens_at(limit, named[limit.key], now)
         if until is not None:

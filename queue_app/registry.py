@@ -10,6 +10,7 @@ from queue_app import conf, routes
 from queue_app.handlers import Handler, adapt
 from queue_app.outcomes import Finding
 from queue_app.priorities import number_of
+from queue_app.rates import parse_rates
 from queue_app.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class JobType:
         rates: object
         for pattern, rates in self.limits.items():
             _check_word("a limit's key pattern", pattern, KEY_CHARACTERS)
-            _check(bool(rates) and isinstance(rates, str), f"limits[{pattern!r}]", 'text like "20/d"', rates)
+            _check(isinstance(rates, str), f"limits[{pattern!r}]", 'text like "20/d"', rates)
+            parse_rates(str(rates))
 
     @property
     def retry(self) -> RetryPolicy:

@@ -70,6 +70,8 @@ def test_a_type_that_says_nothing_has_the_sites_retries(register: Register) -> N
         ({"unique": "yes"}, "unique is True, False or a function"),
         ({"limits": ["20/d"]}, "limits is rates by key pattern"),
         ({"limits": {"account:7": 20}}, r"limits\['account:7'\] is text"),
+        ({"limits": {"account:7": "20 a day"}}, "a rate is a number of starts and a window, such as 200/h"),
+        ({"limits": ""}, "a limit needs a rate such as 200/h"),
         ({"limits": {"a b": "20/d"}}, "a limit's key pattern is 1 to 180"),
         ({"breaker": "a b"}, "breaker is 1 to 180"),
         ({"on_transition": "f"}, "on_transition is a function"),
