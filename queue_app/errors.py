@@ -7,6 +7,7 @@
     ├── MarkedJob            it is already being sent
     ├── CannotStart          it is pending, but no worker could start it now
     ├── LeaseLost            another holds the job, or it is over
+    ├── MayBeLive            running it again could do its irreversible step twice
     └── NoResult             there is no result (yet)
         └── ResultExpired    there was one
 
@@ -66,6 +67,14 @@ class LeaseLost(QueueError):
         super().__init__(
             f"job {job_id} is no longer yours (it is {state}): stop working on it; your answer changes nothing"
         )
+        self.job_id = job_id
+
+
+class MayBeLive(QueueError):
+    """An execution of the job may have taken effect unknown to us."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"job {job_id} may already have taken effect: look, then retry it with even_if_live=True")
         self.job_id = job_id
 
 

@@ -25,6 +25,8 @@ REASONS: Mapping[str, str] = {
     "needs_review": "nobody can tell what became of it: a person must decide",
     "expired": "its time was over before it could run",
     "by_hand": "by hand",
+    "taken_back": "taken back by hand from its worker",
+    "discarded": "given up by hand after it failed",
     "stopped_may_be_live": "stopped by hand; what it sent may be live",
     "said_by_person": "a person said that it took effect",
     "found": "found when looked up",

@@ -49,7 +49,9 @@ def purge_by_settings() -> int:
     now = clock.now()
     deleted = purge(conf.get("PURGE_AFTER_DAYS"), (JobState.COMPLETED, JobState.CANCELLED))
     deleted += purge(conf.get("PURGE_FAILED_AFTER_DAYS"), (JobState.FAILED,))
-    Job.objects.filter(result_expires_at__lte=now, state__in=FINISHED).update(result=None, result_expires_at=None)
+    # When it ran out stays, so that whoever asks for the result is told.
+    stale = Job.objects.filter(result_expires_at__lte=now, state__in=FINISHED, result__isnull=False)
+    stale.update(result=None)
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
     Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)).delete()
     Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)).exclude(jobs__state=JobState.RUNNING).delete()

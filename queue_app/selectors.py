@@ -13,12 +13,10 @@ from django.db.models import Q, QuerySet
 from queue_app import registry
 from queue_app.models import Job
 from queue_app.planning import PARKED, PENDING, UNPARKED
-from queue_app.states import JobState
+from queue_app.states import JobState, named
 
 MOST = 10_000
 LARGEST_ID = 2**63 - 1
-# Names that other queues have for our states.
-STATE_ALIASES = {"processing": JobState.RUNNING}
 
 
 def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
@@ -52,11 +50,7 @@ def failed_jobs(limit: int = 100) -> list[Job]:
 
 def jobs_of(state: str) -> QuerySet[Job]:
     """Return all jobs in ``state`` (``processing`` is ``running``), unordered. Raises ValueError for no such state."""
-    name = STATE_ALIASES.get(state, state)
-    if name not in JobState.values:
-        known = ", ".join([*JobState.values, *STATE_ALIASES])
-        raise ValueError(f"invalid job status: {state!r}; there are {known}")
-    return _public(Job.objects.filter(state=name))
+    return _public(Job.objects.filter(state=named(state)))
 
 
 def queue_length(queue: str | None = None) -> int:

@@ -22,6 +22,8 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+# Names that other queues have for our states.
+ALIASES: Mapping[str, JobState] = {"processing": JobState.RUNNING}
 UNFINISHED = (JobState.PENDING, JobState.RUNNING, JobState.HELD, JobState.UNCERTAIN)
 FINISHED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
@@ -73,9 +75,18 @@ class IllegalTransition(QueueError):
         self.target = target
 
 
+def named(word: object) -> JobState:
+    """Return the state that ``word`` names, also by an alias; raise ValueError for one that is none."""
+    name = ALIASES.get(str(word), word)
+    if name not in JobState.values:
+        known = ", ".join([*JobState.values, *ALIASES])
+        raise ValueError(f"invalid job status: {str(word)[:40]!r}; there are {known}")
+    return JobState(name)
+
+
 def check(job_id: int, source: str, target: str, *, marked: bool = False) -> None:
     """Raise IllegalTransition unless the table allows ``source`` → ``target`` for a job with or without a mark."""
-    allowed = JobState(target) in TRANSITIONS[JobState(source)]
+    allowed = target in TRANSITIONS[source]  # type: ignore[index]  # a choice is its text
     if source == JobState.RUNNING:
         allowed = allowed and (target in MARKED_EXITS if marked else target != JobState.UNCERTAIN)
     if not allowed:

@@ -1,0 +1,124 @@
+"""What each operation does to one job whose row the caller has locked, in the caller's transaction.
+
+One function an operation, shared by those on one job, by ``set_status`` and by those on many. Every change of state
+goes through ``transitions``; what the table forbids is IllegalTransition.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError
+
+from queue_app import arguments, clock, registry, states, transitions
+from queue_app.database import atomic
+from queue_app.errors import DuplicateJob, MarkedJob
+from queue_app.models import AttemptOutcome, Job
+from queue_app.new_jobs import NewJob, build
+from queue_app.states import UNFINISHED, IllegalTransition, JobState
+
+REASON_CHARACTERS = 100
+RETRIED = (JobState.FAILED, JobState.CANCELLED, JobState.HELD, JobState.UNCERTAIN)
+
+
+def cancel(job: Job, *, actor: str) -> None:
+    """Stop an unfinished job; a running one is fenced off. Raises MarkedJob."""
+    reason = "stopped_may_be_live" if job.state == JobState.UNCERTAIN else "by_hand"
+    if job.state == JobState.FAILED:
+        reason = "discarded"
+    end(job, JobState.CANCELLED, AttemptOutcome.CANCELLED, reason=reason, actor=actor)
+
+
+def hold(job: Job, reason: str, *, actor: str) -> None:
+    """Keep a pending job until a person releases it; a running one is fenced off. Raises MarkedJob, ValueError."""
+    reason = reason.strip()
+    if not 0 < len(reason) <= REASON_CHARACTERS or not arguments.storable(reason):
+        raise ValueError(f"a reason has 1 to {REASON_CHARACTERS} characters, not {reason!r}")
+    end(job, JobState.HELD, AttemptOutcome.HELD, reason=reason, actor=actor)
+
+
+def end(job: Job, target: JobState, outcome: AttemptOutcome, *, reason: str, actor: str, **fields: Any) -> None:
+    """Move the job to ``target``, and close its execution with ``outcome`` if one was going on. Raises MarkedJob.
+
+    ``fields`` are further columns of the job; its ``last_error`` is the execution's message too.
+    """
+    if job.state == JobState.RUNNING and job.marked_at is not None:
+        raise MarkedJob(job)
+    now, fence, was_running = clock.now(), job.fence, job.state == JobState.RUNNING
+    transitions.change(job, target, now=now, reason=reason, actor=actor, **fields)
+    if was_running:
+        transitions.close_attempt(job, fence, outcome, now=now, message=fields.get("last_error", ""))
+
+
+def discard(job: Job, reason: str, *, actor: str) -> None:
+    """Give up a failed job: it is no dead letter any more. ``reason`` is kept in its history."""
+    if job.state != JobState.FAILED:
+        raise IllegalTransition(job.pk, job.state, JobState.CANCELLED)
+    if not arguments.storable(reason):
+        raise ValueError("the reason holds characters that no database stores")
+    data = {"why": reason} if reason else {}
+    transitions.change(job, JobState.CANCELLED, now=clock.now(), reason="discarded", actor=actor, data=data)
+
+
+def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_at: datetime | None = None) -> None:
+    """Run a failed, cancelled, held or uncertain job again, now. Raises DuplicateJob, InvalidArguments."""
+    if job.state not in RETRIED:
+        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
+    now, kind = clock.now(), registry.find(job.type)
+    fields: dict[str, Any] = {}
+    if job.state != JobState.HELD:
+        fields["max_attempts"] = job.attempts + (kind.max_attempts if kind else 1)
+    if expires_at is not None or (job.expires_at is not None and job.expires_at <= now):
+        fields["expires_at"] = expires_at
+    if args is not None:
+        fields |= _edited(job, args, now)
+    data = {"edited": True} if args is not None else {}
+    try:
+        with atomic():
+            transitions.change(
+                job, JobState.PENDING, now=now, reason="by_hand", actor=actor, data=data, run_at=now, **fields
+            )
+    except IntegrityError:
+        key = fields.get("unique_key", job.unique_key)
+        other = Job.objects.filter(unique_key=key, state__in=UNFINISHED).first()
+        if other is None:
+            raise
+        raise DuplicateJob(other.unique_key or "", other.pk) from None
+
+
+def hand_back(job: Job, *, actor: str) -> None:
+    """Take a running job from whoever runs it: uncertain if it was marked, else pending with the attempt refunded."""
+    if job.state != JobState.RUNNING:
+        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
+    now, fence = clock.now(), job.fence
+    message = "taken back by hand"
+    if job.marked_at is not None:
+        transitions.change(job, JobState.UNCERTAIN, now=now, reason="taken_back", actor=actor, last_error=message)
+    else:
+        attempts = max(job.attempts - 1, 0)
+        transitions.change(
+            job, JobState.PENDING, now=now, reason="taken_back", actor=actor, run_at=now, attempts=attempts
+        )
+    transitions.close_attempt(job, fence, AttemptOutcome.HANDED_BACK, now=now, message=message)
+
+
+def complete_uncertain(job: Job, result: Any, *, actor: str) -> None:
+    """Record a person's word that an uncertain job took effect."""
+    if job.state != JobState.UNCERTAIN:
+        raise IllegalTransition(job.pk, job.state, JobState.COMPLETED)
+    transitions.change(job, JobState.COMPLETED, now=clock.now(), reason="said_by_person", actor=actor, result=result)
+
+
+def require(job: Job, target: JobState) -> None:
+    """Raise MarkedJob for a job that is being sent, and IllegalTransition unless the table has the edge."""
+    if job.state == JobState.RUNNING and job.marked_at is not None:
+        raise MarkedJob(job)
+    states.check(job.pk, job.state, target)
+
+
+def _edited(job: Job, args: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the columns that follow from other arguments, checked as when enqueued."""
+    kind = registry.get(job.type)
+    built = build(kind, NewJob(args=args, target_id=job.target_id), now)
+    return {"args": built.args, "unique_key": built.unique_key} if kind.unique else {"args": built.args}
