@@ -10,8 +10,9 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connections, router
 from django.db.models import Model
 
-from queue_app import database, registry
+from queue_app import conf, database, registry, routes
 from queue_app.models import Job
+from queue_app.rates import parse_rates
 
 
 @register
@@ -84,6 +85,50 @@ def check_connections(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register
+def check_routes(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Find what cannot be read in ROUTES, CLUSTERS and LIMITS, which are used when a job is added or claimed."""
+    found: list[CheckMessage] = []
+    for check_id, name, read in (
+        ("queue_app.E006", "ROUTES", _read_route),
+        ("queue_app.E007", "CLUSTERS", _read_cluster),
+        ("queue_app.E008", "LIMITS", _read_limit),
+    ):
+        setting = conf.get(name)
+        entries = setting.items() if isinstance(setting, dict) else [("", setting)]
+        for pattern, value in entries:
+            try:
+                read(pattern, value)
+            except ValueError as error:
+                hint = f"SOCIALQ[{name!r}] is read as: {conf.SETTINGS[name].help}"
+                found.append(Error(f"{name} has an entry that cannot be read: {error}.", hint=hint, id=check_id))
+    return found
+
+
+def _read_route(pattern: object, queue: object) -> None:
+    _read_word("a pattern of job types", pattern)
+    _read_word(f"the queue of {pattern!r}", queue)
+
+
+def _read_cluster(cluster: object, queues: object) -> None:
+    _read_word("a cluster's name", cluster)
+    if not isinstance(queues, str):
+        raise ValueError(f"the queues of {cluster!r} are text, not {queues!r}")  # noqa: TRY004 -- told like any other
+    for queue in routes.queues_of(str(cluster)):
+        _read_word(f"a queue of {cluster!r}", queue)
+
+
+def _read_limit(pattern: object, rates: object) -> None:
+    _read_word("a pattern of keys", pattern)
+    parse_rates(str(rates))
+
+
+def _read_word(what: str, word: object) -> None:
+    fine = isinstance(word, str) and 0 < len(word) <= routes.QUEUE_CHARACTERS and not any(map(str.isspace, word))
+    if not fine:
+        raise ValueError(f"{what} is 1 to {routes.QUEUE_CHARACTERS} characters without spaces, not {word!r}")
 
 
 def _models_beside_jobs() -> list[type[Model]]:

@@ -17,6 +17,23 @@ from queue_app.database import atomic
 from queue_app.models import Job, Limit, LimitUse
 from queue_app.rates import Rate, Rates, parse_rates
 
+__all__ = [
+    "LOT",
+    "Rate",
+    "Rates",
+    "elapsed",
+    "forget_old_uses",
+    "let_go",
+    "limits_of",
+    "lock",
+    "opens_at",
+    "parse_rates",
+    "rates_of",
+    "record",
+    "remaining",
+    "wait",
+]
+
 LOT = "limit:"
 
 

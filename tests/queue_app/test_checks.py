@@ -55,3 +55,38 @@ def test_a_connection_pool_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "is_postgresql", lambda: True)
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"pool": True})
     assert ids(checks.check_connections(None)) == ["queue_app.E004"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check_id", "message"),
+    [
+        ("ROUTES", {"posts.*": ""}, "queue_app.E006", "the queue of 'posts.*' is 1 to 100 characters"),
+        ("ROUTES", {"posts.*": "two words"}, "queue_app.E006", "without spaces, not 'two words'"),
+        ("ROUTES", {"": "slow"}, "queue_app.E006", "a pattern of job types"),
+        ("ROUTES", "posts.*=slow", "queue_app.E006", "not ''"),
+        ("CLUSTERS", {"social": "facebook:0"}, "queue_app.E007", "'facebook:0' is not"),
+        ("CLUSTERS", {"social": ""}, "queue_app.E007", "lists no queue"),
+        ("CLUSTERS", {"social": ["facebook"]}, "queue_app.E007", "the queues of 'social' are text"),
+        ("LIMITS", {"account:*": "20"}, "queue_app.E008", "not '20'"),
+        ("LIMITS", {"account 7": "20/d"}, "queue_app.E008", "a pattern of keys"),
+        ("LIMITS", {"account:7": 20}, "queue_app.E008", "a rate is a number of starts and a window"),
+        ("LIMITS", {"account:7": ""}, "queue_app.E008", "a limit needs a rate"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_found(
+    settings: Settings, name: str, value: Any, check_id: str, message: str
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, name: value}
+    (found,) = checks.check_routes(None)
+    assert ids([found]) == [check_id]
+    assert message in found.msg
+
+
+def test_settings_that_can_be_read_are_left_alone(settings: Settings) -> None:
+    settings.SOCIALQ = {
+        **settings.SOCIALQ,
+        "ROUTES": {"posts.*": "publish"},
+        "CLUSTERS": {"social": "facebook:3 linkedin:1"},
+        "LIMITS": {"platform:linkedin": "20/d", "account:*": "25/15m 100/d"},
+    }
+    assert checks.check_routes(None) == []
