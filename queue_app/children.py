@@ -27,7 +27,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.worker import worker
 
-from queue_app import clock, conf, database, jobs, maintenance, processes, rescue, runner, workers
+from queue_app import clock, clockwatch, conf, database, jobs, maintenance, processes, rescue, runner, workers
 from queue_app.autoscale import Bounds, Scaler, count_waiting
 from queue_app.board import Board, Place
 from queue_app.broker import RUN_DUE, JobBroker
@@ -136,6 +136,7 @@ class Housekeeper:
         # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
         self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
         self._heard_at = time.monotonic()
+        self._clocks = clockwatch.ClockWatch(wiring.cluster)
 
     def run(self) -> None:
         """Tend the cluster every few seconds, and at once when the bell rings."""
@@ -179,6 +180,7 @@ class Housekeeper:
     def _tend(self) -> None:
         board = self._wiring.board
         self._heartbeat()
+        self._clocks.check()
         maintenance.plan(clock.now())
         self._end_overrun_jobs()
         if not board.stopping or board.seconds_left > 0:

@@ -17,6 +17,8 @@ TITLES = {
     "expired": "was dropped: its time was over before it could run",
     "reconnect": "must be reconnected",
     "no_worker": "no worker is running",
+    "clock_skew": "its clock is wrong",
+    "clock_jump": "its clock was set",
 }
 
 

@@ -21,6 +21,8 @@ KINDS = {
     "needs_review": _("needs review"),
     "reconnect": _("account must be reconnected"),
     "no_worker": _("no worker alive"),
+    "clock_skew": _("clock is wrong"),
+    "clock_jump": _("clock was set"),
 }
 
 
