@@ -47,7 +47,7 @@ def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOu
         outcome = Uncertain(failure)
     match outcome:
         case Done():
-            kind = registry.known().get(job.type)
+            kind = registry.find(job.type)
             usual = kind.result_ttl_seconds if kind is not None else None
             ttl = usual if outcome.result_ttl_seconds is None else outcome.result_ttl_seconds
             expires = None if ttl is None else now + timedelta(seconds=ttl)

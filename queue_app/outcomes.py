@@ -32,7 +32,10 @@ class BlockRequest:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is done. ``result`` is JSON and kept until ``result_ttl_seconds`` from now (``None``: with the job)."""
+    """The work is done. ``result`` is JSON and kept until ``result_ttl_seconds`` from now.
+
+    ``None`` is as long as the job's type says, else as long as the job.
+    """
 
     result: Any = None
     result_ttl_seconds: float | None = None
