@@ -5,35 +5,33 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connections
-
-from queue_app.database import alias
+from queue_app import statements
+from queue_app.database import connection
 
 _offset = timedelta(0)
 
 
 def now() -> datetime:
     """Return the current time, aware UTC. One round trip on PostgreSQL."""
-    connection = connections[alias()]
-    if connection.vendor != "postgresql":
+    queue = connection()
+    if queue.vendor != "postgresql":
         return datetime.now(UTC) + _offset
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
-        moment: datetime = cursor.fetchone()[0]
-    return moment.astimezone(UTC) + _offset
+    ((moment,),) = statements.fetch("SELECT STATEMENT_TIMESTAMP()", ())
+    found: datetime = moment.astimezone(UTC) + _offset
+    return found
 
 
 def expression() -> str:
     """Return SQL for the current time inside a statement; it has one placeholder, for ``parameter()``."""
-    return "STATEMENT_TIMESTAMP() + %s" if connections[alias()].vendor == "postgresql" else "?"
+    return "STATEMENT_TIMESTAMP() + %s" if connection().vendor == "postgresql" else "?"
 
 
 def parameter() -> Any:
     """Return the value for the placeholder of ``expression()``."""
-    connection = connections[alias()]
-    if connection.vendor == "postgresql":
+    queue = connection()
+    if queue.vendor == "postgresql":
         return _offset
-    return connection.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)
+    return queue.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)
 
 
 def set_offset(offset: timedelta) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 from django.db import connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from queue_app.models import Job
 
@@ -11,9 +14,21 @@ CONTROL_LOCK = (0x50C1, 0x0A1)
 WAKE_CHANNEL = "socialq_jobs"
 
 
+_found = threading.local()
+
+
 def alias() -> str:
     """Return the alias of the database that holds the queue."""
     return router.db_for_write(Job)
+
+
+def connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection to the queue's database. Kept: Django looks a dozen things up to find it."""
+    using = alias()
+    found: BaseDatabaseWrapper | None = _found.__dict__.get(using)
+    if found is None:
+        found = _found.__dict__[using] = connections[using]
+    return found
 
 
 def atomic() -> transaction.Atomic:
@@ -23,7 +38,7 @@ def atomic() -> transaction.Atomic:
 
 def is_postgresql() -> bool:
     """Say whether the queue lives in PostgreSQL."""
-    return connections[alias()].vendor == "postgresql"
+    return connection().vendor == "postgresql"
 
 
 def lock_control(*, shared: bool) -> None:
@@ -35,7 +50,7 @@ def lock_control(*, shared: bool) -> None:
     if not is_postgresql():
         return
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    with connections[alias()].cursor() as cursor:
+    with connection().cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s, %s)", CONTROL_LOCK)
 
 
@@ -43,5 +58,5 @@ def wake(queue: str) -> None:
     """Tell waiting clusters on PostgreSQL, at commit, that ``queue`` has changed; SQLite's watch its data version."""
     if not is_postgresql():
         return
-    with connections[alias()].cursor() as cursor:
+    with connection().cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])

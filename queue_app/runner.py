@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, registry, rescue, routes, transitions, workers
+from queue_app import claims, context, finish, registry, rescue, routes, statements, transitions, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.database import atomic
 from queue_app.failpoints import failpoint
@@ -75,7 +75,7 @@ def run_due(queue: str, cluster: str) -> int:
         _hand_back_unknown(worker)
         while True:
             try:
-                with atomic():
+                with atomic(), statements.gathered():
                     taken = take_next()
             except claims.Unclaimable as refusal:
                 logger.exception("job=%s cannot be started, holding it", refusal.job_id)
@@ -84,17 +84,21 @@ def run_due(queue: str, cluster: str) -> int:
             if not isinstance(taken, SetAside):
                 return taken
 
-    claim = persist(first)
-    while claim is not None:
-        failpoint("after_claim")
-        answer = execute(claim, worker.name)
-        claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
-        ran += 1
+    with _alarms():
+        claim = persist(first)
+        while claim is not None:
+            failpoint("after_claim")
+            answer = execute(claim, worker.name)
+            claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
+            ran += 1
     return ran
 
 
 def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
-    """Call the handler of a started job under its alarm and return what became of it; raises nothing."""
+    """Call the handler of a started job under its alarm and return what became of it; raises nothing.
+
+    Call inside ``_alarms()``.
+    """
     job = claim.job
     job_type = registry.get(job.type)
     job_context = context.JobContext(job, worker_name, _stopping)
@@ -154,7 +158,7 @@ def _finish_and_claim(
     def save(answer: Outcome | context.StopExecution, *, alone: bool = hooked) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
-        with atomic():
+        with atomic(), statements.gathered():
             finish.apply(claim, answer)
             taken = None if alone else take_next()
         return taken if isinstance(taken, Claim) else None
@@ -197,14 +201,23 @@ def _this_worker(cluster: str, queue: str) -> Worker:
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
+def _alarms() -> Iterator[None]:
+    """Have this process's alarm raise JobTimeout, until the end of the block."""
+
     def ring(_signal: int, _frame: Any) -> None:
         raise JobTimeout
 
     before = signal.signal(signal.SIGALRM, ring)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -7,51 +7,78 @@ the business of ``transitions.py``, what is read that of ``claims.py``. Errors a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
-from queue_app.database import alias
+from queue_app.database import alias, connection, is_postgresql
 
 Row = TypeVar("Row", bound=Model)
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
+Statement = tuple[str, Sequence[Any], bool | None]
 Converters = tuple[tuple[int, Convert], ...]
+
+_waiting: ContextVar[list[Statement] | None] = ContextVar("waiting", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Send what needs no answer together with the next statement that does, in one round trip; all of it at the end.
+
+    For code inside one transaction that runs several statements; on SQLite there is nothing to gather.
+    """
+    if is_postgresql() and _waiting.get() is None:
+        waiting: list[Statement] = []
+        token = _waiting.set(waiting)
+        try:
+            yield
+            if waiting:
+                _send(connection(), waiting)
+        finally:
+            _waiting.reset(token)
+    else:
+        yield
 
 
 def update(model: type[Model], where: Values, values: Values) -> int:
     """Set ``values`` on the rows of ``model`` whose columns equal ``where`` (``None``: is null); return how many."""
-    connection = connections[alias()]
-    names = tuple([(name, value is None) for name, value in where.items()])
-    sql, converters = _update_sql(connection.alias, model, tuple(values), names)
-    given = [*values.values(), *[value for value in where.values() if value is not None]]
-    count: int = _run(connection, sql, _converted(given, converters)).rowcount
+    queue = connection()
+    count: int = _run(queue, *_updating(queue, model, where, values)).rowcount
     return count
+
+
+def update_unseen(model: type[Model], where: Values, values: Values) -> None:
+    """Do as ``update`` does where nobody needs to know how many rows there were."""
+    queue = connection()
+    _tell(queue, *_updating(queue, model, where, values))
 
 
 def insert(model: type[Model], *rows: Values) -> None:
     """Insert ``rows``, all with the same columns, in one statement."""
-    connection = connections[alias()]
-    sql, converters = _insert_sql(connection.alias, model, tuple(rows[0]), len(rows))
-    _run(connection, sql, _converted([value for row in rows for value in row.values()], converters))
+    queue = connection()
+    sql, converters = _insert_sql(queue.alias, model, tuple(rows[0]), len(rows))
+    _tell(queue, sql, _converted([value for row in rows for value in row.values()], converters))
 
 
 def insert_returning(model: type[Model], *rows: Values) -> list[int]:
     """Insert ``rows``, all with the same columns, in one statement; return their ids in order."""
-    connection = connections[alias()]
-    sql, converters = _insert_sql(connection.alias, model, tuple(rows[0]), len(rows))
+    queue = connection()
+    sql, converters = _insert_sql(queue.alias, model, tuple(rows[0]), len(rows))
     given = _converted([value for row in rows for value in row.values()], converters)
-    return [identifier for (identifier,) in _run(connection, f"{sql} RETURNING id", given).fetchall()]
+    return [identifier for (identifier,) in _run(queue, f"{sql} RETURNING id", given).fetchall()]
 
 
 def fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a query that is asked again and again; PostgreSQL keeps its plan for the connection."""
-    found: list[tuple[Any, ...]] = _run(connections[alias()], sql, params, keep_plan=True).fetchall()
+    found: list[tuple[Any, ...]] = _run(connection(), sql, params, keep_plan=True).fetchall()
     return found
 
 
@@ -78,7 +105,7 @@ def read(field: Field[Any, Any], value: Any) -> Any:
 
 def placeholder() -> str:
     """Return what stands for a parameter in the text of a statement."""
-    return "%s" if connections[alias()].vendor == "postgresql" else "?"
+    return "%s" if connection().vendor == "postgresql" else "?"
 
 
 def literal(text: str) -> str:
@@ -89,18 +116,41 @@ def literal(text: str) -> str:
 
 def quoted(name: str | None) -> str:
     """Return the name of a table or column for SQL; the stubs think that a field might have none."""
-    return connections[alias()].ops.quote_name(name or "")
+    return connection().ops.quote_name(name or "")
 
 
-def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
+def _run(queue: BaseDatabaseWrapper, sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
     """Run one statement past Django's cursors: they rewrite its text, or put the parameters into it, every time."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        if connection.vendor != "postgresql":
-            return connection.connection.execute(sql, params)
-        cursor = _plain_cursor()(connection.connection)
+    if queue.connection is None:
+        queue.ensure_connection()
+    with queue.wrap_database_errors:
+        if queue.vendor != "postgresql":
+            return queue.connection.execute(sql, params)
         # Only where workers ask: a pooler between the web server and the database might not know kept plans.
-        return cursor.execute(sql, params, prepare=True) if keep_plan else cursor.execute(sql, params)
+        statement = (sql, params, True if keep_plan else None)
+        waiting = _waiting.get()
+        if waiting is None:
+            return _plain_cursor()(queue.connection).execute(sql, params, prepare=statement[2])
+        sent = [*waiting, statement]
+        waiting.clear()
+        return _send(queue, sent)
+
+
+def _tell(queue: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> None:
+    """Run one statement whose answer nobody needs, now or with the next one."""
+    waiting = _waiting.get()
+    if waiting is None:
+        _run(queue, sql, params)
+    else:
+        waiting.append((sql, params, None))
+
+
+def _send(queue: BaseDatabaseWrapper, statements: Sequence[Statement]) -> Any:
+    """Send ``statements`` in one round trip; return the last one's cursor."""
+    with queue.wrap_database_errors, queue.connection.pipeline():
+        for sql, params, prepare in statements:
+            cursor = _plain_cursor()(queue.connection).execute(sql, params, prepare=prepare)
+    return cursor
 
 
 @lru_cache
@@ -115,6 +165,13 @@ def _converted(given: list[Any], converters: Converters) -> list[Any]:
         if given[position] is not None:
             given[position] = convert(given[position])
     return given
+
+
+def _updating(queue: BaseDatabaseWrapper, model: type[Model], where: Values, values: Values) -> tuple[str, list[Any]]:
+    conditions = tuple([(name, value is None) for name, value in where.items()])
+    sql, converters = _update_sql(queue.alias, model, tuple(values), conditions)
+    given = [*values.values(), *[value for value in where.values() if value is not None]]
+    return sql, _converted(given, converters)
 
 
 @lru_cache(maxsize=256)
@@ -148,15 +205,13 @@ def _writers(using: str, fields: Sequence[Field[Any, Any]]) -> Converters:
 @lru_cache(maxsize=128)
 def _to_database(using: str, field: Field[Any, Any]) -> Convert | None:
     """Return what turns Python's value of a column into the database's; ``None`` where they are the same."""
-    connection = connections[using]
+    queue = connections[using]
     if isinstance(field, models.CharField | models.TextField):
         return _plain_text
-    if isinstance(field, models.DateTimeField) and connection.vendor == "sqlite":
+    if isinstance(field, models.DateTimeField) and _keeps_utc_text(queue):
         return _utc_text
-    if isinstance(field, models.JSONField) and connection.vendor == "sqlite":
-        return lambda value: json.dumps(value, cls=field.encoder)
-    if isinstance(field, models.JSONField):
-        return lambda value: field.get_db_prep_save(value, connection)
+    if isinstance(field, models.DateTimeField | models.JSONField):
+        return lambda value: field.get_db_prep_save(value, queue)
     return None
 
 
@@ -167,10 +222,19 @@ def _plain_text(value: Any) -> str:
 
 def _utc_text(moment: datetime) -> str:
     """Return an aware time as SQLite stores it: UTC, as Django writes it."""
-    offset = moment.utcoffset()
-    if offset is None:
+    if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
-    return str(moment.replace(tzinfo=None) - offset)
+    return str((moment if moment.tzinfo is UTC else moment.astimezone(UTC)).replace(tzinfo=None))
+
+
+def _utc_moment(value: str | datetime) -> datetime:
+    """Return a time that SQLite keeps; Django has its driver read those of columns, but not those of expressions."""
+    return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).replace(tzinfo=UTC)
+
+
+def _keeps_utc_text(queue: BaseDatabaseWrapper) -> bool:
+    """Say whether times are kept as text in UTC: on SQLite, unless the host's DATABASES names a TIME_ZONE."""
+    return queue.vendor == "sqlite" and queue.timezone_name == "UTC"
 
 
 @lru_cache(maxsize=16)
@@ -183,15 +247,19 @@ def _reader(using: str, model: type[Model]) -> tuple[tuple[str, ...], Converters
 
 @lru_cache(maxsize=128)
 def _from_database(using: str, field: Field[Any, Any]) -> Convert | None:
-    connection = connections[using]
+    queue = connections[using]
+    if isinstance(field, models.DateTimeField) and _keeps_utc_text(queue):
+        return _utc_moment
+    if isinstance(field, models.JSONField):
+        return partial(json.loads, cls=field.decoder)
     column = field.get_col(field.model._meta.db_table)
-    steps = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+    steps = [*queue.ops.get_db_converters(column), *column.get_db_converters(queue)]
     if not steps:
         return None
 
     def convert(value: Any) -> Any:
         for step in steps:
-            value = step(value, column, connection)
+            value = step(value, column, queue)
         return value
 
     return convert

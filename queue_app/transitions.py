@@ -230,7 +230,7 @@ def flag_for_review(job: Job, reason: str, *, now: datetime) -> None:
 def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetime, **fields: Any) -> None:
     """Finish the attempt that ran under ``fence``."""
     where = {"job": job.pk, "fence": fence, "finished_at": None}
-    statements.update(Attempt, where, {"outcome": outcome, "finished_at": now, **fields})
+    statements.update_unseen(Attempt, where, {"outcome": outcome, "finished_at": now, **fields})
 
 
 def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:

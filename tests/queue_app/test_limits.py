@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
@@ -238,6 +239,7 @@ class TestRunning:
 
 
 @pytest.mark.django_db
+@hypothesis.settings(deadline=None, max_examples=50)
 @given(
     count=st.integers(1, 4),
     seconds=st.integers(1, 50),
