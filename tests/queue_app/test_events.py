@@ -1,4 +1,4 @@
-"""Following jobs: the stream of events in order, each once, none lost; signals after the commit."""
+"""Following jobs: the stream of events in order, each once, none lost."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from queue_app import api, clock, database, events, signals, tail
+from queue_app import api, clock, database, events, tail
 from queue_app.models import Event, EventName, Job
 from tests.queue_app.jobs import Register, Run
 
@@ -413,86 +413,3 @@ def test_nonsense_is_refused_by_the_async_stream_too() -> None:
     with pytest.raises(ValueError, match="after is the number"):
         asyncio.run(follow())
     until(lambda: not threads())
-
-
-# --- Signals ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def heard() -> Iterator[list[dict[str, Any]]]:
-    """What the signals told so far."""
-    told: list[dict[str, Any]] = []
-
-    def receive(job_id: int, event: dict[str, Any], **kwargs: Any) -> None:
-        assert kwargs["sender"] is Job
-        assert job_id == event["job_id"]
-        assert not connection.in_atomic_block
-        told.append(event)
-
-    for signal in signals.BY_NAME.values():
-        signal.connect(receive)
-    yield told
-    for signal in signals.BY_NAME.values():
-        signal.disconnect(receive)
-
-
-def test_every_event_name_has_a_signal() -> None:
-    assert set(signals.BY_NAME) == set(EventName.values)
-    assert all(getattr(signals, name) is signal for name, signal in signals.BY_NAME.items())
-
-
-def test_a_signal_is_sent_after_the_commit_with_what_a_stream_tells(job: Job, heard: list[dict[str, Any]]) -> None:
-    with database.atomic():
-        written = write(job, "told", run_at=clock.now())
-        events.announce(job, written)
-        assert written.pk not in ids(heard)
-    assert [event for event in heard if event["id"] == written.pk] == there(after=written.pk - 1)
-
-
-def test_every_change_of_a_job_is_signalled_once(name: str, run: Run, heard: list[dict[str, Any]]) -> None:
-    job = api.enqueue(name)
-    run()
-    assert [event["event"] for event in heard if event["job_id"] == job.pk] == [
-        "job_added",
-        "status_updated",
-        "job_completed",
-    ]
-    assert heard == there(after=0)
-
-
-def test_a_change_that_was_rolled_back_is_not_told(job: Job, heard: list[dict[str, Any]]) -> None:
-    with database.atomic():
-        written = write(job, "never")
-        events.announce(job, written)
-        transaction.set_rollback(True)
-    assert written.pk not in ids(heard)
-
-
-def test_a_receiver_that_raises_harms_neither_the_change_nor_the_others(
-    job: Job, heard: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(**kwargs: Any) -> None:
-        raise ZeroDivisionError
-
-    signals.status_updated.connect(broken)
-    try:
-        with database.atomic():
-            written = write(job, "told")
-            events.announce(job, written)
-    finally:
-        signals.status_updated.disconnect(broken)
-    assert written.pk in ids(heard)
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_nothing_is_prepared_where_nobody_listens(job: Job) -> None:
-    with database.atomic():
-        before = list(connection.run_on_commit)
-        events.announce(job, write(job))
-        assert connection.run_on_commit == before
-
-
-def test_housekeeping_is_not_signalled(register: Register, heard: list[dict[str, Any]]) -> None:
-    own = api.enqueue(register(lambda context: None, "tests.internal", internal=True))
-    events.announce(own, write(own))
-    assert own.pk not in {event["job_id"] for event in heard}
