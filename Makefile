@@ -39,7 +39,7 @@ check: $(VENV)/dev.installed
 	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 
 # Compares the queue with its peers, which live in an environment of their own; takes about 25 minutes.
-# A first look in two: make bench ARGS="--quick"
+# A first look in a few: make bench ARGS="--quick"
 bench: $(VENV)/dev.installed $(BENCH_VENV)/installed
 	$(PYTHON) -m benchmarks.engine $(ARGS)
 

@@ -231,6 +231,25 @@ class Databases:
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def commits_a_second(self, seconds: float) -> float:
+        """Return how fast one connection commits one small row after another: what no queue can do without."""
+        with closing(self._connect()) as connection:
+            connection.execute("CREATE TABLE commits (number INTEGER)")
+            began_at, done = time.perf_counter(), 0
+            while (passed := time.perf_counter() - began_at) < seconds:
+                connection.execute(f"INSERT INTO commits VALUES ({done})")  # noqa: S608 -- a number
+                done += 1
+            connection.execute("DROP TABLE commits")
+        return done / passed
+
+    def _connect(self) -> Any:
+        if self._server:
+            return psycopg.connect(self._server.url("postgres"), autocommit=True)
+        connection = sqlite3.connect(self._folder / "commits.sqlite3", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
     def close(self) -> None:
         """Stop the server, where there is one."""
         if self._server:

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -48,17 +49,33 @@ class Run:
         self.result = _about(options, self._scale)
 
     def measure(self) -> None:
-        """Measure everything: first one queue after another, then what is mostly waiting, side by side."""
+        """Measure everything: first one queue after another, then what is mostly waiting, side by side.
+
+        How fast the machine commits is measured before and after the first part: if the two differ, so may figures.
+        """
         pairs = [(databases, queue) for databases in self._databases for queue in self._queues]
         pairs = [(databases, queue) for databases, queue in pairs if databases.kind in queue.databases]
+        self._commits()
         for databases, queue in pairs:
             self._guarded("drain", databases, queue, self._drains)
             for name in measures.SIMPLE:
                 if name not in queue.waits:
                     self._guarded(name, databases, queue, self._simple)
-        waiting = [(name, pair) for name in measures.SIMPLE for pair in pairs if name in pair[1].waits]
+        self._commits()
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(lambda each: self._guarded(each[0], *each[1], self._simple), waiting))
+            waiting = [
+                pool.submit(self._guarded, name, databases, queue, self._simple)
+                for name in measures.SIMPLE
+                for databases, queue in pairs
+                if name in queue.waits
+            ]
+            for future in waiting:
+                future.result()
+
+    def _commits(self) -> None:
+        for databases in self._databases:
+            rate = databases.commits_a_second(self._scale.enqueue_seconds)
+            self.result["commits_a_second"].setdefault(databases.kind, []).append(rate)
 
     def _guarded(
         self, name: str, databases: Databases, queue: Queue, measure: Callable[[str, Databases, Queue], None]
@@ -127,6 +144,8 @@ WRONG = {"twice": "ran twice", "missing": "had not run when the time was up"}
 def main() -> None:
     """Measure what the command line asks for, print the tables and write the JSON."""
     options = _options()
+    # So that a terminated run, too, ends the processes that it started.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
     queues = [queue for queue in QUEUES if queue.name == OURS or queue.name in options.peers]
     if len(queues) > 1 and not PEERS_PYTHON.exists():
         raise SystemExit(f"{PEERS_PYTHON} is missing: run make bench, or use --peers none")
@@ -177,6 +196,7 @@ def _about(options: argparse.Namespace, scale: Scale) -> dict[str, Any]:
         },
         "queues": {},
         "databases": {},
+        "commits_a_second": {},
         "problems": [],
     }
 

@@ -149,6 +149,11 @@ def _factor(better: float) -> str:
     return f"{better:,.0f}" if better >= 10 else f"{better:.2g}"
 
 
+def _commits(kind: str, rates: Sequence[float]) -> str:
+    told = " and ".join(f"{rate:,.0f}" for rate in rates)
+    return f"One connection alone commits one small row after another {told} times a second on {DATABASE_NAMES[kind]}."
+
+
 def _aligned(table: Sequence[Sequence[str]], title: str) -> str:
     table = [[title, *table[0][1:]], *table[1:]]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -170,7 +175,7 @@ def _notes(result: Result) -> list[str]:
         f"ours is. Not due: {scale['crowd']:,} jobs. Lost: not run again in {scale['kill_patience_seconds']:g} s. "
         f"Too late: not begun in {scale['lateness_patience_seconds']:g} s."
     )
-    lines = [origin]
+    lines = [origin, *(_commits(kind, rates) for kind, rates in result["commits_a_second"].items())]
     if result["quick"]:
         lines.append("A quick run with small numbers: it shows that everything works, its figures mean little.")
     return lines + [f"{problem}." for problem in result["problems"]]

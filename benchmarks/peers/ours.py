@@ -12,12 +12,10 @@ from django.core.management import call_command
 
 django.setup()
 
-from django.db import transaction  # noqa: E402
 
 from benchmarks.peers import django_site  # noqa: E402
 from benchmarks.peers.work import Note  # noqa: E402
 from queue_app import api, clock  # noqa: E402 -- models need Django
-from queue_app.database import wake  # noqa: E402
 from queue_app.models import Event, Job  # noqa: E402
 
 JOB_TYPE = "benchmarks.note"
@@ -37,14 +35,7 @@ def enqueue(note: Note, due_at: float | None) -> None:
 
 def enqueue_many(notes: Sequence[Note]) -> None:
     """Add jobs in one statement."""
-    now = clock.now()
-    with transaction.atomic():
-        jobs = Job.objects.bulk_create(
-            Job(type=JOB_TYPE, args=asdict(note), run_at=now, max_attempts=4, created_at=now, updated_at=now)
-            for note in notes
-        )
-        Event.objects.bulk_create(Event(job=job, at=now, name="job_added", target="pending") for job in jobs)
-        wake("default")
+    api.enqueue_many(JOB_TYPE, [api.NewJob(args=asdict(note)) for note in notes])
 
 
 def fill(file: str, count: int) -> None:

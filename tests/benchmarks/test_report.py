@@ -23,6 +23,7 @@ def result(ours: dict[str, Any], peer: dict[str, Any]) -> dict[str, Any]:
         "machine": {"cores": 2, "python": "3.11.7", "sqlite": "3.40", "postgresql": "15.1", "system": "Linux"},
         "queues": {"socialq": NOTE, "peer": NOTE},
         "databases": {"sqlite": {"socialq": ours, "peer": peer}},
+        "commits_a_second": {"sqlite": [2000.0, 1900.0]},
         "problems": ["peer on sqlite: in a drain of 100 jobs 3 ran twice"],
     }
 
@@ -71,6 +72,7 @@ def test_a_peer_is_shown_with_how_many_times_better_ours_is() -> None:
     assert line_of(text, "drain, jobs").split() == ["drain,", "jobs", "a", "second", "1,500", "300", "(5×)"]
     assert line_of(text, "kill -9 of a worker").split()[-2:] == ["0.5", "lost"]
     assert "3 ran twice" in text
+    assert "2,000 and 1,900 times a second on SQLite" in text
 
 
 def test_what_broke_is_not_taken_for_lost() -> None:
