@@ -116,6 +116,11 @@ class Job(models.Model):
             # Counting by state; internal types are left out of the counts.
             models.Index(fields=["state", "type"], name="queue_app_job_state_type"),
             models.Index(fields=["finished_at"], name="queue_app_job_finished", condition=Q(state__in=list(FINISHED))),
+            models.Index(
+                fields=["result_expires_at", "id"],
+                name="queue_app_job_result",
+                condition=Q(result_expires_at__isnull=False),
+            ),
             models.Index(fields=["target_id"], name="queue_app_job_target", condition=~Q(target_id="")),
             models.Index(fields=["reconciles"], name="queue_app_job_reconciles", condition=Q(reconciles__isnull=False)),
         ]

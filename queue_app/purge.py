@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from queue_app import clock, conf
+from queue_app import clock, conf, limits
 from queue_app.database import atomic
 from queue_app.models import Event, Job, Notice, Worker
+from queue_app.planning import Written
 from queue_app.states import FINISHED, UNFINISHED, JobState
 
 BATCH = 500
@@ -25,7 +26,9 @@ def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
         if state not in FINISHED:
             raise ValueError(f"only finished jobs are purged ({', '.join(FINISHED)}), not {state!r}")
     before = clock.now() - timedelta(days=days)
-    return Job.objects.filter(state__in=wanted, finished_at__lt=before).exclude(reconciles__state__in=UNFINISHED)
+    # The first condition is the index's: a walk from the oldest on, however many jobs there are.
+    ended = Job.objects.filter(Written("state", *FINISHED), state__in=wanted, finished_at__lt=before)
+    return ended.exclude(reconciles__state__in=UNFINISHED)
 
 
 def purge(
@@ -35,8 +38,8 @@ def purge(
 
     ``progress`` is called after each batch with the number so far.
     """
-    found, deleted = candidates(days, states), 0
-    while batch := list(found.order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    found, deleted = candidates(days, states).order_by("finished_at", "pk"), 0
+    while batch := list(found.values_list("pk", flat=True)[:BATCH]):
         with atomic():
             Event.objects.filter(job__in=batch).delete()
             deleted += Job.objects.filter(pk__in=batch).delete()[1].get(Job._meta.label, 0)
@@ -44,14 +47,28 @@ def purge(
     return deleted
 
 
+def forget_results(now: datetime) -> int:
+    """Forget the results whose time is over, in batches; return how many. When it ran out stays, for who asks."""
+    forgotten = 0
+    seen: tuple[datetime | None, int] = (datetime.min.replace(tzinfo=UTC), 0)
+    while True:
+        later = Q(result_expires_at__gt=seen[0]) | Q(result_expires_at=seen[0], pk__gt=seen[1])
+        stale = Job.objects.filter(later, result_expires_at__lte=now).order_by("result_expires_at", "pk")
+        batch = list(stale.values_list("result_expires_at", "pk")[:BATCH])
+        if not batch:
+            return forgotten
+        seen = batch[-1]
+        kept = Job.objects.filter(pk__in=[pk for _at, pk in batch], state__in=FINISHED, result__isnull=False)
+        forgotten += kept.update(result=None)
+
+
 def purge_by_settings() -> int:
     """Delete by the ages of the settings; forget stale results, old notices and workers; return the number of jobs."""
     now = clock.now()
     deleted = purge(conf.get("PURGE_AFTER_DAYS"), (JobState.COMPLETED, JobState.CANCELLED))
     deleted += purge(conf.get("PURGE_FAILED_AFTER_DAYS"), (JobState.FAILED,))
-    # When it ran out stays, so that whoever asks for the result is told.
-    stale = Job.objects.filter(result_expires_at__lte=now, state__in=FINISHED, result__isnull=False)
-    stale.update(result=None)
+    forget_results(now)
+    limits.forget_old_uses(now)
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
     Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)).delete()
     Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)).exclude(jobs__state=JobState.RUNNING).delete()

@@ -11,7 +11,7 @@ from copy import copy
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from queue_app import clock, conf, gates, processes, registry, transitions
 from queue_app.database import atomic
@@ -71,12 +71,22 @@ def hold_unknown_types(now: datetime) -> int:
     if not known or live.filter(started_at__gt=overdue).count() == live.count():
         return 0
     held = 0
-    orphaned = Job.objects.filter(state=JobState.PENDING, parked_by="", run_at__lte=overdue).exclude(
-        type__in=known | set(registry.known())
-    )
+    unknown = [name for name in _pending_types() if name not in known and registry.find(name) is None]
+    if not unknown:
+        return 0
+    orphaned = Job.objects.filter(state=JobState.PENDING, parked_by="", run_at__lte=overdue, type__in=unknown)
     for job in orphaned[:EXPIRY_BATCH]:
         held += _sweep(job, lambda job: transitions.change(job, JobState.HELD, now=now, reason="unknown_type"))
     return held
+
+
+def _pending_types() -> list[str]:
+    """Return the types of all pending jobs. One look-up a type, however many wait."""
+    found: list[str] = []
+    waiting = Job.objects.filter(state=JobState.PENDING)
+    while name := waiting.filter(type__gt=found[-1] if found else "").aggregate(first=Min("type"))["first"]:
+        found.append(name)
+    return found
 
 
 def see_to_uncertain(now: datetime) -> int:

@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from queue_app.database import WAKE_CHANNEL, alias, is_postgresql
 
-DATA_VERSION_SECONDS = 0.02
+DATA_VERSION_SECONDS = 0.01
 
 
 class Bell:
