@@ -135,16 +135,9 @@ def _account_words(account: Account) -> str:
 
 
 def _job_words(job: Job, account: Account) -> str:
-    """Return the queue's explanation as a sentence, keys by the names that people know, and until when."""
-    explained = explain(job)
-    text = explained.text.replace(f"({account.block_key})", f"({account.name})")
+    """Return the queue's explanation as a sentence, keys by the names that people know."""
+    text = explain(job).text.replace(f"({account.block_key})", f"({account.name})")
     text = text.replace(f"(platform:{account.platform})", f"({_platform_label(account)})").rstrip(".")
-    # A job that is merely not due yet has its time in the text already.
-    if explained.until is not None and (job.parked_by or explained.until != job.run_at):
-        if job.state == JobState.PENDING:
-            text += f", until {explained.until:%Y-%m-%d %H:%M:%S} UTC"
-        elif job.state == JobState.UNCERTAIN:
-            text += f", at {explained.until:%Y-%m-%d %H:%M:%S} UTC"
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 

@@ -1,0 +1,193 @@
+"""When a waiting job will run, as far as can be known: its time, its gates, and its place among those before it.
+
+Reads only, and never more than ``MOST`` rows of each kind: where more would have to be looked at, nobody can say.
+Not foreseen: more urgent jobs that become due while it waits, and what a person or a platform decides meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from queue_app import blocks, breakers, gates, limits, selectors, workers
+from queue_app.claims import PRIORITIES, due
+from queue_app.models import Attempt, AttemptOutcome, Block, Breaker, Job, Limit, LimitUse, Worker
+from queue_app.planning import PARKED, PENDING, UNPARKED
+from queue_app.states import JobState
+from queue_app.turns import Span, past, turn
+
+MOST = 20_000
+# How long a job of a type runs is the mean of its last attempts, looked for among the newest of all.
+SAMPLE = 100
+SAMPLED_FROM = 2_000
+
+
+class Unforeseeable(Exception):
+    """Nobody can say: something has no known end, or too much waits before the job."""
+
+
+def forecast(job: Job, now: datetime) -> datetime | None:
+    """Return about when ``job`` will run (aware UTC, not before ``now``), ``None`` where nobody can say.
+
+    That is: it does not wait, it will expire before its turn, no living worker would take it, or a gate's end is not
+    known.
+    """
+    if job.state != JobState.PENDING or not any(job.type in worker.types for worker in serving(job, now)):
+        return None
+    try:
+        at = _after_line(job, _turn(job, now), now)
+    except (Unforeseeable, OverflowError):
+        return None
+    return at if job.expires_at is None or at < job.expires_at else None
+
+
+def serving(job: Job, now: datetime) -> list[Worker]:
+    """Return the living workers that serve the queue of ``job``, whether or not they know its type."""
+    return [worker for worker in workers.alive(now) if job.queue in worker.queues]
+
+
+def ahead_in_queue(job: Job, now: datetime) -> int:
+    """Return how many due jobs of its queue will be claimed before ``job``; counting ends at ``MOST``."""
+    types = {name for worker in serving(job, now) for name in worker.types}
+    found = 0
+    for priority in PRIORITIES:
+        if priority <= job.priority and found < MOST:
+            found += _seekable(due(job.queue, types, now, priority)).filter(_before(job))[: MOST - found].count()
+    return found
+
+
+def ahead_in_lot(job: Job) -> int:
+    """Return how many jobs will leave the lot of a parked ``job`` before it; counting ends at ``MOST``."""
+    return _in_lot(job.parked_by).filter(_before(job))[:MOST].count()
+
+
+def _turn(job: Job, now: datetime) -> datetime:
+    """Return when the gates let ``job`` through, its place under its limits included. Raises Unforeseeable."""
+    at = past(max(now, job.run_at), [*_breaker_spans(job, now), *_spans_of(job, now)])
+    if at is None:
+        raise Unforeseeable
+    for name, rates in limits.limits_of(job).items():
+        limit = Limit.objects.filter(key=name).first() or Limit(key=name)
+        before, after = _others(job, limits.LOT + name, at, now)
+        uses = _uses(limit, rates, len(before) + len(after) + 1)
+        at = turn(at, before, after, rates, uses)
+    return at
+
+
+def _after_line(job: Job, at: datetime, now: datetime) -> datetime:
+    """Return when ``job``, let through at ``at``, has a worker: at once, unless it stands in a line of due jobs."""
+    ahead = 0 if at > now or job.parked_by else ahead_in_queue(job, now)
+    if not ahead:
+        return at
+    seconds = _mean_run_seconds(job.type)
+    if seconds is None or ahead >= MOST:
+        raise Unforeseeable
+    return at + timedelta(seconds=seconds * ahead / max(1, len(serving(job, now))))
+
+
+def _breaker_spans(job: Job, now: datetime) -> list[Span]:
+    found: list[Span] = []
+    for breaker in Breaker.objects.filter(key__in=breakers.keys_of(job)):
+        keeps, until = breakers.shut_until(breaker, job, now)
+        # A probe's end is not known, but it will have ended when a job of another day is due.
+        if keeps and (until is not None or job.run_at <= now):
+            found.append((None, until))
+    return found
+
+
+def _spans_of(job: Job, now: datetime) -> list[Span]:
+    return list(_blocks_from(now).filter(key__in=blocks.keys_of(job)).values_list("starts_at", "until"))
+
+
+def _blocks_from(now: datetime) -> QuerySet[Block]:
+    """Return the blocks that hold at ``now`` or will."""
+    return Block.objects.filter(Q(until=None) | Q(until__gt=now))
+
+
+def _opener(now: datetime) -> Callable[[Job], datetime | None]:
+    """Return a function that says when the blocks let a job through (``None``: nobody knows). One query for all."""
+    spans: dict[str, list[Span]] = {}
+    for key, start, end in _blocks_from(now).values_list("key", "starts_at", "until"):
+        spans.setdefault(key, []).append((start, end))
+
+    def open_at(job: Job) -> datetime | None:
+        own = [span for key in blocks.keys_of(job) for span in spans.get(key, ())] if spans else []
+        return past(max(now, job.run_at), own)
+
+    return open_at
+
+
+def _others(job: Job, lot: str, at: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:
+    """Return when the others that a limit counts are ready: those that go before ``job``, and those that let it pass.
+
+    Those in the limit's own ``lot`` are only counted: they are ready. Raises Unforeseeable.
+    """
+    parked = _in_lot(lot).exclude(pk=job.pk)
+    first = parked.filter(_before(job))[:MOST].count()
+    last = parked.exclude(_before(job))[:MOST].count() if at > now else 0
+    before, after = [now] * first, [now] * last
+    open_at = _opener(now)
+    concerned: dict[tuple[str, str, tuple[str, ...]], bool] = {}
+    others = _elsewhere(lot, at)
+    if MOST in (first, last, len(others)):
+        raise Unforeseeable
+    for other in others:
+        kind = (other.type, other.queue, tuple(other.keys))
+        if kind not in concerned:
+            concerned[kind] = gates.concerns(lot, other)
+        ready = open_at(other) if concerned[kind] and other.pk != job.pk else None
+        if ready is not None:
+            (before if _order(other) < _order(job) else after).append(ready)
+    return before, after
+
+
+def _elsewhere(lot: str, at: datetime) -> list[Job]:
+    """Return the pending jobs outside ``lot`` that are due by ``at``, at most ``MOST``."""
+    fields = ("type", "queue", "keys", "priority", "run_at")
+    found = list(Job.objects.filter(PARKED).exclude(parked_by=lot).only(*fields)[:MOST])
+    for queue in selectors.pending_queues():
+        for priority in PRIORITIES:
+            waiting = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority, run_at__lte=at)
+            found += waiting.order_by("run_at", "id").only(*fields)[: MOST - len(found)]
+    return found
+
+
+def _uses(limit: Limit, rates: limits.Rates, starts: int) -> dict[int, datetime]:
+    """Return the recorded uses that the windows of the next ``starts`` starts look back to, see ``turn``."""
+    next_number = limit.used + 1
+    found: dict[int, datetime] = {}
+    for rate in rates if limit.pk else ():
+        oldest = next_number - rate.count
+        looked_at = LimitUse.objects.filter(limit=limit, number__gte=oldest, number__lt=oldest + starts)
+        found |= {number - next_number: at for number, at in looked_at.values_list("number", "at")}
+    return found
+
+
+def _mean_run_seconds(type_name: str) -> float | None:
+    """Return how long the last attempts of a type took, ``None`` without any."""
+    newest = Attempt.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    recent = Attempt.objects.filter(id__gt=newest - SAMPLED_FROM, job__type=type_name, finished_at__isnull=False)
+    ended = recent.exclude(outcome=AttemptOutcome.LOST).order_by("-id")[:SAMPLE]
+    seconds = [attempt.duration_seconds or 0.0 for attempt in ended]
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+def _in_lot(lot: str) -> QuerySet[Job]:
+    return Job.objects.filter(PARKED, parked_by=lot)
+
+
+def _seekable(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Return the same jobs, found by the claim's index: SQLite uses it only where its condition stands in the text."""
+    return jobs.filter(PENDING, UNPARKED)
+
+
+def _order(job: Job) -> tuple[int, datetime, int]:
+    return job.priority, job.run_at, job.pk
+
+
+def _before(job: Job) -> Q:
+    """Return the condition of what the claim, and a lot, put before ``job``."""
+    same = Q(priority=job.priority)
+    return Q(priority__lt=job.priority) | same & (Q(run_at__lt=job.run_at) | Q(run_at=job.run_at, pk__lt=job.pk))
