@@ -10,7 +10,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -30,6 +30,7 @@ SHOWN_CHARACTERS = 60
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 # What the encoder writes as text.
 TEXTUAL = (str, datetime, date, time, timedelta, Decimal, UUID, Promise)
+CONTAINERS = (dict, list, tuple)
 
 Accepts = Callable[[Any], bool]
 
@@ -118,21 +119,27 @@ def storable(text: str) -> bool:
 def _unstorable(value: Any, path: str, depth: int) -> Iterator[str]:
     """Yield what in ``value`` is no JSON, or JSON that a database refuses, with where it is."""
     where = f" at {path}" if path else ""
-    if not isinstance(value, dict | list | tuple):
-        problem = _scalar_problem(value)
-        if problem:
+    if not isinstance(value, CONTAINERS):
+        if problem := _scalar_problem(value):
             yield f"{problem}{where}"
-    elif depth == MAX_DEPTH:
+        return
+    if depth == MAX_DEPTH:
         yield f"more than {MAX_DEPTH} levels{where[:SHOWN_CHARACTERS]}"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str) or not storable(key):
-                yield f"the key {_cut(key)}{where}, which is no plain text"
-            else:
-                yield from _unstorable(item, f"{path}.{key[:SHOWN_CHARACTERS]}" if path else key, depth + 1)
-    else:
-        for position, item in enumerate(value):
-            yield from _unstorable(item, f"{path}[{position}]", depth + 1)
+        return
+    named = isinstance(value, dict)
+    pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in pairs:
+        if named and not (isinstance(key, str) and storable(key)):
+            yield f"the key {_cut(key)}{where}, which is no plain text"
+        # Most arguments are flat: no generator is made for a plain value.
+        elif isinstance(item, CONTAINERS) or _scalar_problem(item):
+            yield from _unstorable(item, _place(path, key), depth + 1)
+
+
+def _place(path: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key[:SHOWN_CHARACTERS]}" if path else key
 
 
 def _scalar_problem(value: Any) -> str:

@@ -83,7 +83,7 @@ def _batches(jobs: Iterable[Job]) -> Iterator[tuple[list[Job], list[Row]]]:
     for job in jobs:
         row = list(_values(job))
         for place in _JSON_PLACES:
-            row[place] = arguments.encode(row[place])
+            row[place] = arguments.encode(row[place]) if row[place] else str(row[place])
             size += len(row[place])
         for place in _MOMENT_PLACES:
             row[place] = stored(row[place])
