@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from queue_app import api, claims, clock, processes, rescue, workers
+from queue_app import api, claims, clock, conf, processes, rescue, workers
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import AttemptOutcome, Job, Worker
@@ -85,7 +85,7 @@ def test_a_job_that_killed_its_last_worker_is_dead(start: Any) -> None:
 def test_another_host_is_judged_by_its_silence(start: Any, later: Later) -> None:
     job = start(host="elsewhere/1/2")
     assert rescue.rescue() == 0
-    later(59)
+    later(conf.get("LEASE_SECONDS") - 1)
     assert rescue.rescue() == 0
     later(2)
     assert rescue.rescue(judge_other_hosts=False) == 0
