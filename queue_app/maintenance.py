@@ -55,15 +55,20 @@ def validate(window: MaintenanceWindow) -> None:
 def next_occurrence(window: MaintenanceWindow, now: datetime) -> tuple[datetime, datetime]:
     """Return from when until when (aware UTC) the window holds next; the occurrence in progress counts.
 
-    Two occurrences that touch, where the clocks went forward in between, are one. Raises ValidationError.
+    Occurrences that touch, where the clocks went forward in between, are one. Raises ValidationError.
     """
     validate(window)
     length = timedelta(minutes=window.duration_minutes)
     rules = zones.rules_of(window.timezone)
     earliest = (now - length).astimezone(rules).date() - _DAY
     coming = dropwhile(lambda start: start + length <= now, _starts(window, rules, earliest))
-    starts_at, following = next(coming), next(coming)
-    return starts_at, (following if following <= starts_at + length else starts_at) + length
+    starts_at = last = next(coming)
+    # Ends after one or two: on days of 24 hours a valid window never touches the next.
+    for following in coming:
+        if following > last + length:
+            break
+        last = following
+    return starts_at, last + length
 
 
 def plan(now: datetime) -> int:
