@@ -76,15 +76,15 @@ def start(job: Job, *, worker: str = "", lease_seconds: float = DEFAULT_LEASE_SE
 
     Raises CannotStart where a claim would not take it: not due, expired, blocked, over a limit, or not for outsiders.
     """
-    lock_control(shared=True)
-    now = clock.now()
-    passage = gates.enter(job, now)
     if _is_ours(job.type):
         raise CannotStart(job.pk, f"only workers of the site's own may run jobs of type {job.type}")
+    lock_control(shared=True)
+    now = clock.now()
     if job.expires_at is not None and job.expires_at <= now:
         raise CannotStart(job.pk, "it has expired")
     if job.run_at > now:
         raise CannotStart(job.pk, f"it is due at {job.run_at:%Y-%m-%d %H:%M:%S} UTC; reschedule it first")
+    passage = gates.enter(job, now)
     if isinstance(passage, gates.Shut):
         raise CannotStart(job.pk, " ".join(filter(None, [passage.kind, passage.key, passage.reason])))
     transitions.start(job, None, now=now, lease_seconds=lease_seconds, holder=worker or OUTSIDE)

@@ -88,6 +88,17 @@ def test_batches_are_small_transactions(name: str, monkeypatch: pytest.MonkeyPat
     assert len(begun) == 3
 
 
+def test_jobs_that_come_while_others_are_changed_are_not_met(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "BATCH", 1)
+    ids = api.enqueue_many(name, [api.NewJob()] * 2)
+    met = []
+    for batch in many.batches(Job.objects.filter(state="pending")):
+        met += batch
+        if len(met) < 5:
+            api.enqueue(name)
+    assert met == ids
+
+
 def test_jobs_with_a_hook_are_changed_one_in_a_transaction(register: Register) -> None:
     seen: list[tuple[int, str]] = []
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from queue_app import api, claims, transitions
+from queue_app import api, claims, clock, pauses, transitions
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Attempt, Job
@@ -131,8 +132,6 @@ def test_a_job_is_not_started_by_word_where_a_claim_would_not_take_it(register: 
     name = register(lambda context: None)
     ours = register(lambda context: None, "tests.sending", reconcile=lambda context, job: None)
     job = api.enqueue(name, keys=["account:7"])
-    from queue_app import pauses
-
     pauses.pause("account:7", reason="holiday")
     with pytest.raises(api.CannotStart, match=r"account:7 holiday"):
         api.set_status(job.pk, "running")
@@ -140,3 +139,15 @@ def test_a_job_is_not_started_by_word_where_a_claim_would_not_take_it(register: 
     with pytest.raises(api.CannotStart, match="workers of the site's own"):
         api.set_status(api.enqueue(ours).pk, "running")
     assert api.set_status(job.pk, "running").state == "running"
+
+
+def test_a_start_by_word_counts_under_its_limit_and_keeps_to_its_time(register: Register) -> None:
+    name = register(lambda context: None, limits="1/h")
+    first, second = api.enqueue(name), api.enqueue(name)
+    later = api.enqueue(name, run_at=clock.now() + timedelta(hours=1))
+    api.set_status(first.pk, "running")
+    with pytest.raises(api.CannotStart, match=f"job {second.pk} cannot start now: limit type:{name}"):
+        api.set_status(second.pk, "running")
+    with pytest.raises(api.CannotStart, match="it is due at"):
+        api.set_status(later.pk, "running")
+    assert (reloaded(second).state, reloaded(second).parked_by) == ("pending", "")

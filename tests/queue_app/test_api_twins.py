@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +55,13 @@ def test_a_twin_has_its_functions_arguments_and_says_whose_twin_it_is() -> None:
 def test_a_module_is_no_name_of_the_api() -> None:
     assert [name for name in api.__all__ if inspect.ismodule(getattr(api, name))] == []
     assert len(api.__all__) == len(set(api.__all__))
+
+
+def test_the_page_on_the_api_names_everything_but_the_twins() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    told = set(re.findall(r"[A-Za-z_]+", page))
+    twins = {name for name, value in functions().items() if is_async(value)}
+    assert sorted(set(api.__all__) - twins - told) == []
 
 
 async def _lifecycle(name: str) -> set[str]:
