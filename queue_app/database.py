@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,7 +19,10 @@ CONTROL_LOCK = (0x50C1, 0x0A1)
 WAKE_CHANNEL = "socialq_jobs"
 
 
+Statement = tuple[str, Sequence[Any], bool | None]
+
 _found = threading.local()
+_gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
 
 
 def alias() -> str:
@@ -31,9 +39,19 @@ def connection() -> BaseDatabaseWrapper:
     return found
 
 
-def atomic() -> transaction.Atomic:
+class Atomic(transaction.Atomic):
+    """Django's, that sends what was gathered before a savepoint begins: rolling that back must not undo it."""
+
+    def __enter__(self) -> None:
+        """Begin a transaction, or a savepoint of one."""
+        if connection().in_atomic_block:
+            flush()
+        super().__enter__()
+
+
+def atomic() -> Atomic:
     """Return a transaction (or savepoint) on the queue's database."""
-    return transaction.atomic(using=alias())
+    return Atomic(alias(), savepoint=True, durable=False)
 
 
 def is_postgresql() -> bool:
@@ -60,3 +78,77 @@ def wake(queue: str) -> None:
         return
     with connection().cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
+
+
+def run(sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
+    """Run one statement past Django's cursors, which rewrite its text every time; return its cursor.
+
+    The text has the database's own placeholders. PostgreSQL may keep the plan, for the connection; only where workers
+    ask, for a pooler before the server might not know kept plans. What was gathered is sent along, before it.
+    """
+    queue = connection()
+    if queue.connection is None:
+        queue.ensure_connection()
+    with queue.wrap_database_errors:
+        if not is_postgresql():
+            return queue.connection.execute(sql, params)
+        statement = (sql, params, True if keep_plan else None)
+        waiting = _gathered.get()
+        if waiting is None:
+            return _plain_cursor()(queue.connection).execute(sql, params, prepare=statement[2])
+        return _send([*_taken(waiting), statement])
+
+
+def tell(sql: str, params: Sequence[Any]) -> None:
+    """Run one statement whose answer nobody needs: at once, or with the next one where statements are gathered."""
+    waiting = _gathered.get()
+    if waiting is None:
+        run(sql, params)
+    else:
+        waiting.append((sql, params, None))
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Send what needs no answer together with the next statement that does, in one round trip; all of it at the end.
+
+    For code inside one transaction that runs several statements. On SQLite there is no round trip to spare.
+    """
+    if not is_postgresql() or _gathered.get() is not None:
+        yield
+        return
+    token = _gathered.set([])
+    try:
+        yield
+        flush()
+    finally:
+        _gathered.reset(token)
+
+
+def flush() -> None:
+    """Send what was gathered so far."""
+    waiting = _gathered.get()
+    if waiting:
+        with connection().wrap_database_errors:
+            _send(_taken(waiting))
+
+
+def _taken(waiting: list[Statement]) -> list[Statement]:
+    taken = list(waiting)
+    waiting.clear()
+    return taken
+
+
+def _send(statements: Sequence[Statement]) -> Any:
+    """Send ``statements`` in one round trip; return the last one's cursor."""
+    server = connection().connection
+    with server.pipeline():
+        cursors = [_plain_cursor()(server).execute(sql, params, prepare=prepare) for sql, params, prepare in statements]
+    return cursors[-1]
+
+
+@lru_cache
+def _plain_cursor() -> Callable[[Any], Any]:
+    from psycopg import Cursor  # noqa: PLC0415 -- where PostgreSQL is used
+
+    return Cursor

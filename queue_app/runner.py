@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, registry, rescue, routes, statements, transitions, workers
+from queue_app import claims, context, finish, registry, rescue, routes, transitions, workers
 from queue_app.claims import Claim, SetAside
-from queue_app.database import atomic
+from queue_app.database import atomic, gathered
 from queue_app.failpoints import failpoint
 from queue_app.models import Job, Worker
 from queue_app.outcomes import Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
@@ -75,7 +75,7 @@ def run_due(queue: str, cluster: str) -> int:
         _hand_back_unknown(worker)
         while True:
             try:
-                with atomic(), statements.gathered():
+                with atomic(), gathered():
                     taken = take_next()
             except claims.Unclaimable as refusal:
                 logger.exception("job=%s cannot be started, holding it", refusal.job_id)
@@ -158,7 +158,7 @@ def _finish_and_claim(
     def save(answer: Outcome | context.StopExecution, *, alone: bool = hooked) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
-        with atomic(), statements.gathered():
+        with atomic(), gathered():
             finish.apply(claim, answer)
             taken = None if alone else take_next()
         return taken if isinstance(taken, Claim) else None

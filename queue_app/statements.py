@@ -7,9 +7,7 @@ the business of ``transitions.py``, what is read that of ``claims.py``. Errors a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -18,54 +16,32 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
-from queue_app.database import alias, connection, is_postgresql
+from queue_app.database import alias, connection, run, tell
 
 Row = TypeVar("Row", bound=Model)
 Values = Mapping[str, Any]
 Convert = Callable[[Any], Any]
-Statement = tuple[str, Sequence[Any], bool | None]
 Converters = tuple[tuple[int, Convert], ...]
-
-_waiting: ContextVar[list[Statement] | None] = ContextVar("waiting", default=None)
-
-
-@contextmanager
-def gathered() -> Iterator[None]:
-    """Send what needs no answer together with the next statement that does, in one round trip; all of it at the end.
-
-    For code inside one transaction that runs several statements; on SQLite there is nothing to gather.
-    """
-    if is_postgresql() and _waiting.get() is None:
-        waiting: list[Statement] = []
-        token = _waiting.set(waiting)
-        try:
-            yield
-            if waiting:
-                _send(connection(), waiting)
-        finally:
-            _waiting.reset(token)
-    else:
-        yield
 
 
 def update(model: type[Model], where: Values, values: Values) -> int:
     """Set ``values`` on the rows of ``model`` whose columns equal ``where`` (``None``: is null); return how many."""
     queue = connection()
-    count: int = _run(queue, *_updating(queue, model, where, values)).rowcount
+    count: int = run(*_updating(queue, model, where, values)).rowcount
     return count
 
 
 def update_unseen(model: type[Model], where: Values, values: Values) -> None:
     """Do as ``update`` does where nobody needs to know how many rows there were."""
     queue = connection()
-    _tell(queue, *_updating(queue, model, where, values))
+    tell(*_updating(queue, model, where, values))
 
 
 def insert(model: type[Model], *rows: Values) -> None:
     """Insert ``rows``, all with the same columns, in one statement."""
     queue = connection()
     sql, converters = _insert_sql(queue.alias, model, tuple(rows[0]), len(rows))
-    _tell(queue, sql, _converted([value for row in rows for value in row.values()], converters))
+    tell(sql, _converted([value for row in rows for value in row.values()], converters))
 
 
 def insert_returning(model: type[Model], *rows: Values) -> list[int]:
@@ -73,12 +49,12 @@ def insert_returning(model: type[Model], *rows: Values) -> list[int]:
     queue = connection()
     sql, converters = _insert_sql(queue.alias, model, tuple(rows[0]), len(rows))
     given = _converted([value for row in rows for value in row.values()], converters)
-    return [identifier for (identifier,) in _run(queue, f"{sql} RETURNING id", given).fetchall()]
+    return [identifier for (identifier,) in run(f"{sql} RETURNING id", given).fetchall()]
 
 
 def fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a query that is asked again and again; PostgreSQL keeps its plan for the connection."""
-    found: list[tuple[Any, ...]] = _run(connection(), sql, params, keep_plan=True).fetchall()
+    found: list[tuple[Any, ...]] = run(sql, params, keep_plan=True).fetchall()
     return found
 
 
@@ -117,47 +93,6 @@ def literal(text: str) -> str:
 def quoted(name: str | None) -> str:
     """Return the name of a table or column for SQL; the stubs think that a field might have none."""
     return connection().ops.quote_name(name or "")
-
-
-def _run(queue: BaseDatabaseWrapper, sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
-    """Run one statement past Django's cursors: they rewrite its text, or put the parameters into it, every time."""
-    if queue.connection is None:
-        queue.ensure_connection()
-    with queue.wrap_database_errors:
-        if queue.vendor != "postgresql":
-            return queue.connection.execute(sql, params)
-        # Only where workers ask: a pooler between the web server and the database might not know kept plans.
-        statement = (sql, params, True if keep_plan else None)
-        waiting = _waiting.get()
-        if waiting is None:
-            return _plain_cursor()(queue.connection).execute(sql, params, prepare=statement[2])
-        sent = [*waiting, statement]
-        waiting.clear()
-        return _send(queue, sent)
-
-
-def _tell(queue: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> None:
-    """Run one statement whose answer nobody needs, now or with the next one."""
-    waiting = _waiting.get()
-    if waiting is None:
-        _run(queue, sql, params)
-    else:
-        waiting.append((sql, params, None))
-
-
-def _send(queue: BaseDatabaseWrapper, statements: Sequence[Statement]) -> Any:
-    """Send ``statements`` in one round trip; return the last one's cursor."""
-    with queue.wrap_database_errors, queue.connection.pipeline():
-        for sql, params, prepare in statements:
-            cursor = _plain_cursor()(queue.connection).execute(sql, params, prepare=prepare)
-    return cursor
-
-
-@lru_cache
-def _plain_cursor() -> Callable[[Any], Any]:
-    from psycopg import Cursor  # noqa: PLC0415 -- where PostgreSQL is used
-
-    return Cursor
 
 
 def _converted(given: list[Any], converters: Converters) -> list[Any]:
