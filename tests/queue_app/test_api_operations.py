@@ -62,8 +62,13 @@ def test_a_job_is_not_held_for_a_reason_that_cannot_be_stored(name: str, reason:
 
 
 def test_only_a_held_job_is_released(name: str) -> None:
+    job = api.enqueue(name)
     with pytest.raises(api.IllegalTransition):
-        api.release(api.enqueue(name).pk)
+        api.release(job.pk)
+    api.cancel(job.pk)
+    with pytest.raises(api.IllegalTransition):
+        api.release(job.pk)
+    assert api.get_status(job.pk) == "cancelled"
 
 
 def test_another_priority_leaves_the_due_time_alone(name: str) -> None:
