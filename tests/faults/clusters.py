@@ -34,6 +34,13 @@ class Clusters:
         call = f"api.enqueue({job_type!r}, **json.loads({json.dumps(options)!r}))"
         return int(self.site.python(f"import json\nfrom queue_app import api\nprint({call}.pk)").split()[-1])
 
+    def enqueue_many(self, job_type: str, count: int, **options: Any) -> list[int]:
+        """Add ``count`` like jobs; return their ids."""
+        new = f"api.NewJob(**json.loads({json.dumps(options)!r}))"
+        code = f"import json\nfrom queue_app import api\nprint(api.enqueue_many({job_type!r}, [{new}] * {count}))"
+        ids: list[int] = json.loads(self.site.python(code).splitlines()[-1])
+        return ids
+
     def note(self, line: str) -> int:
         """Add a job that writes one line into the notes."""
         return self.enqueue("testapp.note", args={"file": str(self.notes), "line": line})
@@ -52,6 +59,12 @@ class Clusters:
             row[0]
             for row in self.site.sql("SELECT outcome FROM queue_app_attempt WHERE job_id = %s ORDER BY id", [job_id])
         ]
+
+    def wait_for_all(self, job_type: str, seconds: float = 60.0) -> None:
+        """Wait until no job of the type is unfinished."""
+        unfinished = "state NOT IN ('completed', 'failed', 'cancelled')"
+        query = f"SELECT COUNT(*) FROM queue_app_job WHERE type = '{job_type}' AND {unfinished}"
+        self.site.wait_until(lambda: self.count(query) == 0, seconds)
 
     def wait_for_state(self, job_id: int, state: str, seconds: float = 30.0) -> None:
         """Wait until a job is in a state."""

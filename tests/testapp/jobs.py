@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -52,7 +53,11 @@ def send(context: JobContext, file: str, before_mark: str = "", after_mark: str 
     append(file, f"prepared {os.getpid()}")
     if before_mark:
         wait_for(before_mark)
-    context.before_irreversible_step()
+    try:
+        context.before_irreversible_step()
+    except Exception as error:
+        append(file, f"not marked {type(error).__name__}")
+        raise
     append(file, f"marked {os.getpid()}")
     if after_mark:
         wait_for(after_mark)
@@ -88,3 +93,32 @@ def never_returns(context: JobContext) -> None:
 def task(context: JobContext, file: str, line: str) -> None:
     """Leave the work to an ordinary task of django-q2."""
     async_task("tests.testapp.jobs.append", file, line)
+
+
+@job_type("testapp.trace", retry=AT_ONCE)
+def trace(context: JobContext, file: str) -> None:
+    """Note which execution of which job this is."""
+    append(file, f"{context.job.pk}/{context.job.attempts}")
+
+
+@job_type("testapp.eat_memory", retry=AT_ONCE)
+def eat_memory(context: JobContext) -> None:
+    """Take memory until there is none: the process may have no more than 64 MB beyond what it has."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 64 * 2**20, before[1]))
+    try:
+        eaten = []
+        while True:
+            eaten.append(bytearray(2**20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def tick(context: JobContext) -> None:
+    """Come again every second, once for the whole site."""
+    append(os.environ["TESTAPP_TICKS"], str(context.job.pk))
+
+
+if "TESTAPP_TICKS" in os.environ:  # only where a test counts them
+    job_type("testapp.tick", retry=AT_ONCE, every_seconds=1.0)(tick)

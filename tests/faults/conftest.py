@@ -1,0 +1,82 @@
+"""What the tests of faults count: each injection when it is made, each test when it ends. ``tests.faults`` tables it.
+
+With ``FAULT_ROUNDS`` every test runs that often, in rounds, while ``FAULTS_END_AT`` is to come.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.clusters import Clusters
+from tests.faults.rounds import END_AT, LOG, ROUNDS
+from tests.site import Site
+
+Injected = Callable[[str], None]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "row(number): the row of the table of faults that the test belongs to")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if ROUNDS > 1:
+        metafunc.fixturenames.append("fault_round")
+        metafunc.parametrize("fault_round", range(ROUNDS), ids=[f"round{number}" for number in range(ROUNDS)])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all tests once before any runs again."""
+    items.sort(key=lambda item: _round(item) or 0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if (report.when == "call" or report.failed) and not report.skipped:
+        _write(item, ended=report.outcome, seconds=call.duration)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def in_time(request: pytest.FixtureRequest) -> None:
+    """Leave out a further round when the time for them is over."""
+    if _round(request.node) and time.time() > END_AT:
+        pytest.skip("the time for further rounds is over")
+
+
+@pytest.fixture
+def injected(request: pytest.FixtureRequest) -> Injected:
+    """Return a function to call with each fault, in words, when it has been injected."""
+    return lambda what: _write(request.node, injected=what)
+
+
+@pytest.fixture
+def clusters(site: Site) -> Clusters:
+    """A site with the test app whose clusters a test may start."""
+    return Clusters(site)
+
+
+def _round(item: pytest.Item) -> int | None:
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("fault_round")
+
+
+def _write(item: pytest.Item, **said: Any) -> None:
+    if not LOG:
+        return
+    row = item.get_closest_marker("row")
+    line = {
+        "database": item.config.getoption("--db"),
+        "row": None if row is None else row.args[0],
+        "test": item.nodeid.split("[")[0],
+        **said,
+    }
+    with Path(LOG).open("a") as log:
+        log.write(json.dumps(line) + "\n")
