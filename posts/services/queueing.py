@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from posts import conf
-from posts.models import Delivery, DeliveryStatus, Post
+from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.services.errors import Conflict
 from queue_app import api
 from queue_app.database import atomic
@@ -87,7 +87,7 @@ def queue_delivery(delivery: Delivery, post: Post, *, at: datetime, now: datetim
         {"delivery_id": delivery.pk},
         target_id=delivery.pk,
         unique_key=f"delivery:{delivery.uuid.hex}",
-        keys=[account.block_key, f"platform:{account.platform}"],
+        keys=keys_of(post, account),
         run_at=at,
         expires_at=expires_at,
         priority=post.priority,
@@ -95,6 +95,12 @@ def queue_delivery(delivery: Delivery, post: Post, *, at: datetime, now: datetim
     )
     Delivery.objects.filter(pk=delivery.pk).update(job=job, status=DeliveryStatus.SCHEDULED)
     return job
+
+
+def keys_of(post: Post, account: Account) -> list[str]:
+    """Return what a delivery can be paused and limited by: its account, its platform, and its post's owner."""
+    owner = [f"user:{post.owner_id}"] if post.owner_id is not None else []
+    return [account.block_key, f"platform:{account.platform}", *owner]
 
 
 def move_delivery(delivery: Delivery, post: Post, *, at: datetime, expires_at: datetime, actor: str) -> None:
