@@ -1,8 +1,6 @@
-"""What a cluster's processes do after the fork: django-q2's worker in each of them, and the housekeeper.
+"""What every process of a cluster has after the fork, and what its workers do: django-q2's worker, with our jobs.
 
-The housekeeper has django-q2's pusher and monitor as threads: each process costs memory of its own for every object
-that it so much as looks at. All die with the sentinel, leave in order when asked to by SIGTERM, and hold no lock that
-another needs to end. The housekeeper alone speaks for the cluster to the database; the sentinel never does.
+All die with the sentinel, leave in order when asked to by SIGTERM, and hold no lock that another needs to end.
 """
 
 from __future__ import annotations
@@ -10,9 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty
 from typing import Any
@@ -20,29 +15,22 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connections
 from django_q.conf import Conf
-from django_q.monitor import monitor
-from django_q.pusher import pusher
 from django_q.queues import Queue
-from django_q.scheduler import scheduler
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.worker import worker
 
-from queue_app import clock, clockwatch, conf, database, jobs, maintenance, processes, rescue, runner, workers
-from queue_app.autoscale import Bounds, Scaler, count_waiting
+from queue_app import database, runner
+from queue_app.autoscale import Bounds
 from queue_app.board import Board, Place
 from queue_app.broker import RUN_DUE, JobBroker
 from queue_app.lifeline import die_with_parent
-from queue_app.models import Worker
 from queue_app.waiting import Bell
 
 logger = logging.getLogger("socialq.queue")
 
 STOP = "STOP"  # what ends django-q2's loops
-MONITOR_POLL_SECONDS = 0.25
 # How soon a worker that waits for work sees that it should leave.
 LEAVE_POLL_SECONDS = 1.0
-SAVE_RESULTS_SECONDS = 2.0
-SCHEDULER_SECONDS = 30.0
 CONNECTION_SECONDS = 600
 
 
@@ -77,8 +65,8 @@ class _Leave(BaseException):
 
 def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
     """Work until told to leave; a task begun is finished first."""
-    _begin(parent_pid)
-    _quieten()
+    begin(parent_pid)
+    quieten()
     inbox = _Inbox(wiring.tasks, wiring.board, slot)
     signal.signal(signal.SIGTERM, inbox.leave)
     runner.configure(lambda: wiring.board.stopping or inbox.leaving)
@@ -90,162 +78,6 @@ def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
         logger.warning("worker=%s asked to leave while the database was away", os.getpid())
     worker(inbox, wiring.results, timer, Conf.TIMEOUT)
     wiring.board.set_left(slot, left=True)
-
-
-def run_housekeeper(wiring: Wiring, parent_pid: int) -> None:
-    """Push work, save results and speak for the cluster until all its workers are gone; hand back what they left."""
-    _begin(parent_pid)
-    _quieten()
-    _stop_cluster_on_sigterm(wiring)
-    Housekeeper(wiring).run()
-
-
-class _Thread(threading.Thread):
-    """A loop of django-q2's beside the housekeeper's own; its end is noticed at once."""
-
-    def __init__(self, name: str, loop: Callable[[], None], at_end: Callable[[], None]) -> None:
-        super().__init__(name=name, daemon=True)
-        self._loop = loop
-        self._at_end = at_end
-        self.ended = False
-
-    def run(self) -> None:
-        """Turn the loop until it ends."""
-        try:
-            self._loop()
-        finally:
-            self.ended = True
-            self._at_end()
-            connections.close_all()
-
-
-class Housekeeper:
-    """Heartbeats, rescue, overrun jobs, the number of workers, django-q2's schedules; the pusher and the monitor.
-
-    Errors of the database wait for the next round.
-    """
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._broker = wiring.broker()
-        self._housekeeping_scheduled = False
-        self._schedules_at = self._scale_at = time.monotonic()
-        self._scaler = Scaler(wiring.bounds) if wiring.bounds is not None else None
-        self._pusher = _Thread("pusher", self._push, self._pusher_ended)
-        self._monitor = _Thread("monitor", self._save_results, wiring.to_housekeeper.ring)
-        # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
-        self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
-        self._heard_at = time.monotonic()
-        self._clocks = clockwatch.ClockWatch(wiring.cluster)
-
-    def run(self) -> None:
-        """Tend the cluster every few seconds, and at once when the bell rings."""
-        board = self._wiring.board
-        self._monitor.start()
-        if board.stopping:
-            board.say_pusher_ended()  # one before us was lost, with what it held
-        else:
-            self._pusher.start()
-        while not board.farewell:
-            try:
-                self._tend()
-            except DatabaseError as error:
-                self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
-                logger.warning("cluster=%s database away error=%s", self._wiring.cluster, type(error).__name__)
-                connections.close_all()
-            except Exception:
-                # The jobs must go on whatever this trips over: the cluster ends with the housekeeper.
-                logger.exception("cluster=%s its housekeeping failed", self._wiring.cluster)
-            self._wiring.to_housekeeper.wait(self._seconds_to_next_round())
-            if not board.stopping and (self._pusher.ended or self._monitor.ended):
-                return  # the cluster cannot go on without; the sentinel sees that we are gone
-        self._hand_over()
-        self._monitor.join(SAVE_RESULTS_SECONDS)
-
-    def _push(self) -> None:
-        pusher(self._wiring.tasks, _StopEvent(self._wiring.board), self._broker)
-
-    def _pusher_ended(self) -> None:
-        self._wiring.board.say_pusher_ended()
-        self._wiring.to_sentinel.ring()
-        self._wiring.to_housekeeper.ring()
-
-    def _save_results(self) -> None:
-        monitor(_Results(self._wiring.results, self._wiring.board), self._wiring.broker())
-
-    def _seconds_to_next_round(self) -> float:
-        heartbeat = float(conf.get("HEARTBEAT_SECONDS"))
-        return min(heartbeat, float(conf.get("AUTOSCALE_SECONDS"))) if self._scaler is not None else heartbeat
-
-    def _tend(self) -> None:
-        board = self._wiring.board
-        self._heartbeat()
-        self._clocks.check()
-        maintenance.plan(clock.now())
-        self._end_overrun_jobs()
-        if not board.stopping or board.seconds_left > 0:
-            # Later our own workers are being ended, and what they leave is handed back instead.
-            rescue.rescue(judge_other_hosts=time.monotonic() >= self._judge_at)
-        if board.stopping:
-            return
-        if not self._housekeeping_scheduled:
-            jobs.schedule_housekeeping()
-            self._housekeeping_scheduled = True
-        self._measure_load()
-        if self._wiring.schedules and time.monotonic() >= self._schedules_at:
-            self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
-            scheduler(broker=self._wiring.broker())
-
-    def _measure_load(self) -> None:
-        """Count what waits, where somebody wants to know, and wish for as many workers as that needs."""
-        bounds, board = self._wiring.bounds, self._wiring.board
-        if bounds is None and not self._wiring.watched:
-            return
-        most = (bounds.up_over if bounds is not None else int(conf.get("AUTOSCALE_UP_OVER"))) + 1
-        waiting = count_waiting(self._wiring.queue, most)
-        board.post_waiting(waiting)
-        if self._scaler is None or time.monotonic() < self._scale_at:
-            return
-        self._scale_at = time.monotonic() + float(conf.get("AUTOSCALE_SECONDS"))
-        workers_now, wished = board.wished, self._scaler.look(waiting, board.wished)
-        if wished != workers_now:
-            logger.info(
-                "cluster=%s queue=%s waiting=%s workers=%s wished=%s",
-                *(self._wiring.cluster, self._wiring.queue, waiting, workers_now, wished),
-            )
-            board.wish(wished)
-            self._wiring.to_sentinel.ring()
-
-    def _heartbeat(self) -> None:
-        cluster = self._wiring.cluster
-        for enlisted in Worker.objects.filter(cluster=cluster, stopped_at=None):
-            if not processes.is_alive(enlisted.pid, enlisted.start_ticks):
-                workers.stopped(cluster, enlisted.pid)
-        now = time.monotonic()
-        if now - self._heard_at > conf.get("LEASE_SECONDS") / 2:
-            self._judge_at = now + conf.get("LEASE_SECONDS")
-        workers.heartbeat(cluster)
-        self._heard_at = now
-
-    def _end_overrun_jobs(self) -> None:
-        """Kill the workers whose jobs are past their lease: their own alarm did not stop them."""
-        now = clock.now()
-        for job in rescue.running_on(self._wiring.cluster):
-            enlisted = job.worker
-            overrun = job.lease_until is not None and job.lease_until <= now
-            if overrun and enlisted is not None and processes.is_alive(enlisted.pid, enlisted.start_ticks):
-                logger.error("job=%s type=%s overran its lease, killing worker=%s", job.pk, job.type, enlisted.name)
-                os.kill(enlisted.pid, signal.SIGKILL)
-
-    def _hand_over(self) -> None:
-        """Hand back what workers were running when they were ended, and sign the cluster off."""
-        try:
-            for job in rescue.running_on(self._wiring.cluster):
-                rescue.hand_back(job)
-            workers.stopped(self._wiring.cluster)
-        except DatabaseError as error:
-            # The next cluster's sweep finds these jobs by their dead processes.
-            logger.warning("cluster=%s cannot hand back its jobs error=%s", self._wiring.cluster, type(error).__name__)
 
 
 class _Inbox:
@@ -285,36 +117,8 @@ class _Inbox:
             raise _Leave
 
 
-class _Results:
-    """The monitor's end of the result queue: ends once all workers are gone and nothing is left to save."""
-
-    def __init__(self, results: Queue, board: Board) -> None:
-        self._results = results
-        self._board = board
-
-    def get(self) -> Any:
-        """Return the next result, or what ends the monitor's loop."""
-        while True:
-            last_look = self._board.farewell
-            try:
-                return self._results.get(timeout=0 if last_look else MONITOR_POLL_SECONDS)
-            except Empty:
-                if last_look:
-                    return STOP
-
-
-class _StopEvent:
-    """What the pusher takes for the sentinel's event; the real one's lock could be held by a dead process."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def is_set(self) -> bool:
-        """Say whether the cluster stops."""
-        return self._board.stopping
-
-
-def _begin(parent_pid: int) -> None:
+def begin(parent_pid: int) -> None:
+    """Tie this process to its parent; the first thing that a child does."""
     die_with_parent(parent_pid)
     signal.set_wakeup_fd(-1)  # the sentinel's
 
@@ -343,17 +147,7 @@ def _count_tasks(wiring: Wiring, slot: int) -> None:
     post_execute_in_worker.connect(ended, weak=False)
 
 
-def _stop_cluster_on_sigterm(wiring: Wiring) -> None:
-    """Have SIGTERM to this process end the whole cluster in order; this process leaves with it."""
-
-    def stop(_signal: int, _frame: Any) -> None:
-        wiring.board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
-        wiring.to_sentinel.ring()
-
-    signal.signal(signal.SIGTERM, stop)
-
-
-def _quieten() -> None:
+def quieten() -> None:
     """Leave django-q2's lines for every token out of the log; the runner logs each job."""
     logging.getLogger("django-q").addFilter(
         lambda record: record.levelno > logging.INFO or RUN_DUE not in record.getMessage()

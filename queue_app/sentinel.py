@@ -22,7 +22,7 @@ from django.db import connections
 from django_q.conf import Conf
 from django_q.queues import Queue
 
-from queue_app import children, conf
+from queue_app import children, conf, housekeeper
 from queue_app.autoscale import Bounds
 from queue_app.board import Board, Place
 from queue_app.children import Wiring
@@ -106,7 +106,7 @@ class JobSentinel:
 
     def _start(self) -> None:
         connections.close_all()
-        self._housekeeper = self._fork(children.run_housekeeper)
+        self._housekeeper = self._fork(housekeeper.run_housekeeper)
         self._fit()
         logger.info("cluster=%s queue=%s workers=%s running", *self._name(), len(self._workers))
 
@@ -121,7 +121,7 @@ class JobSentinel:
         if not self._housekeeper.is_alive() and not self._board.farewell:
             if not self._board.stopping:
                 self._lost(self._housekeeper)
-            self._housekeeper = self._fork(children.run_housekeeper)
+            self._housekeeper = self._fork(housekeeper.run_housekeeper)
         for worker in list(self._workers):
             self._look_after(worker)
         if not self._board.stopping:
@@ -144,6 +144,7 @@ class JobSentinel:
         free = [slot for slot in range(self._board.slots) if self._board.place_of(slot) is Place.FREE]
         for slot in free[: max(-surplus, 0)]:
             self._start_worker(slot)
+            self._wiring.to_pusher.ring()
         staying.sort(key=lambda worker: self._board.is_busy(worker.slot))
         for worker in staying[: max(surplus, 0)]:
             self._board.place(worker.slot, Place.LEAVES)

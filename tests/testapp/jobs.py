@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django_q.tasks import async_task
 
+from queue_app import api
 from queue_app.context import JobContext
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
@@ -122,3 +123,9 @@ def tick(context: JobContext) -> None:
 
 if "TESTAPP_TICKS" in os.environ:  # only where a test counts them
     job_type("testapp.tick", retry=AT_ONCE, every_seconds=1.0)(tick)
+
+
+@job_type("testapp.pass_on", retry=AT_ONCE)
+def pass_on(context: JobContext, file: str, line: str, queue: str) -> None:
+    """Leave the work to a job of another queue."""
+    api.enqueue("testapp.note", args={"file": file, "line": line}, queue=queue)
