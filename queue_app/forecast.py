@@ -1,13 +1,13 @@
 """When a waiting job will run, as far as can be known: its time, its gates, and its place among those before it.
 
-Reads only, and never more than ``MOST`` rows of each kind: where more would have to be looked at, nobody can say.
+Reads only, and counts no more than ``MOST`` jobs and looks at no more than ``MOST_READ``: beyond that nobody can say.
 Not foreseen: more urgent jobs that become due while it waits, and what a person or a platform decides meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -19,6 +19,8 @@ from queue_app.states import JobState
 from queue_app.turns import Span, past, turn
 
 MOST = 20_000
+MOST_READ = 10_000
+COLUMNS = ("priority", "run_at", "pk", "type", "queue", "keys")
 # How long a job of a type runs is the mean of its last attempts, looked for among the newest of all.
 SAMPLE = 100
 SAMPLED_FROM = 2_000
@@ -106,19 +108,6 @@ def _blocks_from(now: datetime) -> QuerySet[Block]:
     return Block.objects.filter(Q(until=None) | Q(until__gt=now))
 
 
-def _opener(now: datetime) -> Callable[[Job], datetime | None]:
-    """Return a function that says when the blocks let a job through (``None``: nobody knows). One query for all."""
-    spans: dict[str, list[Span]] = {}
-    for key, start, end in _blocks_from(now).values_list("key", "starts_at", "until"):
-        spans.setdefault(key, []).append((start, end))
-
-    def open_at(job: Job) -> datetime | None:
-        own = [span for key in blocks.keys_of(job) for span in spans.get(key, ())] if spans else []
-        return past(max(now, job.run_at), own)
-
-    return open_at
-
-
 def _others(job: Job, lot: str, at: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:
     """Return when the others that a limit counts are ready: those that go before ``job``, and those that let it pass.
 
@@ -127,30 +116,40 @@ def _others(job: Job, lot: str, at: datetime, now: datetime) -> tuple[list[datet
     parked = _in_lot(lot).exclude(pk=job.pk)
     first = parked.filter(_before(job))[:MOST].count()
     last = parked.exclude(_before(job))[:MOST].count() if at > now else 0
-    before, after = [now] * first, [now] * last
-    open_at = _opener(now)
-    concerned: dict[tuple[str, str, tuple[str, ...]], bool] = {}
     others = _elsewhere(lot, at)
-    if MOST in (first, last, len(others)):
+    if MOST in (first, last) or len(others) == MOST_READ:
         raise Unforeseeable
-    for other in others:
-        kind = (other.type, other.queue, tuple(other.keys))
-        if kind not in concerned:
-            concerned[kind] = gates.concerns(lot, other)
-        ready = open_at(other) if concerned[kind] and other.pk != job.pk else None
-        if ready is not None:
-            (before if _order(other) < _order(job) else after).append(ready)
+    before, after = [now] * first, [now] * last
+    spans_by_key = _spans_by_key(now)
+    kinds: dict[tuple[str, str, tuple[str, ...]], list[Span] | None] = {}
+    for priority, run_at, pk, type_name, queue, keys in others:
+        kind = (type_name, queue, tuple(keys))
+        if kind not in kinds:
+            like = Job(type=type_name, queue=queue, keys=keys)
+            own = [span for key in blocks.keys_of(like) for span in spans_by_key.get(key, ())]
+            kinds[kind] = own if gates.concerns(lot, like) else None
+        spans = kinds[kind]
+        ready_at = past(max(now, run_at), spans) if spans is not None and pk != job.pk else None
+        if ready_at is not None:
+            goes_first = (priority, run_at, pk) < (job.priority, job.run_at, job.pk)
+            (before if goes_first else after).append(ready_at)
     return before, after
 
 
-def _elsewhere(lot: str, at: datetime) -> list[Job]:
-    """Return the pending jobs outside ``lot`` that are due by ``at``, at most ``MOST``."""
-    fields = ("type", "queue", "keys", "priority", "run_at")
-    found = list(Job.objects.filter(PARKED).exclude(parked_by=lot).only(*fields)[:MOST])
+def _spans_by_key(now: datetime) -> dict[str, list[Span]]:
+    spans: dict[str, list[Span]] = {}
+    for key, start, end in _blocks_from(now).values_list("key", "starts_at", "until"):
+        spans.setdefault(key, []).append((start, end))
+    return spans
+
+
+def _elsewhere(lot: str, at: datetime) -> list[tuple[Any, ...]]:
+    """Return the pending jobs outside ``lot`` that are due by ``at``, at most ``MOST_READ``, as ``COLUMNS``."""
+    found = list(Job.objects.filter(PARKED).exclude(parked_by=lot).values_list(*COLUMNS)[:MOST_READ])
     for queue in selectors.pending_queues():
         for priority in PRIORITIES:
             waiting = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority, run_at__lte=at)
-            found += waiting.order_by("run_at", "id").only(*fields)[: MOST - len(found)]
+            found += waiting.order_by("run_at", "id").values_list(*COLUMNS)[: MOST_READ - len(found)]
     return found
 
 
@@ -181,10 +180,6 @@ def _in_lot(lot: str) -> QuerySet[Job]:
 def _seekable(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Return the same jobs, found by the claim's index: SQLite uses it only where its condition stands in the text."""
     return jobs.filter(PENDING, UNPARKED)
-
-
-def _order(job: Job) -> tuple[int, datetime, int]:
-    return job.priority, job.run_at, job.pk
 
 
 def _before(job: Job) -> Q:

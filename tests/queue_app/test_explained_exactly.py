@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -193,6 +193,69 @@ def asked(case: Case) -> tuple[Explanation, bool, bool]:
             assert explained.expected_at - now < timedelta(minutes=1)
         transaction.set_rollback(True, using=alias())
     return explained, by_worker, by_anyone
+
+
+FREE = Case(
+    type=GUARDED,
+    queue="default",
+    keys=[ACCOUNT, PLATFORM],
+    priority=5,
+    state=JobState.PENDING,
+    run_at=-5,
+    expires_at=None,
+    parked_by="",
+    blocks=[],
+    limits=list(LIMITS),
+    uses={},
+    breaker=None,
+    knows=[PLAIN, GUARDED],
+    serves=["default"],
+    lives=True,
+)
+LONE_REASONS: list[tuple[str, dict[str, Any]]] = [
+    ("not_due", {"run_at": 5}),
+    ("expired", {"expires_at": -1}),
+    ("parked", {"parked_by": ACCOUNT}),
+    ("parked", {"parked_by": limits.LOT + PLATFORM}),
+    *((state.value, {"state": state}) for state in JobState if state != JobState.PENDING),
+    *((kind.value, {"blocks": [(ACCOUNT, kind, None, None)]}) for kind in BlockKind),
+    ("maintenance", {"blocks": [("all", BlockKind.MAINTENANCE, -5, 5)]}),
+    ("limit", {"uses": {ACCOUNT: [-5]}}),
+    ("limit", {"uses": {f"{GUARDED} {PLATFORM}": [-45]}}),
+    ("breaker", {"breaker": BreakerCase(5, 1, "", right_fence=True)}),
+    ("breaker", {"breaker": BreakerCase(-5, 1, JobState.RUNNING, right_fence=True)}),
+    ("unknown_type", {"knows": [PLAIN]}),
+    ("unknown_type", {"type": GONE}),
+    ("no_worker", {"queue": "other"}),
+    ("no_worker", {"lives": False}),
+]
+NO_REASONS: list[dict[str, Any]] = [
+    {},
+    {"expires_at": 5},
+    {"blocks": [("all", BlockKind.MAINTENANCE, 5, 45), (ACCOUNT, BlockKind.RATE_LIMIT, None, -5)]},
+    {"blocks": [("account:2", BlockKind.PAUSE, None, None)]},
+    {"uses": {ACCOUNT: [-45], PLATFORM: [-5]}},
+    {"limits": [], "uses": {ACCOUNT: [-5]}},
+    {"breaker": BreakerCase(-5, 1, "", right_fence=True)},
+    {"breaker": BreakerCase(5, 1, "self", right_fence=True)},
+    {"breaker": BreakerCase(-5, 1, JobState.RUNNING, right_fence=False)},
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("code", "change"), LONE_REASONS, ids=str)
+def test_each_reason_by_itself_is_told_and_keeps_the_job(code: str, change: dict[str, Any]) -> None:
+    explained, by_worker, _by_anyone = asked(replace(FREE, **change))
+    assert [blocker.code for blocker in explained.blockers] == [code]
+    assert not by_worker
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", NO_REASONS, ids=str)
+def test_what_only_looks_like_a_reason_is_none(change: dict[str, Any]) -> None:
+    explained, by_worker, _by_anyone = asked(replace(FREE, **change))
+    assert explained.blockers == ()
+    assert by_worker
 
 
 @pytest.mark.django_db

@@ -201,10 +201,17 @@ class TestForecast:
         assert at == now + 499 * DAY
         assert len(queries) < 20
 
-    def test_a_lot_too_long_to_look_at_is_not_guessed_about(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("queue_app.forecast.MOST", 10)
-        bulk(name, 10, keys=[KEY])
-        job = api.enqueue(name, keys=[KEY])
+    @pytest.mark.parametrize(
+        ("bound", "lot"), [("MOST", limits.LOT + KEY), ("MOST_READ", "account:7"), ("MOST_READ", "")]
+    )
+    def test_what_is_too_long_to_look_at_is_not_guessed_about(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, bound: str, lot: str
+    ) -> None:
+        monkeypatch.setattr(f"queue_app.forecast.{bound}", 10)
+        bulk(name, 8, keys=[KEY], parked_by=lot)
+        job = api.enqueue(name, keys=[KEY], run_at=clock.now() + timedelta(minutes=3))
+        assert hours_until(job) == 4
+        bulk(name, 2, keys=[KEY], parked_by=lot)
         assert hours_until(job) is None
 
     def test_a_pause_ends_or_nobody_knows(self, name: str) -> None:
