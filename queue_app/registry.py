@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from queue_app import conf, routes
+from queue_app import arguments, conf, routes
 from queue_app.handlers import Handler, adapt
 from queue_app.outcomes import Finding
 from queue_app.priorities import number_of
@@ -78,6 +78,11 @@ class JobType:
             _check_word("a limit's key pattern", pattern, KEY_CHARACTERS)
             _check(isinstance(rates, str), f"limits[{pattern!r}]", 'text like "20/d"', rates)
             parse_rates(str(rates))
+        if self.every_seconds is not None:
+            try:
+                arguments.check(self, {})
+            except arguments.InvalidArguments as error:
+                raise ValueError(f"every_seconds enqueues without arguments, but {error}") from error
 
     @property
     def retry(self) -> RetryPolicy:
@@ -142,8 +147,9 @@ def job_type(
     - ``on_transition`` runs inside the transaction of every change of such a job. ``reconcile`` is asked when an
       execution's outcome is unknown. ``describe`` names a job of this type to people, ``reasons`` puts the codes that
       its handler and look-up give into words.
-    - ``every_seconds`` makes it housekeeping: one such job always waits, and when it is finished the next is enqueued
-      that much later. ``internal`` jobs are not counted and nobody is told of them.
+    - ``every_seconds`` makes it periodic: the first such job runs when a cluster starts, and whenever one is finished,
+      however it ended, the next is enqueued for that much later, without arguments. ``internal`` jobs are not counted
+      and nobody is told of them.
 
     Raises ValueError for an option that cannot be, and if the name is taken by another handler.
     """

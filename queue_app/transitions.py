@@ -16,7 +16,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import F
 
-from queue_app import events, notices, registry, statements, states
+from queue_app import events, notices, registry, routes, statements, states
 from queue_app.database import alias, atomic, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
@@ -73,18 +73,20 @@ def add(job: Job, *, actor: str = "") -> Job:
 
 
 def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 0.0, **fields: Any) -> bool:
-    """Add one of the queue's own jobs unless an unfinished one has ``key``; return whether it was added."""
+    """Add a job that nobody enqueued, as its type and the routes say, unless an unfinished one has ``key``.
+
+    Return whether it was added.
+    """
     if Job.objects.filter(unique_key=key, state__in=states.UNFINISHED).exists():
         return False
-    job = Job(
-        type=type_name,
-        unique_key=key,
-        run_at=now + timedelta(seconds=delay_seconds),
-        max_attempts=registry.get(type_name).retry.max_attempts,
-        created_at=now,
-        updated_at=now,
-        **fields,
-    )
+    kind, run_at = registry.get(type_name), now + timedelta(seconds=delay_seconds)
+    values: dict[str, Any] = {
+        "queue": routes.queue_for(type_name, kind.queue),
+        "priority": kind.priority,
+        "expires_at": kind.expires_seconds and run_at + timedelta(seconds=kind.expires_seconds),
+        "max_attempts": kind.max_attempts,
+    }
+    job = Job(type=type_name, unique_key=key, run_at=run_at, created_at=now, updated_at=now, **{**values, **fields})
     try:
         with atomic():
             add(job)
