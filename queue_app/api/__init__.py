@@ -2,8 +2,8 @@
 
 Each function that a caller would wait for has an async twin of the same name with an ``a`` before it. One file a
 concern: ``adding``, ``lookup``, ``operations``, ``statuses``, ``leases`` (outside workers), ``results``, ``many``,
-``dead`` (dead letters), ``twins``; reads come from ``selectors``, ``stats``, ``health`` and ``events``. ``steps`` are
-not public.
+``dead`` (dead letters), ``twins``; the rest comes from ``pauses``, ``limits``, ``explain``, ``selectors``,
+``stats``, ``health`` and ``events``. ``steps`` are not public.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from queue_app.api.twins import (
     adiscard_many,
     aenqueue,
     aenqueue_many,
+    aexplain,
     aextend,
     afail,
     afailed_jobs,
@@ -52,13 +53,17 @@ from queue_app.api.twins import (
     ais_running,
     alease_of,
     amay_have_taken_effect,
+    apause,
+    apaused,
     apending,
     aqueue_length,
     arecover_stale,
     arelease,
     arelease_running,
+    aremaining,
     areprioritise,
     areschedule,
+    aresume,
     aretry,
     aretry_all,
     aretry_many,
@@ -67,6 +72,7 @@ from queue_app.api.twins import (
     aset_status,
     astatistics,
     astats,
+    astop_everything,
 )
 from queue_app.arguments import InvalidArguments
 from queue_app.errors import (
@@ -81,8 +87,11 @@ from queue_app.errors import (
     ResultExpired,
 )
 from queue_app.events import asubscribe, subscribe
+from queue_app.explain import Blocker, Explanation, explain
 from queue_app.health import Health, health
+from queue_app.limits import remaining
 from queue_app.new_jobs import NewJob
+from queue_app.pauses import Stop, pause, paused, resume, stop_everything
 from queue_app.registry import UnknownJobType
 from queue_app.selectors import all_jobs, failed_jobs, is_running, pending, queue_length, running_count
 from queue_app.states import IllegalTransition, JobState
@@ -90,8 +99,10 @@ from queue_app.stats import counts as stats
 from queue_app.stats import statistics
 
 __all__ = [
+    "Blocker",
     "CannotStart",
     "DuplicateJob",
+    "Explanation",
     "Health",
     "IllegalTransition",
     "InvalidArguments",
@@ -106,6 +117,7 @@ __all__ = [
     "NoResult",
     "QueueError",
     "ResultExpired",
+    "Stop",
     "UnknownJobType",
     "aall_jobs",
     "acancel",
@@ -120,6 +132,7 @@ __all__ = [
     "adiscard_many",
     "aenqueue",
     "aenqueue_many",
+    "aexplain",
     "aextend",
     "afail",
     "afailed_jobs",
@@ -132,13 +145,17 @@ __all__ = [
     "alease_of",
     "all_jobs",
     "amay_have_taken_effect",
+    "apause",
+    "apaused",
     "apending",
     "aqueue_length",
     "arecover_stale",
     "arelease",
     "arelease_running",
+    "aremaining",
     "areprioritise",
     "areschedule",
+    "aresume",
     "aretry",
     "aretry_all",
     "aretry_many",
@@ -147,6 +164,7 @@ __all__ = [
     "aset_status",
     "astatistics",
     "astats",
+    "astop_everything",
     "asubscribe",
     "cancel",
     "check_again",
@@ -161,6 +179,7 @@ __all__ = [
     "discard_many",
     "enqueue",
     "enqueue_many",
+    "explain",
     "extend",
     "fail",
     "failed_jobs",
@@ -172,13 +191,17 @@ __all__ = [
     "is_running",
     "lease_of",
     "may_have_taken_effect",
+    "pause",
+    "paused",
     "pending",
     "queue_length",
     "recover_stale",
     "release",
     "release_running",
+    "remaining",
     "reprioritise",
     "reschedule",
+    "resume",
     "retry",
     "retry_all",
     "retry_many",
@@ -187,5 +210,6 @@ __all__ = [
     "set_status",
     "statistics",
     "stats",
+    "stop_everything",
     "subscribe",
 ]

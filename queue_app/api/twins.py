@@ -14,7 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 from asgiref.sync import sync_to_async
 
 from queue_app.api import adding, dead, leases, lookup, many, operations, results, statuses
+from queue_app.explain import explain
 from queue_app.health import health
+from queue_app.limits import remaining
+from queue_app.pauses import pause, paused, resume, stop_everything
 from queue_app.selectors import all_jobs, failed_jobs, is_running, pending, queue_length, running_count
 from queue_app.stats import counts, statistics
 
@@ -81,3 +84,10 @@ ais_running = twin(is_running)
 astats = twin(counts, "stats")
 astatistics = twin(statistics)
 ahealth = twin(health)
+
+apause = twin(pause)
+apaused = twin(paused)
+aresume = twin(resume)
+astop_everything = twin(stop_everything)
+aremaining = twin(remaining)
+aexplain = twin(explain)

@@ -116,7 +116,16 @@ async def _lifecycle(name: str) -> set[str]:
     with pytest.raises(api.IllegalTransition):
         await twin("acomplete_uncertain")(other.pk, "x", actor="ada")
 
-    assert (await twin("astats")())["total"] == len(await twin("aall_jobs")()) == 3
+    held_up = await twin("aenqueue")(name, run_at=soon)
+    await twin("apause")("all", reason="moving house")
+    assert (await twin("astop_everything")()).running == ()
+    assert len(await twin("apaused")()) == 1
+    assert (await twin("aexplain")(held_up)).blockers
+    assert await twin("aresume")("all") == 0
+    assert await twin("aremaining")("platform:x") is None
+    await twin("acancel")(held_up.pk)
+
+    assert (await twin("astats")())["total"] == len(await twin("aall_jobs")()) == 4
     assert (await twin("astatistics")())["completed"] == 1
     assert isinstance(await twin("ahealth")(), api.Health)
     assert (await twin("arecover_stale")(), await twin("aclean_up")()) == (0, 0)

@@ -41,7 +41,8 @@ def test_scheduling_makes_one_job_a_delivery_with_all_that_the_queue_needs() -> 
     assert found.status == DeliveryStatus.SCHEDULED
     assert (job.type, job.args, job.target_id) == ("posts.publish", {"delivery_id": found.pk}, str(found.pk))
     assert (job.run_at, job.expires_at, job.priority) == (at, at + timedelta(hours=24), 3)
-    assert (job.keys, job.unique_key) == ([f"account:{bob.pk}", "platform:telegram"], f"delivery:{found.uuid.hex}")
+    assert job.keys == [f"account:{bob.pk}", "platform:telegram", f"user:{grace.pk}"]
+    assert job.unique_key == f"delivery:{found.uuid.hex}"
     assert job.events.get().actor == "grace"
     assert Job.objects.filter(type="posts.publish").count() == 2
 
