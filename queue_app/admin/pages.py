@@ -1,4 +1,4 @@
-"""A page that shows one row and changes nothing, in place of Django's form; the base of every list here."""
+"""The base of every list here, and of the pages that show one row and change nothing, in place of Django's form."""
 
 from __future__ import annotations
 
@@ -24,28 +24,15 @@ SEARCH_WORDS, SEARCH_CHARACTERS = 20, 300
 FILTER_SUFFIXES = ("exact", "id__exact", "isnull", "gte", "lt")
 
 
-class ReadOnlyAdmin(AnyModelAdmin):
-    """A list and pages to read. ``page_template`` shows one row; ``empty_hint`` says what to do where there is none."""
+class ListAdmin(AnyModelAdmin):
+    """A list that takes any question. ``empty_hint`` says what to do where there is nothing to list."""
 
-    page_template: ClassVar[str]
     empty_hint: ClassVar[str] = ""
     show_full_result_count = False
     change_list_template = "queue_app/admin/change_list.html"
 
     class Media:
         css = {"all": ["queue_app/admin.css"]}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nothing is added by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is edited by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is deleted by hand."""
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with the hint for an empty one."""
@@ -71,6 +58,24 @@ class ReadOnlyAdmin(AnyModelAdmin):
             return super().get_changelist_instance(request)
         except (OverflowError, ValueError, DataError) as error:
             raise IncorrectLookupParameters(error) from error
+
+
+class ReadOnlyAdmin(ListAdmin):
+    """A list and pages to read. ``page_template`` shows one row."""
+
+    page_template: ClassVar[str]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nothing is added by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is edited by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is deleted by hand."""
+        return False
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what ``page_template`` needs beside the row, which it has as ``row``."""

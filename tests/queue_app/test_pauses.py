@@ -26,7 +26,7 @@ MARKERS = 3
 def started(name: str, **options: Any) -> Job:
     job = api.enqueue(name, **options)
     with atomic():
-        transitions.start(job, None, now=clock.now(), timeout_seconds=600, holder="tests")
+        transitions.start(job, None, now=clock.now(), lease_seconds=600, holder="tests")
     return job
 
 

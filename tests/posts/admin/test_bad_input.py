@@ -17,13 +17,13 @@ from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
 from queue_app import blocks, clock
-from queue_app.models import Attempt, Block, BlockKind, Job, Notice, Worker
+from queue_app.models import Attempt, Block, BlockKind, Job, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import browser, edit_form, form, list_of, page, person
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
 
 pytestmark = pytest.mark.django_db
 
-KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice]
+KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, MaintenanceWindow, Notice]
 NONSENSE = ["", "abc", "²", "\0", "%s\r\nX: y", "9" * 30, "1" * 5000, "a " * 2000, "9999-12-31 23:59:59-14:00"]
 # Of each list the actions that ask for most.
 ASKING = {
@@ -54,7 +54,8 @@ def rows() -> dict[type[Any], Any]:
     found = delivery(sent(ada, outcome=REJECTED, media=[picture()]))
     assert found.job is not None
     block = blocks.place("account:7", BlockKind.PAUSE, now=now)
-    every = [found.post, found, ada, Media.objects.get(), found.job, Attempt.objects.get(), worker, block]
+    window = MaintenanceWindow.objects.create(name="Backup", weekdays=[0], starts="02:30", duration_minutes=60)
+    every = [found.post, found, ada, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
     return {type(row): row for row in [*every, Notice.objects.get()]}
 
 
@@ -121,6 +122,7 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
         "remove": "",
     }
     times = {"goes_out": "2030-01-01T10:00", "drop_after": "2030-01-02T10:00", "fold": "", "language": "en"}
+    window = {"name": "x", "key": "all", "weekdays": ["0"], "starts": "02:30", "duration_minutes": "5", "enabled": "on"}
     add, connect = reverse("admin:posts_post_add"), reverse("admin:posts_account_add")
     return {
         add: form(ada, button="_schedule", **of_row, **times),
@@ -128,6 +130,7 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
         f"{connect}?platform=outbox": {"name": "X", "keeps_keys": "yes", "shared": "on"},
         reverse("admin:posts_account_failure", args=[ada.pk]): {"failure": "lost", "times": "3"},
         reverse("admin:queue_app_block_add"): {"key": "account:7", "reason": "x", "until": "", "confirmed": "yes"},
+        reverse("admin:queue_app_maintenancewindow_add"): {**window, "timezone": "UTC"},
     }
 
 

@@ -18,7 +18,7 @@ from posts import urls as posts_urls
 from posts.models import Account, Delivery, Media, Post
 from posts.services.accounts import ask_reconnect, connect_account
 from queue_app import blocks, clock
-from queue_app.models import Attempt, Block, BlockKind, Job, Notice, Worker
+from queue_app.models import Attempt, Block, BlockKind, Job, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import EDITOR, VIEWER, browser, edit_form, form, list_of, messages_of, page, person
 from tests.posts.admin.test_permissions import PEOPLE
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
@@ -33,13 +33,15 @@ VIEWS = ("changelist", "history", "change")
 PAGES: dict[str, set[str]] = {
     **{f"posts_{kind}_{view}": SEES_POSTS for kind in ("post", "delivery", "account") for view in VIEWS},
     **{f"posts_media_{view}": SEES_MEDIA for view in VIEWS},
-    **{f"queue_app_{kind}_{view}": {"operator"} for kind in ("job", "block") for view in VIEWS},
+    **{f"queue_app_{kind}_{view}": {"operator"} for kind in ("job", "block", "maintenancewindow") for view in VIEWS},
     **{f"queue_app_{kind}_{view}": set() for kind in ("attempt", "worker", "notice") for view in VIEWS},
     "posts_post_add": WRITES,
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
     "posts_account_failure": {"operator"},
     "queue_app_block_add": {"operator"},
+    "queue_app_maintenancewindow_add": {"operator"},
+    "queue_app_maintenancewindow_delete": {"operator"},
 }
 # Nobody, superusers included.
 CLOSED = {
@@ -63,7 +65,8 @@ def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
         started_at=now, heartbeat_at=now, types=["posts.publish"],
     )  # fmt: skip
     block = blocks.place("type:other", BlockKind.PAUSE, now=now)
-    rows = [post, found, found.account, Media.objects.get(), found.job, Attempt.objects.get(), worker, block]
+    window = MaintenanceWindow.objects.create(name="Backup", weekdays=[0], starts="02:30", duration_minutes=60)
+    rows = [post, found, found.account, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
     return {type(row): row for row in [*rows, Notice.objects.get()]}
 
 
@@ -125,7 +128,9 @@ def test_nothing_is_taken_from_a_form_of_another_site() -> None:
     assert everything() == before
 
 
-@pytest.mark.parametrize("kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice])
+@pytest.mark.parametrize(
+    "kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, MaintenanceWindow, Notice]
+)
 @pytest.mark.parametrize(
     "lookup",
     [

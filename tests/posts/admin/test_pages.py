@@ -12,7 +12,7 @@ from django.urls import reverse
 from posts.models import Account, Delivery, Media, Post
 from posts.services.accounts import ask_reconnect
 from queue_app import clock
-from queue_app.models import Attempt, Block, Job, Notice, Worker
+from queue_app.models import Attempt, Block, Job, MaintenanceWindow, Notice, Worker
 from queue_app.outcomes import Fail, Failure
 from tests.posts.admin.pages import VIEWER, act, browser, list_of, page, person
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent, unsettled
@@ -81,7 +81,7 @@ def test_the_index_says_what_to_do_first_and_ticks_it_off(boss: Client) -> None:
     assert f'href="{list_of(Post)}?status__exact=published"' in text
 
 
-@pytest.mark.parametrize("kind", [Account, Media, Delivery, Job, Attempt, Worker, Block, Notice])
+@pytest.mark.parametrize("kind", [Account, Media, Delivery, Job, Attempt, Worker, Block, MaintenanceWindow, Notice])
 def test_empty_lists_say_what_to_do(boss: Client, kind: Any) -> None:
     assert 'class="sq-empty"' in boss.get(list_of(kind)).content.decode()
 
@@ -115,6 +115,8 @@ def test_no_page_has_inline_scripts_or_styles(boss: Client) -> None:
     post = unsettled(account("Ada"))
     found = delivery(post)
     urls = [INDEX, reverse("admin:posts_post_add"), page(post), page(found), list_of(Post), list_of(Block)]
+    window = MaintenanceWindow.objects.create(name="Backup", weekdays=[0], starts="02:30", duration_minutes=60)
+    urls += [list_of(MaintenanceWindow), page(window), page(window, "delete")]
     urls += [reverse("admin:queue_app_block_add"), reverse("admin:posts_account_add"), page(found.account)]
     for url in urls:
         text = boss.get(url).content.decode()

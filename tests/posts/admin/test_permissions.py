@@ -26,6 +26,7 @@ OPERATOR = (
     "queue_app.view_block",
     "queue_app.add_block",
     "queue_app.delete_block",
+    *(f"queue_app.{what}_maintenancewindow" for what in ("view", "add", "change", "delete")),
     "posts.view_account",
     "posts.add_account",
     "posts.change_account",
@@ -155,10 +156,12 @@ PAGES = [
     "queue_app_attempt_changelist",
     "queue_app_worker_changelist",
     "queue_app_block_changelist",
+    "queue_app_maintenancewindow_changelist",
     "queue_app_notice_changelist",
     "posts_post_add",
     "posts_account_add",
     "queue_app_block_add",
+    "queue_app_maintenancewindow_add",
 ]
 
 

@@ -36,7 +36,7 @@ def boss() -> Client:
 def sending(name: str) -> Job:
     job = api.enqueue(name)
     with atomic():
-        transitions.start(job, None, now=clock.now(), timeout_seconds=600, holder="tests")
+        transitions.start(job, None, now=clock.now(), lease_seconds=600, holder="tests")
     JobContext(job, "tests").before_irreversible_step()
     return job
 
