@@ -1,4 +1,4 @@
-"""Periodic job types: the first at a cluster's start, the next when one is finished, never two, and as the type says."""
+"""Periodic job types: the first when a cluster starts, the next when one is finished, never two, as the type says."""
 
 from __future__ import annotations
 
