@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from queue_app import clock, gates, registry, statements, transitions
 from queue_app.database import alias, atomic, lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
+from queue_app.planning import PENDING, UNPARKED
 from queue_app.states import JobState
 from queue_app.transitions import Execution
 
@@ -53,9 +54,8 @@ class Unclaimable(Exception):
 
 def due(queue: str, types: Collection[str], now: datetime, priority: int) -> QuerySet[Job]:
     """Return the jobs of one priority that may be claimed at ``now``, in the order in which they will be."""
-    return Job.objects.filter(
-        queue=queue, priority=priority, state=JobState.PENDING, parked_by="", run_at__lte=now, type__in=types
-    ).order_by("run_at", "id")
+    pending = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority, run_at__lte=now, type__in=types)
+    return pending.order_by("run_at", "id")
 
 
 def count_due(queue: str, types: Collection[str], now: datetime, most: int) -> int:

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Min
 
 from queue_app import clock, conf, workers
-from queue_app.explain import START_COMMAND
+from queue_app.explain import start_command
 from queue_app.models import Worker
 from queue_app.stats import Waiting, ended_last_hour
 
@@ -63,7 +63,7 @@ def _unserved(waiting: Waiting, living: list[Worker]) -> Iterator[str]:
     for queue, numbers in waiting.by_queue().items():
         if numbers["due"] and queue not in served:
             number = f"{numbers['due']:,}"
-            yield f"The queue {queue!r} has {number} due and no worker serves it: start one with {START_COMMAND}"
+            yield f"The queue {queue!r} has {number} due and no worker serves it: start one with {start_command(queue)}"
 
 
 def _missing_workers(living: list[Worker], now: datetime) -> Iterator[str]:

@@ -79,7 +79,9 @@ def read_tables(
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
+    bare = name.removeprefix(PREFIX)
+    same = [other for other in known if other == bare or other.endswith(f"_{bare}")]
+    near = same or get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "remove it, or see .env.example for the names there are."
     return f"{name} is not a setting; {hint}"
 
