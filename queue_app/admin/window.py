@@ -80,7 +80,7 @@ class WindowAdmin(ListAdmin):
     ordering = ["name"]
     readonly_fields = ["days", "upcoming"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return the fields of the form; who may only look sees the weekdays by name."""
         may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         fields = [name if name != "weekdays" or may_write else "days" for name in WindowForm.Meta.fields]
