@@ -99,6 +99,26 @@ def let_go(key: str) -> int:
         return len(leaving)
 
 
+def close(key: str) -> int:
+    """Forget the failures of ``key`` and let its jobs go, at most ``parking.BATCH``; return how many.
+
+    The clusters let go what is left, a batch at a time. A probe that is running decides nothing any more.
+    """
+    with atomic():
+        for breaker in _locked([key]):
+            was_open = breaker.open_until is not None
+            values = {"failures": 0, "trips": 0, "probe": None, "open_until": clock.now() if was_open else None}
+            Breaker.objects.filter(pk=breaker.pk).update(**values)
+        return let_go(key)
+
+
+def state_of(breaker: Breaker, now: datetime) -> str:
+    """Return ``closed``, ``open`` or ``probing``: one job is tried, or the next one will be."""
+    if breaker.open_until is not None and breaker.open_until > now:
+        return "open"
+    return "probing" if is_half_open(breaker) else "closed"
+
+
 def elapsed(now: datetime) -> Iterator[str]:
     """Yield the keys of breakers whose time is over and that have no probe yet."""
     yield from Breaker.objects.filter(open_until__lte=now, probe=None).values_list("key", flat=True)

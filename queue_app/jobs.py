@@ -1,11 +1,12 @@
-"""The queue's own job types: looking up uncertain jobs, mailing notices, and the daily purge."""
+"""The queue's own job types: looking up uncertain jobs, mailing notices, operations on many jobs, the daily purge."""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any
 
-from queue_app import clock, mail, purge, registry, transitions
+from queue_app import clock, mail, mass, purge, registry, transitions
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Job
@@ -65,6 +66,23 @@ def _act_on(job: Job, finding: Any, *, last_look: bool) -> Outcome:
 def send_notices(context: JobContext) -> int:
     """Mail everything that people have not been told yet; return how many notices went out."""
     return mail.send_waiting()
+
+
+@job_type(
+    mass.BULK_OPERATION,
+    priority=1,  # what is to be cancelled must not run first
+    limits="1/s",  # other workers stay free for what people queued
+    retry=RetryPolicy.fixed(max_attempts=5, delay_seconds=10),
+    timeout_seconds=600,
+    describe=mass.describe,
+    internal=True,
+)
+def bulk_operation(
+    context: JobContext, operation: str, actor: str, asked_at: str, answers: dict[str, Any], job_ids: list[int]
+) -> dict[str, Any]:
+    """Do one part of what a person asked for on very many jobs; return how many it did and what it left alone."""
+    order = mass.Order(operation, actor, datetime.fromisoformat(asked_at), answers)
+    return mass.summary(mass.carry_out(order, job_ids))
 
 
 @job_type(

@@ -22,6 +22,7 @@ __all__ = [
     "Rate",
     "Rates",
     "elapsed",
+    "forget",
     "forget_old_uses",
     "let_go",
     "limits_of",
@@ -31,6 +32,7 @@ __all__ = [
     "rates_of",
     "record",
     "remaining",
+    "uses",
     "wait",
 ]
 
@@ -96,6 +98,11 @@ def remaining(name: str, at: datetime | None = None) -> int | None:
     return min((rate.count - _used(limit, rate, moment) for rate in rates), default=None)
 
 
+def uses(limit: Limit, rates: Rates, now: datetime) -> list[tuple[Rate, int]]:
+    """Return each of ``rates`` with how many starts lie in its window at ``now``. Two look-ups a rate, at most."""
+    return [(rate, _used(limit, rate, now)) for rate in rates]
+
+
 def lock(names: Sequence[str]) -> list[Limit]:
     """Return the rows of the named limits, locked in the order of their names until the transaction ends."""
     return [_locked(name) for name in sorted(names)]
@@ -134,6 +141,14 @@ def let_go(name: str) -> int:
         waiting = parking.first(LOT + name) is not None
         Limit.objects.filter(pk=limit.pk).update(opens_at=opens if waiting else None)
     return freed
+
+
+def forget(name: str) -> int:
+    """Delete every use that the limit ``name`` has counted and let go who may start now; return how many jobs."""
+    with atomic():
+        (limit,) = lock([name])
+        LimitUse.objects.filter(limit=limit).delete()
+        return let_go(name)
 
 
 def elapsed(now: datetime) -> Iterator[str]:

@@ -1,10 +1,23 @@
-"""The queue's pages in the admin: jobs, errors, workers, blocks, windows, notices. Parse, call, render; no logic."""
+"""The queue's pages in the admin: jobs, events, errors, workers, and what keeps jobs waiting. Parse, call, render."""
 
 from queue_app.admin.attempt import AttemptAdmin
 from queue_app.admin.block import BlockAdmin
+from queue_app.admin.breaker import BreakerAdmin
+from queue_app.admin.event import EventAdmin
 from queue_app.admin.job import JobAdmin
+from queue_app.admin.limit import LimitAdmin
 from queue_app.admin.notice import NoticeAdmin
 from queue_app.admin.window import WindowAdmin
 from queue_app.admin.worker import WorkerAdmin
 
-__all__ = ["AttemptAdmin", "BlockAdmin", "JobAdmin", "NoticeAdmin", "WindowAdmin", "WorkerAdmin"]
+__all__ = [
+    "AttemptAdmin",
+    "BlockAdmin",
+    "BreakerAdmin",
+    "EventAdmin",
+    "JobAdmin",
+    "LimitAdmin",
+    "NoticeAdmin",
+    "WindowAdmin",
+    "WorkerAdmin",
+]

@@ -7,6 +7,7 @@ An action is reached by POST alone and checks its permission itself, so a form m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -33,6 +34,17 @@ else:
     AnyModelAdmin = admin.ModelAdmin
 
 Skipped = list[tuple[Any, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What an action would do: to how many rows, some of which are shown; what it skips and why; what to warn of."""
+
+    able: Sequence[Any]
+    able_count: int
+    skipped: Sequence[tuple[Any, str]]
+    skipped_count: int
+    warning: str
 
 
 class ConfirmedAction:
@@ -132,30 +144,32 @@ class ConfirmedActionsMixin(AnyModelAdmin):
                 able.append(row)
         answered = CONFIRMED in request.POST
         form = action.form(request, able, bound=answered)
-        if not able or not answered or not _as_asked(action, request, able) or (form and not form.is_valid()):
-            return self._ask(action, request, able, skipped, form)
+        choice = Choice(able, len(able), skipped, len(skipped), action.warning_for(able))
+        if not is_sure(request, choice, form):
+            return self.ask(action, request, choice, form)
         count, refused = action.perform_all(able, request, form.cleaned_data if form is not None else {})
         self._report(action, request, count, [*skipped, *refused])
         gone = action.flag == DELETION
         return HttpResponseRedirect(request.get_full_path() if gone else _next(request) or request.get_full_path())
 
-    def _ask(
-        self, action: ConfirmedAction, request: HttpRequest, able: list[Any], skipped: Skipped, form: forms.Form | None
+    def ask(
+        self, action: ConfirmedAction, request: HttpRequest, choice: Choice, form: forms.Form | None
     ) -> HttpResponse:
-        names = self.opts.verbose_name if len(able) == 1 else self.opts.verbose_name_plural
+        """Return the page that says what would happen and asks whether it should."""
+        names = self.opts.verbose_name if choice.able_count == 1 else self.opts.verbose_name_plural
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": action.label,
-            "question": f"{action.label}: {len(able)} {names}",
+            "question": f"{action.label}: {choice.able_count:,} {names}",
             "action": action,
-            "warning": action.warning_for(able),
-            "able": able[:SHOWN],
-            "able_count": len(able),
-            "able_more": max(len(able) - SHOWN, 0),
-            "skipped": skipped[:SHOWN],
-            "skipped_count": len(skipped),
-            "skipped_more": max(len(skipped) - SHOWN, 0),
+            "warning": choice.warning,
+            "able": choice.able[:SHOWN],
+            "able_count": choice.able_count,
+            "able_more": max(choice.able_count - SHOWN, 0),
+            "skipped": choice.skipped[:SHOWN],
+            "skipped_count": choice.skipped_count,
+            "skipped_more": max(len(choice.skipped) - SHOWN, 0),
             "form": form,
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "checkbox_name": ACTION_CHECKBOX_NAME,
@@ -185,13 +199,14 @@ def _runner(kind: type[ConfirmedAction]) -> Any:
     return run
 
 
-def _as_asked(action: ConfirmedAction, request: HttpRequest, able: Sequence[Any]) -> bool:
-    """Return whether the person was asked about no fewer rows, under the warning that holds now.
+def is_sure(request: HttpRequest, choice: Choice, form: forms.Form | None) -> bool:
+    """Return whether the person was asked about no fewer rows, under the warning that holds now, and filled all in.
 
     In between a row may have become one that could be published twice: then the question is put again.
     """
-    count = whole_number(request.POST.get(CONFIRMED)) or 0
-    return len(able) <= count and request.POST.get(WARNED, "") == action.warning_for(able)
+    asked = whole_number(request.POST.get(CONFIRMED)) or 0
+    as_asked = 0 < choice.able_count <= asked and request.POST.get(WARNED, "") == choice.warning
+    return as_asked and (form is None or form.is_valid())
 
 
 def _next(request: HttpRequest) -> str:

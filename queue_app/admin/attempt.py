@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
+from queue_app.admin.lists import MOST_COUNTED, AttemptTypeFilter, CappedPaginator, ChosenFilter
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Attempt, AttemptOutcome
 
@@ -43,6 +44,18 @@ class OutcomeFilter(admin.SimpleListFilter):
         return queryset.exclude(outcome__in=GONE_WELL)
 
 
+class ErrorFilter(ChosenFilter):
+    """Attempts that ended with one class of error. Offers those of the newest attempts."""
+
+    title, parameter_name = _("error"), "error_class"
+
+    def offered(self) -> list[str]:
+        """Return the classes by name."""
+        newest = Attempt.objects.order_by("-id").values("error_class")[:MOST_COUNTED]
+        found = Attempt.objects.filter(pk__in=newest.values("pk")).exclude(error_class="")
+        return sorted(found.order_by().values_list("error_class", flat=True).distinct())
+
+
 @admin.register(Attempt)
 class AttemptAdmin(ReadOnlyAdmin):
     """Attempts with their errors. Read only."""
@@ -61,12 +74,13 @@ class AttemptAdmin(ReadOnlyAdmin):
         "worker",
     ]
     list_display_links = ["started"]
-    list_filter = [OutcomeFilter, ("error_class", admin.AllValuesFieldListFilter), "job__type", "started_at"]
+    list_filter = [OutcomeFilter, ErrorFilter, AttemptTypeFilter, "started_at"]
     list_select_related = ["job"]
     search_fields = ["message", "code", "job__target_id"]
     search_help_text = _("Search messages, codes and targets.")
-    ordering = ["-started_at"]
+    ordering = ["-id"]
     list_per_page = 50
+    paginator = CappedPaginator
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list under the name that people look for."""

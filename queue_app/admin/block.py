@@ -9,8 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, DELETION
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from queue_app import blocks, clock, pauses, registry
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.lists import how_many_wait, waiting_link
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
@@ -122,9 +122,8 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Block]:
         """Return the blocks with how many jobs wait under each."""
-        parked = Job.objects.filter(parked_by=OuterRef("key")).order_by().values("parked_by").annotate(n=Count("id"))
         rows: QuerySet[Block] = super().get_queryset(request)
-        return rows.annotate(parked_jobs=Coalesce(Subquery(parked.values("n")), 0, output_field=IntegerField()))
+        return rows.annotate(parked_jobs=how_many_wait(OuterRef("key")))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whoever may add blocks places pauses."""
@@ -146,9 +145,9 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         return display.moment(block.until) if block.until else str(_("it is lifted"))
 
     @admin.display(description=_("jobs waiting"), ordering="parked_jobs")
-    def parked(self, block: Any) -> int:
-        """Return how many jobs have met it and wait; those due later are not counted."""
-        return int(block.parked_jobs)
+    def parked(self, block: Any) -> SafeString | str:
+        """Return how many jobs have met it and wait, linked; those due later are not counted."""
+        return waiting_link(block.key, block.parked_jobs)
 
     def page_context(self, request: HttpRequest, row: Block) -> dict[str, Any]:
         """Return the kind, the number of waiting jobs and the buttons."""

@@ -47,6 +47,14 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "disabled": ("stop", "quiet"),
     "open": ("warning", "warn"),
     "over": ("check", "quiet"),
+    "closed": ("check", "ok"),
+    "probing": ("arrows", "busy"),
+    "job_added": ("dot", "quiet"),
+    "status_updated": ("arrows", "quiet"),
+    "job_completed": ("check", "ok"),
+    "job_failed": ("cross", "bad"),
+    "job_cancelled": ("stop", "quiet"),
+    "clock_skew": ("warning", "warn"),
 }
 
 

@@ -1,124 +1,74 @@
-"""Jobs: where each stands in words, its history, and what an operator may do with it."""
+"""Jobs: where each stands in words, its history, and what an operator may do with it; dead letters among them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import api, registry
+from queue_app import registry
 from queue_app.admin import display
-from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.asked import whole_number
+from queue_app.admin.job_actions import JOB_ACTIONS
+from queue_app.admin.lists import CappedPaginator, LotFilter, OwnJobsFilter, QueueFilter, TypeFilter
+from queue_app.admin.many import ManyJobsMixin, progress_lines
 from queue_app.admin.pages import ReadOnlyAdmin
-from queue_app.explain import explain
+from queue_app.explain import explain, words
 from queue_app.models import Job
-from queue_app.states import FINISHED, JobState
-from queue_app.transitions import LostRace
+from queue_app.states import JobState
 
-OPERATE = "queue_app.operate_job"
-REFUSALS = (api.QueueError, api.IllegalTransition, LostRace)
-RETRIED = (JobState.FAILED, JobState.CANCELLED, JobState.HELD, JobState.UNCERTAIN)
-
-
-class Retry(ConfirmedAction):
-    """Run failed and cancelled jobs again, release held ones; uncertain ones with a warning."""
-
-    name, label, done, permission, refusals = "retry", "Retry", "put back to run now", OPERATE, REFUSALS
-
-    def why_not(self, row: Job, request: HttpRequest) -> str:
-        """Skip what runs, waits or is done."""
-        return "" if row.state in RETRIED else f"it is {row.get_state_display()}"
-
-    def warning_for(self, rows: Any) -> str:
-        """Warn of jobs whose step may have taken effect."""
-        uncertain = sum(api.may_have_taken_effect(row) for row in rows)
-        return f"{uncertain} of these may already be live: retrying could publish twice." if uncertain else ""
-
-    def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Retry it."""
-        api.retry(row.pk, actor=request.user.get_username())
-        return ""
-
-
-class Cancel(ConfirmedAction):
-    """Stop unfinished jobs that are not past their mark."""
-
-    name, label, done, permission, refusals = "cancel", "Cancel", "cancelled", OPERATE, REFUSALS
-
-    def why_not(self, row: Job, request: HttpRequest) -> str:
-        """Skip what is over or already being sent."""
-        if row.state in FINISHED:
-            return f"it is already {row.get_state_display()}"
-        if row.state == JobState.RUNNING and row.marked_at is not None:
-            return "it is already being sent; wait for its outcome"
-        return ""
-
-    def warning_for(self, rows: Any) -> str:
-        """Warn that stopping an uncertain job takes nothing back."""
-        uncertain = sum(row.state == JobState.UNCERTAIN for row in rows)
-        return f"{uncertain} of these may already be live: cancelling stops the look-up alone." if uncertain else ""
-
-    def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Cancel it."""
-        api.cancel(row.pk, actor=request.user.get_username())
-        return ""
-
-
-class CheckAgain(ConfirmedAction):
-    """Look uncertain jobs up anew."""
-
-    name, label, done, permission, refusals = "check_again", "Check again", "being looked up again", OPERATE, REFUSALS
-
-    def why_not(self, row: Job, request: HttpRequest) -> str:
-        """Skip what is not uncertain, and what cannot be looked up."""
-        if row.state != JobState.UNCERTAIN:
-            return f"it is {row.get_state_display()}, not uncertain"
-        kind = registry.known().get(row.type)
-        return "" if kind is not None and kind.reconcile is not None else f"jobs of type {row.type} cannot be looked up"
-
-    def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Have it looked up."""
-        api.check_again(row.pk)
-        return ""
-
-
-class OwnJobsFilter(admin.SimpleListFilter):
-    """Leave the queue's own housekeeping out, as its counts do."""
-
-    title = _("jobs")
-    parameter_name = "own"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the choice beside the default."""
-        return [("yes", _("With the queue's own"))]
-
-    def choices(self, changelist: Any) -> Any:
-        """Name the default, which Django would call All."""
-        default, *others = super().choices(changelist)
-        return [{**default, "display": _("What people queued")}, *others]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the jobs asked for."""
-        return queryset if self.value() == "yes" else queryset.exclude(type__startswith="queue_app.")
+DEAD = f"?state__exact={JobState.FAILED.value}"
+DEAD_COLUMNS = ["number", "type", "about", "failed_at", "why", "error", "attempts_of"]
+DEAD_HINT = "No dead letters: nothing has failed for good."
 
 
 @admin.register(Job)
-class JobAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
-    """Jobs, to read and to operate."""
+class JobAdmin(ManyJobsMixin, ReadOnlyAdmin):
+    """Jobs, to read and to operate. Filtered to the failed ones they are the dead letters."""
 
     page_template = "queue_app/admin/job.html"
     empty_hint = "No job matches. Jobs appear here as soon as something is queued."
-    confirmed_actions = [Retry, Cancel, CheckAgain]
+    confirmed_actions = JOB_ACTIONS
     list_display = ["number", "state_badge", "type", "target_id", "due", "attempts_of", "error", "priority", "worker"]
-    list_filter = ["state", OwnJobsFilter, "type", "queue", "run_at"]
+    list_filter = ["state", OwnJobsFilter, TypeFilter, QueueFilter, LotFilter, "run_at"]
     list_select_related = ["worker"]
-    search_fields = ["=id", "target_id", "unique_key", "last_error"]
-    search_help_text = _("Search by number, target, unique key or error.")
+    search_fields = ["target_id", "unique_key", "last_error", "reason", "type"]
+    search_help_text = _("Search by number, target, unique key, type, reason or error.")
     ordering = ["-id"]
     list_per_page = 50
+    paginator = CappedPaginator
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns; those of dead letters say when and why each failed."""
+        return DEAD_COLUMNS if _is_dead_letters(request) else self.list_display
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Return the newest first: by number, dead letters by when they failed."""
+        return ["-finished_at", "-id"] if _is_dead_letters(request) else self.ordering
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Search for the words; a number finds the job and the jobs about that target, by an index alone."""
+        number = whole_number(search_term.strip().removeprefix("#"))
+        if number is not None:
+            return queryset.filter(Q(pk=number) | Q(target_id=str(number))), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list under the name of what is in it, with links to its other half and what is under way."""
+        everything = reverse("admin:queue_app_job_changelist")
+        dead = _is_dead_letters(request)
+        context: dict[str, Any] = {
+            "tools": [(everything, _("All jobs"))] if dead else [(f"{everything}{DEAD}", _("Dead letters"))],
+            "lines": progress_lines() if request.method == "GET" else [],
+        }
+        if dead:
+            context |= {"title": _("Dead letters"), "empty_filtered": DEAD_HINT if len(request.GET) == 1 else ""}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     @admin.display(description=_("job"), ordering="id")
     def number(self, job: Job) -> str:
@@ -145,12 +95,27 @@ class JobAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Return the beginning of the last error."""
         return display.short(job.last_error)
 
+    @admin.display(description=_("about"))
+    def about(self, job: Job) -> str:
+        """Return what it is about: the type's own description where there is one."""
+        kind = registry.find(job.type)
+        return display.short(kind.describe(job) if kind is not None and kind.describe is not None else job.target_id)
+
+    @admin.display(description=_("failed"), ordering="finished_at")
+    def failed_at(self, job: Job) -> SafeString | str:
+        """Return when it failed."""
+        return display.moment(job.finished_at)
+
+    @admin.display(description=_("why"), ordering="reason")
+    def why(self, job: Job) -> str:
+        """Return the reason in words."""
+        return words(job) or display.NOTHING
+
     def page_context(self, request: HttpRequest, row: Job) -> dict[str, Any]:
         """Return the explanation, the history and the buttons."""
-        kind = registry.known().get(row.type)
         return {
             "explanation": explain(row),
-            "about": kind.describe(row) if kind is not None and kind.describe is not None else row.target_id,
+            "about": self.about(row),
             "events": row.events.order_by("id"),
             "attempts": row.attempt_set.order_by("id"),
             "reconciliations": row.reconciliations.order_by("id"),
@@ -158,3 +123,7 @@ class JobAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "result": display.as_json(row.result),
             "buttons": self.buttons_for(request, row),
         }
+
+
+def _is_dead_letters(request: HttpRequest) -> bool:
+    return JobState.FAILED in (request.GET.get("state__exact"), request.GET.get("state"))

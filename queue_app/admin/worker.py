@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import clock, routes, workers
+from queue_app import clock, conf, routes, workers
 from queue_app.admin import display
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.explain import START_COMMAND
@@ -53,7 +53,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     page_template = "queue_app/admin/worker.html"
     empty_hint = f"No worker has run yet. Start some with: {START_COMMAND}"
-    list_display = ["name", "life", "host", "pid", "serves", "version", "started", "heartbeat", "doing"]
+    list_display = ["name", "life", "host", "pid", "serves", "version", "started", "heartbeat", "host_clock", "doing"]
     list_filter = [LifeFilter, "host"]
     search_fields = ["name", "host"]
     ordering = ["-started_at"]
@@ -91,6 +91,15 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Return how long ago it was heard of."""
         return f"{display.duration(max((clock.now() - worker.heartbeat_at).total_seconds(), 0))} ago"
 
+    @admin.display(description=_("clock"))
+    def host_clock(self, worker: Worker) -> SafeString | str:
+        """Return by how much its host's clock is wrong, where that is more than the setting allows."""
+        skew = worker.clock_skew_seconds
+        if abs(skew) <= conf.get("CLOCK_SKEW_SECONDS"):
+            return str(_("right"))
+        words = _("ahead") if skew > 0 else _("behind")
+        return display.badge("clock_skew", f"{display.duration(abs(skew))} {words}")
+
     @admin.display(description=_("current job"))
     def doing(self, worker: Any) -> SafeString | str:
         """Return the job it runs, linked."""
@@ -100,5 +109,13 @@ class WorkerAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">{} #{}</a>', url, worker.job_type, worker.job_id)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Return the worker's state and its last jobs."""
-        return {"life": self.life(row), "jobs": row.jobs.order_by("-started_at")[:20], "types": sorted(row.types)}
+        """Return the worker's state in words and its last jobs."""
+        return {
+            "life": self.life(row),
+            "serves": self.serves(row),
+            "heartbeat": self.heartbeat(row),
+            "host_clock": self.host_clock(row),
+            "doing": self.doing(row),
+            "jobs": row.jobs.order_by("-started_at")[:20],
+            "types": sorted(row.types),
+        }

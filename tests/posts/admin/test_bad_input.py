@@ -17,21 +17,23 @@ from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
 from queue_app import blocks, clock
-from queue_app.models import Attempt, Block, BlockKind, Job, MaintenanceWindow, Notice, Worker
+from queue_app.models import Attempt, Block, BlockKind, Breaker, Event, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import browser, edit_form, form, list_of, page, person
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
 
 pytestmark = pytest.mark.django_db
 
-KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, MaintenanceWindow, Notice]
+KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, MaintenanceWindow, Notice, Limit, Breaker, Event]
 NONSENSE = ["", "abc", "²", "\0", "%s\r\nX: y", "9" * 30, "1" * 5000, "a " * 2000, "9999-12-31 23:59:59-14:00"]
 # Of each list the actions that ask for most.
 ASKING = {
     Post: ("reschedule_with_spacing", "retry"),
     Delivery: ("mark_published",),
     Account: ("delete",),
-    Job: ("retry",),
+    Job: ("retry", "retry_edited", "hold", "reprioritise", "discard"),
     Block: ("lift",),
+    Limit: ("forget",),
+    Breaker: ("close",),
 }
 Question = tuple[object, Callable[[], Any]]
 
@@ -56,7 +58,10 @@ def rows() -> dict[type[Any], Any]:
     block = blocks.place("account:7", BlockKind.PAUSE, now=now)
     window = MaintenanceWindow.objects.create(name="Backup", weekdays=[0], starts="02:30", duration_minutes=60)
     every = [found.post, found, ada, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
-    return {type(row): row for row in [*every, Notice.objects.get()]}
+    limit = Limit.objects.create(key="account:7", used=1, opens_at=now)
+    breaker = Breaker.objects.create(key="account:7", trips=1, open_until=now)
+    every += [Notice.objects.get(), limit, breaker]
+    return {type(row): row for row in every} | {Event: Event.objects.order_by("pk").last()}
 
 
 def errors_of(questions: Iterable[Question]) -> list[str]:
@@ -101,7 +106,7 @@ def test_pages_take_any_id(kind: Any, boss: Client) -> None:
 def test_actions_take_any_answer(kind: Any, boss: Client, rows: dict[type[Any], Any]) -> None:
     data = {"index": "0", "_selected_action": str(rows[kind].pk), "confirmed": "1", "warned": "", "next": "/admin/"}
     data |= {"at": "2030-01-01T10:00", "timezone": "UTC", "fold": "", "interval_minutes": "5", "url": ""}
-    data |= {"select_across": "1", "even_if_uncertain": ""}
+    data |= {"select_across": "0", "even_if_uncertain": "", "arguments": "{}", "reason": "x", "priority": "3"}
 
     def ask(action: str, field: str, value: object) -> Question:
         return (action, field, value), lambda: boss.post(list_of(kind), data | {"action": action, field: value})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
 from queue_app.admin.actions import ConfirmedActionsMixin
-from queue_app.models import Attempt, Block, Job, Notice, Worker
+from queue_app.models import Attempt, Block, Breaker, Event, Job, Limit, Notice, Worker
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, act, browser, form, list_of, page, person
 from tests.posts.making import account, draft, picture, unsettled
 
@@ -26,6 +27,8 @@ OPERATOR = (
     "queue_app.view_block",
     "queue_app.add_block",
     "queue_app.delete_block",
+    "queue_app.view_limit",
+    "queue_app.view_breaker",
     *(f"queue_app.{what}_maintenancewindow" for what in ("view", "add", "change", "delete")),
     "posts.view_account",
     "posts.add_account",
@@ -55,9 +58,16 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Account, "enable"): {"operator"},
     (Account, "delete"): {"operator"},
     (Job, "retry"): {"operator"},
+    (Job, "retry_edited"): {"operator"},
     (Job, "cancel"): {"operator"},
+    (Job, "hold"): {"operator"},
+    (Job, "release"): {"operator"},
+    (Job, "reprioritise"): {"operator"},
+    (Job, "discard"): {"operator"},
     (Job, "check_again"): {"operator"},
     (Block, "lift"): {"operator"},
+    (Limit, "forget"): {"operator"},
+    (Breaker, "close"): {"operator"},
 }
 
 
@@ -70,7 +80,10 @@ def rows() -> dict[type[Any], Any]:
     post = unsettled(account("Ada"))
     delivery = post.deliveries.get()
     block = blocks.place("type:other", BlockKind.PAUSE, now=clock.now())
-    return {Post: post, Delivery: delivery, Account: delivery.account, Job: delivery.job, Block: block}
+    found = {Post: post, Delivery: delivery, Account: delivery.account, Job: delivery.job, Block: block}
+    limit = Limit.objects.create(key="account:7", used=1)
+    breaker = Breaker.objects.create(key="account:7", trips=1, open_until=clock.now() + timedelta(hours=1))
+    return {**found, Limit: limit, Breaker: breaker, Event: delivery.job.events.first()}
 
 
 def everyone() -> dict[str, User]:
@@ -158,6 +171,9 @@ PAGES = [
     "queue_app_block_changelist",
     "queue_app_maintenancewindow_changelist",
     "queue_app_notice_changelist",
+    "queue_app_limit_changelist",
+    "queue_app_breaker_changelist",
+    "queue_app_event_changelist",
     "posts_post_add",
     "posts_account_add",
     "queue_app_block_add",
@@ -173,7 +189,9 @@ def test_no_page_is_for_strangers(name: str) -> None:
     assert browser(person("boss", is_superuser=True)).get(url).status_code == 200
 
 
-@pytest.mark.parametrize("kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice])
+@pytest.mark.parametrize(
+    "kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice, Limit, Breaker, Event]
+)
 def test_nothing_is_deleted_or_saved_past_the_services(kind: type[Any], rows: dict[type[Any], Any]) -> None:
     row = rows.get(kind) or kind.objects.first() or (picture() if kind is Media else None)
     if row is None:
