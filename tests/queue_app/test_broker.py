@@ -3,10 +3,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import OperationalError, connections
 from django_q.conf import Conf
 from django_q.models import OrmQ
@@ -216,6 +217,14 @@ def test_hands_a_task_to_one_cluster_and_again_when_its_lock_has_run_out(hall: H
 
 
 @pytest.mark.usefixtures("impatient")
+def test_hands_out_a_task_at_once_that_a_host_with_a_clock_ahead_has_added(hall: Hall) -> None:
+    if not database.is_postgresql():
+        pytest.skip("on SQLite there is one host")
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1), tick=True):
+        async_task("math.sqrt", 4, broker=JobBroker("site"))
+    assert hall.broker.dequeue() is not None
+
+
 def test_does_not_take_a_task_that_another_cluster_took_after_it_was_seen(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
