@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.site import ROOT, Site
+from tests.host import HostSite, install_wheel
+from tests.site import ROOT
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
 
@@ -25,28 +25,10 @@ urlpatterns.append(path("", include("posts.urls")))
 """
 
 
-class HostSite(Site):
-    """A site made by ``django-admin startproject`` in ``directory``, with the wheel's packages on its path."""
-
-    def __init__(self, directory: Path, packages: Path) -> None:
-        super().__init__(directory, f"sqlite:///{directory / 'db.sqlite3'}")
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.env = {**kept, "DJANGO_SETTINGS_MODULE": "host.settings", "PYTHONPATH": f"{directory}:{packages}"}
-        self.manage_py = directory / "manage.py"
-
-
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel and install it, without what it needs, into a folder of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, source], check=True)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", source]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = (folder / "dist").glob("socialq-*.whl")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "packages", wheel]
-    subprocess.run(install, check=True)
-    return folder / "packages"
+    return install_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture
@@ -59,7 +41,7 @@ def host(tmp_path: Path, packages: Path) -> Iterator[HostSite]:
         settings.write(SETTINGS)
     with (directory / "host" / "urls.py").open("a") as urls:
         urls.write(URLS)
-    site = HostSite(directory, packages)
+    site = HostSite(directory, packages, "host")
     site.manage("migrate", "--no-input", "--verbosity=0")
     yield site
     site.close()

@@ -1,0 +1,37 @@
+"""Somebody else's site: a new project that has the built wheel on its path, and nothing of this repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.site import ROOT, Site
+
+
+class HostSite(Site):
+    """A project called ``project`` in ``directory``; ``packages`` is the folder that the wheel is installed in."""
+
+    def __init__(self, directory: Path, packages: Path, project: str, database_url: str = "") -> None:
+        super().__init__(directory, database_url or f"sqlite:///{directory / 'db.sqlite3'}")
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        path = f"{directory}:{packages}"
+        self.env = {**kept, "DJANGO_SETTINGS_MODULE": f"{project}.settings", "PYTHONPATH": path}
+        self.manage_py = directory / "manage.py"
+
+    def run(self, *arguments: str) -> None:
+        """Run Python with ``arguments`` in the site's folder to its end."""
+        subprocess.run([sys.executable, *arguments], cwd=self.directory, env=self.env, check=True)
+
+
+def install_wheel(folder: Path) -> Path:
+    """Build the wheel of what is committed and install it, without what it needs, below ``folder``; return where."""
+    source = folder / "source"
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, source], check=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", source]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (folder / "dist").glob("socialq-*.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "packages", wheel]
+    subprocess.run(install, check=True)
+    return folder / "packages"
