@@ -149,8 +149,9 @@ def test_fits_a_phone_in_light_and_dark(served: Served, browser: Browser) -> Non
         "posts/account/add/?platform=bluesky",
         "posts/media/",
     ]
-    paths += [f"queue_app/{name}/" for name in ("job", "attempt", "worker", "block", "notice")]
+    paths += [f"queue_app/{name}/" for name in ("job", "attempt", "worker", "block", "maintenancewindow", "notice")]
     paths += ["queue_app/job/1/change/", "queue_app/worker/1/change/", "queue_app/block/add/"]
+    paths += ["queue_app/maintenancewindow/add/"]
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         for path in paths:

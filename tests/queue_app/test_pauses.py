@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from queue_app import api, blocks, clock, pauses, transitions
+from queue_app import api, blocks, clock, gates, pauses, transitions
 from queue_app.context import Blocked, JobContext
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
@@ -91,6 +91,23 @@ def test_resuming_ends_the_pause_alone_and_what_is_not_paused_stays_so(register:
     assert pauses.resume("account:7") == 0
     assert Block.objects.get().kind == BlockKind.RECONNECT
     assert run() == 0
+
+
+def test_resuming_does_not_burst(register: Register, run: Run, later: Later, settings: Any) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {"account:7": "3/h"}}
+    name = register(lambda context: None)
+    jobs = [api.enqueue(name, keys=["account:7"]) for _ in range(7)]
+    pauses.pause("all")
+    assert run() == 0
+    assert pauses.resume("all") == 7
+    done = run()
+    assert done == 3
+    for _ in range(2):
+        later(3601)
+        gates.open_due()
+        done += run()
+    assert done == 7
+    assert [reloaded(job).state for job in jobs] == [JobState.COMPLETED] * 7
 
 
 @pytest.mark.parametrize(
