@@ -9,6 +9,7 @@ from typing import Any
 from queue_app import blocks, breakers, clock, registry, transitions
 from queue_app.claims import Claim
 from queue_app.context import Blocked, Expired, StopExecution
+from queue_app.database import atomic
 from queue_app.models import Attempt, AttemptOutcome, BlockKind, Job
 from queue_app.outcomes import BlockRequest, Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
 from queue_app.states import JobState
@@ -118,19 +119,19 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
             last_error=message or f"waited too long: {outcome.reason}",
         )
         return AttemptOutcome.FAILED
-    parked_by = ""
-    if outcome.block is not None:
-        _place(outcome.block, now)
-        parked_by = outcome.block.key
-    _refund(
-        job,
-        outcome.reason,
-        now,
-        run_at=outcome.until or now,
-        parked_by=parked_by,
-        postponed_since=since,
-        last_error=message or job.last_error,
-    )
+    parked_by = outcome.block.key if outcome.block is not None else ""
+    with atomic():  # an execution that was fenced off leaves no block behind: what it knew may be over
+        if outcome.block is not None:
+            _place(outcome.block, now)
+        _refund(
+            job,
+            outcome.reason,
+            now,
+            run_at=outcome.until or now,
+            parked_by=parked_by,
+            postponed_since=since,
+            last_error=message or job.last_error,
+        )
     return AttemptOutcome.POSTPONED
 
 
