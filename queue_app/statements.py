@@ -141,18 +141,11 @@ def _writers(using: str, fields: Sequence[Field[Any, Any]]) -> Converters:
 def _to_database(using: str, field: Field[Any, Any]) -> Convert | None:
     """Return what turns Python's value of a column into the database's; ``None`` where they are the same."""
     queue = connections[using]
-    if isinstance(field, models.CharField | models.TextField):
-        return _plain_text
     if isinstance(field, models.DateTimeField) and _keeps_utc_text(queue):
         return _utc_text
     if isinstance(field, models.DateTimeField | models.JSONField):
         return lambda value: field.get_db_prep_save(value, queue)
     return None
-
-
-def _plain_text(value: Any) -> str:
-    # A choice is a str of a class of its own, which drivers look at for long.
-    return value if type(value) is str else str(value)
 
 
 def _utc_text(moment: datetime) -> str:
