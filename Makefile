@@ -17,7 +17,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test check format lock clean bench
+.PHONY: run test check format lock clean bench faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -42,6 +42,11 @@ check: $(VENV)/dev.installed
 # A first look in a few: make bench ARGS="--quick"
 bench: $(VENV)/dev.installed $(BENCH_VENV)/installed
 	$(PYTHON) -m benchmarks.engine $(ARGS)
+
+# Kills, stops, starves and blocks the site in rounds on both databases, for half an hour at most; writes docs/faults.md.
+# A first look: make faults ARGS="--rounds 1 --no-table"
+faults: $(VENV)/dev.installed
+	$(PYTHON) -m tests.faults $(ARGS)
 
 format: $(VENV)/dev.installed
 	$(PYTHON) -m ruff check --fix .

@@ -68,7 +68,7 @@ class PrivatePostgres(Server):
             raise FileNotFoundError("no PostgreSQL server is installed")
         super().__init__(_free_port())
         self._binaries = folder
-        self._as_user = _unprivileged()
+        self._as_user = unprivileged()
         self._settings = {} if durable else QUICK
         self._process: subprocess.Popen[bytes] | None = None
         self.directory = Path(tempfile.mkdtemp(prefix="socialq-postgres-"))
@@ -127,7 +127,7 @@ class PrivatePostgres(Server):
         return True
 
 
-def _unprivileged() -> dict[str, Any]:
+def unprivileged() -> dict[str, Any]:
     """Return the arguments that start a program as an ordinary user where we are root, whom PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}

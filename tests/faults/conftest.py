@@ -5,16 +5,14 @@ With ``FAULT_ROUNDS`` every test runs that often, in rounds, while ``FAULTS_END_
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.faults.clusters import Clusters
-from tests.faults.rounds import END_AT, LOG, ROUNDS
+from tests.faults.rounds import END_AT, ROUNDS, write
 from tests.site import Site
 
 Injected = Callable[[str], None]
@@ -54,7 +52,7 @@ def in_time(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def injected(request: pytest.FixtureRequest) -> Injected:
     """Return a function to call with each fault, in words, when it has been injected."""
-    return lambda what: _write(request.node, injected=what)
+    return lambda what: _write(request.node, injected=what, times=1)
 
 
 @pytest.fixture
@@ -69,14 +67,5 @@ def _round(item: pytest.Item) -> int | None:
 
 
 def _write(item: pytest.Item, **said: Any) -> None:
-    if not LOG:
-        return
     row = item.get_closest_marker("row")
-    line = {
-        "database": item.config.getoption("--db"),
-        "row": None if row is None else row.args[0],
-        "test": item.nodeid.split("[")[0],
-        **said,
-    }
-    with Path(LOG).open("a") as log:
-        log.write(json.dumps(line) + "\n")
+    write(database=item.config.getoption("--db"), row=None if row is None else row.args[0], **said)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.clusters import Clusters, descendants
+from tests.faults.conftest import Injected
 from tests.postgres import PrivatePostgres
 from tests.site import PostgresDatabases, open_site
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.row(6)]
 
 GOES_ON_SECONDS = 30
 
@@ -26,22 +27,28 @@ def away_is_noticed(clusters: Clusters) -> bool:
     return clusters.site.log.read_bytes().count(b"database away") >= 2
 
 
-def test_an_idle_cluster_goes_on_when_the_database_is_back(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+def test_an_idle_cluster_goes_on_when_the_database_is_back(
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
+) -> None:
     main = clusters.start()
     processes = descendants(main.pid)
     own_postgres.stop("immediate")
+    injected("PostgreSQL stopped (immediate) and started")
     clusters.site.wait_until(lambda: away_is_noticed(clusters))
     own_postgres.start()
     clusters.wait_for_state(clusters.note("after"), "completed", GOES_ON_SECONDS)
     assert descendants(main.pid) == processes
 
 
-def test_a_running_job_is_saved_when_the_database_is_back(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+def test_a_running_job_is_saved_when_the_database_is_back(
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
+) -> None:
     clusters.start()
     go = clusters.site.directory / "go"
     job = clusters.enqueue("testapp.wait", args={"file": str(clusters.notes), "until": str(go)})
     clusters.site.wait_until(clusters.lines)
     own_postgres.stop("immediate")
+    injected("PostgreSQL stopped (immediate) and started")
     go.touch()
     clusters.site.wait_until(lambda: "done" in clusters.lines())
     clusters.site.wait_until(lambda: away_is_noticed(clusters))
@@ -51,12 +58,15 @@ def test_a_running_job_is_saved_when_the_database_is_back(clusters: Clusters, ow
     assert clusters.lines().count("done") == 1
 
 
-def test_terminated_connections_are_made_anew(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+def test_terminated_connections_are_made_anew(
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
+) -> None:
     main = clusters.start()
     processes = descendants(main.pid)
     jobs = [clusters.note("before"), clusters.note("before too")]
     for _ in range(3):
         clusters.site.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        injected("every connection terminated")
         jobs.append(clusters.note("between"))
     for job in jobs:
         clusters.wait_for_state(job, "completed", GOES_ON_SECONDS)
@@ -64,10 +74,13 @@ def test_terminated_connections_are_made_anew(clusters: Clusters, own_postgres: 
     assert descendants(main.pid) == processes
 
 
-def test_a_cluster_stops_in_time_while_the_database_is_away(clusters: Clusters, own_postgres: PrivatePostgres) -> None:
+def test_a_cluster_stops_in_time_while_the_database_is_away(
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
+) -> None:
     clusters.site.env["SOCIALQ_STOP_GRACE_SECONDS"] = "4"
     main = clusters.start()
     own_postgres.stop("immediate")
+    injected("PostgreSQL stopped (immediate) and started")
     clusters.site.wait_until(lambda: away_is_noticed(clusters))
     main.terminate()
     assert main.wait(8) == 0
@@ -75,10 +88,11 @@ def test_a_cluster_stops_in_time_while_the_database_is_away(clusters: Clusters, 
 
 
 def test_a_cluster_started_while_the_database_is_away_waits_for_it(
-    clusters: Clusters, own_postgres: PrivatePostgres
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
 ) -> None:
     job = clusters.note("from before")
     own_postgres.stop("fast")
+    injected("PostgreSQL stopped (fast) and started")
     clusters.site.spawn("qcluster")
     clusters.site.wait_until(lambda: clusters.site.log.exists() and away_is_noticed(clusters))
     own_postgres.start()

@@ -11,70 +11,78 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.clusters import Clusters, cpu_seconds, descendants, living
-from tests.faults.rounds import ROUNDS
-from tests.site import Site
+from tests.faults.conftest import Injected
+from tests.faults.rounds import LONG
 
 pytestmark = pytest.mark.faults
 
-# Row 4 of the faults asks for 200; the everyday suite does a few.
-CYCLES = max(6, ROUNDS)
+# Row 4 of the faults asks for 200: two rounds of the long form on both databases have them.
+CYCLES = 50 if LONG else 6
 # Below the main process of a cluster with two workers: its sentinel, its housekeeper and they.
 PROCESSES = 4
 
 
-@pytest.fixture
-def clusters(site: Site) -> Clusters:
-    return Clusters(site)
-
-
-def test_work_goes_on_after_an_idle_worker_was_killed(clusters: Clusters) -> None:
+@pytest.mark.row(2)
+def test_work_goes_on_after_an_idle_worker_was_killed(clusters: Clusters, injected: Injected) -> None:
     clusters.start()
     os.kill(clusters.worker_pids()[0], signal.SIGKILL)
+    injected("kill -9 of an idle worker")
     job = clusters.note("arrived later")
     clusters.wait_for_state(job, "completed", seconds=15)
     assert clusters.lines() == ["arrived later"]
 
 
-def test_every_idle_worker_killed_at_once_is_replaced(clusters: Clusters) -> None:
+@pytest.mark.row(2)
+def test_every_idle_worker_killed_at_once_is_replaced(clusters: Clusters, injected: Injected) -> None:
     clusters.start()
     for pid in clusters.worker_pids():
         os.kill(pid, signal.SIGKILL)
+        injected("kill -9 of every idle worker at once")
     clusters.wait_for_state(clusters.note("late"), "completed", seconds=15)
 
 
-def test_work_goes_on_after_the_housekeeper_was_killed(clusters: Clusters) -> None:
+@pytest.mark.row(3)
+def test_work_goes_on_after_the_housekeeper_was_killed(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     sentinel = descendants(main.pid)[0]
     os.kill(min(descendants(sentinel)), signal.SIGKILL)  # the first that a sentinel starts
+    injected("kill -9 of the housekeeper")
     clusters.wait_for_state(clusters.note("late"), "completed", seconds=15)
     clusters.site.wait_until(lambda: len(descendants(main.pid)) == PROCESSES, 15)
 
 
-def test_no_process_is_left_when_the_main_process_is_killed(clusters: Clusters) -> None:
+@pytest.mark.row(3)
+def test_no_process_is_left_when_the_main_process_is_killed(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     pids = descendants(main.pid)
     assert len(pids) == PROCESSES
     main.kill()
+    injected("kill -9 of the main process")
     clusters.site.wait_until(lambda: not living(pids), 2)
 
 
-def test_a_killed_sentinel_is_replaced_and_leaves_no_process(clusters: Clusters) -> None:
+@pytest.mark.row(3)
+def test_a_killed_sentinel_is_replaced_and_leaves_no_process(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     pids = descendants(main.pid)
     os.kill(pids[0], signal.SIGKILL)
+    injected("kill -9 of the sentinel")
     clusters.site.wait_until(lambda: not living(pids), 2)
     clusters.wait_for_state(clusters.note("after"), "completed", seconds=15)
 
 
-def test_a_sentinel_that_stands_still_is_replaced(clusters: Clusters) -> None:
+@pytest.mark.row(3)
+def test_a_sentinel_that_stands_still_is_replaced(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     pids = descendants(main.pid)
     os.kill(pids[0], signal.SIGSTOP)
+    injected("SIGSTOP of the sentinel")
     clusters.site.wait_until(lambda: not living(pids), 15)
     clusters.wait_for_state(clusters.note("after"), "completed", seconds=15)
 
 
-def test_the_running_job_is_finished_before_the_cluster_stops(clusters: Clusters) -> None:
+@pytest.mark.row(4)
+def test_the_running_job_is_finished_before_the_cluster_stops(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     job = clusters.enqueue(
         "testapp.wait", args={"file": str(clusters.notes), "until": str(clusters.site.directory / "go")}
@@ -82,6 +90,7 @@ def test_the_running_job_is_finished_before_the_cluster_stops(clusters: Clusters
     waiting = clusters.note("not begun any more")
     clusters.site.wait_until(lambda: len(clusters.lines()) == 2)
     main.terminate()
+    injected("SIGTERM while a job runs")
     clusters.site.wait_until(lambda: b"stopped pushing" in clusters.site.log.read_bytes())
     late = clusters.note("left for the next cluster")
     (clusters.site.directory / "go").touch()
@@ -92,8 +101,11 @@ def test_the_running_job_is_finished_before_the_cluster_stops(clusters: Clusters
     assert clusters.worker_pids() == []
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize(("step", "state"), [("before_mark", "pending"), ("after_mark", "uncertain")])
-def test_a_job_longer_than_the_grace_is_handed_back(clusters: Clusters, step: str, state: str) -> None:
+def test_a_job_longer_than_the_grace_is_handed_back(
+    clusters: Clusters, injected: Injected, step: str, state: str
+) -> None:
     clusters.site.env["SOCIALQ_STOP_GRACE_SECONDS"] = "2"
     main = clusters.start()
     never = str(clusters.site.directory / "never")
@@ -101,6 +113,7 @@ def test_a_job_longer_than_the_grace_is_handed_back(clusters: Clusters, step: st
     clusters.site.wait_until(lambda: len(clusters.lines()) == (2 if step == "after_mark" else 1))
     started = time.monotonic()
     main.terminate()
+    injected("SIGTERM while a job runs longer than the grace")
     assert main.wait(10) == 0
     assert time.monotonic() - started < 3
     assert clusters.state(job) == state
@@ -110,7 +123,8 @@ def test_a_job_longer_than_the_grace_is_handed_back(clusters: Clusters, step: st
     assert "sent" not in clusters.lines()
 
 
-def test_a_second_signal_ends_the_cluster_at_once(clusters: Clusters) -> None:
+@pytest.mark.row(4)
+def test_a_second_signal_ends_the_cluster_at_once(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
     clusters.enqueue(
         "testapp.wait", args={"file": str(clusters.notes), "until": str(clusters.site.directory / "never")}
@@ -120,22 +134,26 @@ def test_a_second_signal_ends_the_cluster_at_once(clusters: Clusters) -> None:
     main.terminate()
     clusters.site.wait_until(lambda: b"stopped pushing" in clusters.site.log.read_bytes())
     main.send_signal(signal.SIGINT)
+    injected("SIGTERM, then SIGINT")
     main.wait(2)
     assert not living(pids)
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize("which", ["worker", "housekeeper", "sentinel"])
-def test_no_process_is_deaf_to_sigterm(clusters: Clusters, which: str) -> None:
+def test_no_process_is_deaf_to_sigterm(clusters: Clusters, injected: Injected, which: str) -> None:
     main = clusters.start()
     sentinel = descendants(main.pid)[0]
     below = sorted(descendants(sentinel))
     pid = {"housekeeper": below[0], "worker": below[1], "sentinel": sentinel}
     os.kill(pid[which], signal.SIGTERM)
+    injected("SIGTERM to one process of a cluster")
     clusters.site.wait_until(lambda: not living([pid[which]]), 10)
     clusters.wait_for_state(clusters.note("goes on"), "completed", seconds=15)
 
 
-def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters) -> None:
+@pytest.mark.row(4)
+def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters, injected: Injected) -> None:
     moments = random.Random(4)
     for cycle in range(CYCLES):
         clusters.note(str(cycle))
@@ -146,6 +164,7 @@ def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters) -> None:
             wait_at_most(main.pid, moments.uniform(0.3, 2.0) if starting else moments.uniform(0.0, 0.3))
         pids = descendants(main.pid)
         main.terminate()
+        injected("SIGTERM at a random moment after the start")
         assert main.wait(15) in (0, -signal.SIGTERM)
         assert not living(pids)
     clusters.start()
@@ -160,34 +179,45 @@ def wait_at_most(pid: int, seconds: float) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.row(5)
 @pytest.mark.parametrize("job_type", ["testapp.kill_worker", "testapp.leave"])
-def test_a_job_that_ends_its_worker_is_failed_after_its_attempts(clusters: Clusters, job_type: str) -> None:
+def test_a_job_that_ends_its_worker_is_failed_after_its_attempts(
+    clusters: Clusters, injected: Injected, job_type: str
+) -> None:
     main = clusters.start()
     bad = clusters.enqueue(job_type)
     good = clusters.note("unaffected")
     clusters.wait_for_state(good, "completed")
     clusters.wait_for_state(bad, "failed")
+    injected("a job that ends its worker")
     assert clusters.attempts(bad) == ["lost"] * 3
     clusters.site.wait_until(lambda: len(descendants(main.pid)) == PROCESSES, 15)
 
 
-def test_a_job_that_overruns_is_ended_by_its_alarm_and_each_timeout_is_an_attempt(clusters: Clusters) -> None:
+@pytest.mark.row(5)
+def test_a_job_that_overruns_is_ended_by_its_alarm_and_each_timeout_is_an_attempt(
+    clusters: Clusters, injected: Injected
+) -> None:
     clusters.start()
     job = clusters.enqueue("testapp.overrun")
     clusters.wait_for_state(job, "failed")
+    injected("a job that overruns its timeout")
     assert clusters.attempts(job) == ["retry", "retry", "failed"]
 
 
-def test_a_job_that_never_returns_is_killed_and_others_go_on(clusters: Clusters) -> None:
+@pytest.mark.row(5)
+def test_a_job_that_never_returns_is_killed_and_others_go_on(clusters: Clusters, injected: Injected) -> None:
     clusters.site.env["SOCIALQ_HEARTBEAT_SECONDS"] = "1"
     clusters.start()
     bad = clusters.enqueue("testapp.never_returns")
     clusters.wait_for_state(clusters.note("unaffected"), "completed")
     clusters.wait_for_state(bad, "failed")
+    injected("a job that never returns")
     assert clusters.attempts(bad) == ["lost"]
 
 
-def test_a_message_delivered_fifty_times_runs_its_job_once(clusters: Clusters) -> None:
+@pytest.mark.row(13)
+def test_a_message_delivered_fifty_times_runs_its_job_once(clusters: Clusters, injected: Injected) -> None:
     clusters.site.env["SOCIALQ_WORKERS"] = "4"
     clusters.note("once")
     clusters.site.python(
@@ -196,23 +226,30 @@ def test_a_message_delivered_fifty_times_runs_its_job_once(clusters: Clusters) -
     )
     clusters.start()
     clusters.site.wait_until(lambda: clusters.count("SELECT COUNT(*) FROM django_q_ormq") == 0)
+    injected("one message delivered 50 times")
     assert clusters.lines() == ["once"]
 
 
-def test_a_worker_that_stood_still_past_its_lease_cannot_send(clusters: Clusters) -> None:
+@pytest.mark.row(15)
+def test_a_worker_that_stood_still_past_its_lease_cannot_send(clusters: Clusters, injected: Injected) -> None:
     job, resume = stand_still(clusters, "before_mark")
     clusters.start()
     clusters.wait_for_state(job, "completed")
     resume()
+    injected("SIGSTOP past the lease before the mark, SIGCONT")
     clusters.site.wait_until(lambda: b"late answer" in clusters.site.log.read_bytes())
     assert clusters.lines().count("sent") == 1
 
 
-def test_a_worker_that_stood_still_after_the_mark_leaves_the_job_uncertain(clusters: Clusters) -> None:
+@pytest.mark.row(15)
+def test_a_worker_that_stood_still_after_the_mark_leaves_the_job_uncertain(
+    clusters: Clusters, injected: Injected
+) -> None:
     job, resume = stand_still(clusters, "after_mark")
     assert clusters.state(job) == "uncertain"
     clusters.start()
     resume()
+    injected("SIGSTOP past the lease after the mark, SIGCONT")
     clusters.site.wait_until(lambda: b"late answer" in clusters.site.log.read_bytes())
     assert clusters.lines().count("sent") == 1
     assert clusters.state(job) == "uncertain"

@@ -13,11 +13,11 @@ import pytest
 
 from tests.faults.clusters import Clusters, descendants
 from tests.faults.conftest import Injected
-from tests.faults.rounds import ROUNDS
+from tests.faults.rounds import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.row(1)]
 
-JOBS, KILLS = 60, 6
+JOBS, KILLS = (200, 20) if LONG else (60, 6)
 MANY_RETRIES = 100
 
 
@@ -70,11 +70,9 @@ def test_in_a_storm_of_kills_every_execution_takes_effect_once_at_most_and_every
     chance = random.Random(seed)
     clusters.site.env["SOCIALQ_FAILPOINTS"] = "after_claim=sleep:0.05,before_saving=sleep:0.05"
     main = clusters.start()
-    jobs = clusters.enqueue_many(
-        "testapp.trace", JOBS * ROUNDS, args={"file": str(clusters.notes)}, max_retries=MANY_RETRIES
-    )
+    jobs = clusters.enqueue_many("testapp.trace", JOBS, args={"file": str(clusters.notes)}, max_retries=MANY_RETRIES)
     killed = 0
-    while killed < KILLS * ROUNDS:
+    while killed < KILLS:
         clusters.site.wait_until(lambda: descendants(main.pid)[1:], 30)
         with suppress(ProcessLookupError):
             os.kill(chance.choice(descendants(main.pid)), signal.SIGKILL)

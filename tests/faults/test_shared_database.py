@@ -9,11 +9,11 @@ import pytest
 
 from tests.faults.clusters import Clusters
 from tests.faults.conftest import Injected
-from tests.faults.rounds import ROUNDS
+from tests.faults.rounds import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.row(14)]
 
-JOBS = 300
+JOBS = 1000 if LONG else 300
 TICKS = 4
 
 
@@ -23,8 +23,8 @@ def test_three_clusters_run_no_job_twice_and_keep_house_once(clusters: Clusters,
     started = time.monotonic()
     for _ in range(3):
         clusters.start()
-    jobs = clusters.enqueue_many("testapp.trace", JOBS * ROUNDS, args={"file": str(clusters.notes)})
-    injected("three clusters on one database, 300 jobs and more")
+    jobs = clusters.enqueue_many("testapp.trace", JOBS, args={"file": str(clusters.notes)})
+    injected(f"three clusters on one database with {JOBS} jobs")
     clusters.wait_for_all("testapp.trace", 120)
     clusters.site.wait_until(lambda: len(ticks.read_text().splitlines()) >= TICKS)
     most = time.monotonic() - started + 1

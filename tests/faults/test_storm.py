@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Injected
 from tests.faults.publishing import broken, connect_outboxes, outcomes, schedule_posts
 from tests.site import Site
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.faults, pytest.mark.row(1), pytest.mark.xdist_group("clusters")]
 
 POSTS = 60
 STORM_SECONDS = 30
@@ -23,7 +24,7 @@ STORM_SECONDS = 30
 PACE = "before_prepare=sleep:0.1,after_mark=sleep:0.1,after_accept=sleep:0.1"
 
 
-def test_a_storm_of_kills_neither_doubles_nor_loses_a_post(site: Site) -> None:
+def test_a_storm_of_kills_neither_doubles_nor_loses_a_post(site: Site, injected: Injected) -> None:
     accounts = connect_outboxes(site, "Ada", "Grace", "Edsger")
     site.env["SOCIALQ_FAILPOINTS"] = PACE
     site.env["SOCIALQ_STOP_GRACE_SECONDS"] = "5"
@@ -39,6 +40,7 @@ def test_a_storm_of_kills_neither_doubles_nor_loses_a_post(site: Site) -> None:
         with suppress(ProcessLookupError):
             os.kill(chance.choice(family), signal.SIGKILL)
             killed += 1
+            injected("kill -9 of a random process of two clusters that publish")
         next_kill = time.monotonic() + 1
         site.wait_until(lambda at=next_kill: time.monotonic() >= at, 5)
     clusters = [running(site, cluster) for cluster in clusters]

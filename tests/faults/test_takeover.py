@@ -15,9 +15,9 @@ import pytest
 from queue_app import conf
 from tests import unavailable
 from tests.faults.clusters import Clusters
-from tests.site import Site
+from tests.faults.conftest import Injected
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.row(1)]
 
 # A namespace of its own makes a cluster one of another machine: neither can judge the other's processes.
 ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -26,11 +26,6 @@ WORKER_SECONDS = 3
 MACHINE_SECONDS = 20
 HEARTBEAT_SECONDS = conf.SETTINGS["HEARTBEAT_SECONDS"].default
 LEASE_SECONDS = conf.SETTINGS["LEASE_SECONDS"].default
-
-
-@pytest.fixture
-def clusters(site: Site) -> Clusters:
-    return Clusters(site)
 
 
 @pytest.fixture
@@ -71,19 +66,21 @@ def seconds_until_it_runs_again(clusters: Clusters, job: int) -> float:
     return seconds
 
 
-def test_the_job_of_a_killed_worker_runs_again_at_once(clusters: Clusters) -> None:
+def test_the_job_of_a_killed_worker_runs_again_at_once(clusters: Clusters, injected: Injected) -> None:
     clusters.start()
     job = begin_job(clusters)
     os.kill(int(clusters.lines()[0]), signal.SIGKILL)
+    injected("kill -9 of a worker, unmarked job")
     assert seconds_until_it_runs_again(clusters, job) < WORKER_SECONDS
 
 
 def test_the_job_of_a_killed_machine_runs_again_on_another(
-    clusters: Clusters, elsewhere: subprocess.Popen[bytes]
+    clusters: Clusters, injected: Injected, elsewhere: subprocess.Popen[bytes]
 ) -> None:
     job = begin_job(clusters)
     clusters.start()
     elsewhere.kill()
+    injected("kill -9 of everything on another machine")
     elsewhere.wait()
     assert seconds_until_it_runs_again(clusters, job) < MACHINE_SECONDS
 

@@ -25,10 +25,14 @@ from tests.queue_app.model import UNFINISHED, Model, is_over
 # The most executions of each job type.
 ATTEMPTS = {"m.plain": 3, "m.limited": 2}
 OUTSIDE_LEASE_SECONDS = 30.0
+# A handler's answer at a moment, and the key that it blocks if it blocks one.
+Answer = Callable[[datetime, str], Outcome]
 
 
 class CheckedQueue(RuleBasedStateMachine):
     """A queue in a transaction that is undone at the end."""
+
+    steps = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +43,7 @@ class CheckedQueue(RuleBasedStateMachine):
         self.seen = 0
         self.targets: dict[int, str] = {}
         self.undo = transaction.atomic()
+        self.undo._from_testcase = True  # type: ignore[attr-defined]  # as TestCase does: a durable block may stand in it
         self.undo.__enter__()
 
     def teardown(self) -> None:
@@ -48,6 +53,7 @@ class CheckedQueue(RuleBasedStateMachine):
 
     @invariant()
     def the_database_says_what_the_model_says(self) -> None:
+        CheckedQueue.steps += 1
         stored = self.stored()
         assert {job_id: (job.state, job.attempts, job.max_attempts) for job_id, job in stored.items()} == {
             job_id: (job.state, job.attempts, job.max_attempts) for job_id, job in self.model.jobs.items()
@@ -159,11 +165,11 @@ class CheckedQueue(RuleBasedStateMachine):
             assert not is_over(execution.job, before)
             job.marked = True
 
-    def answer(self, execution: Claim, outcome: Callable[[datetime], Outcome]) -> None:
+    def answer(self, execution: Claim, outcome: Answer) -> None:
         """End an execution with an outcome; one that was fenced off meanwhile changes nothing."""
         job = self.model.jobs[execution.job.pk]
         live = job.execution == execution.attempt.fence
-        answer = outcome(clock.now())
+        answer = outcome(clock.now(), job.keys[0] if job.keys else f"type:{job.type}")
         with atomic():
             # As it was when claimed: a worker knows nothing of what became of the job since.
             finish.apply(Claim(copy(execution.job), execution.attempt), answer)

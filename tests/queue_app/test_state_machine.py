@@ -6,8 +6,8 @@ something, fences only grow, unique keys are unique, no job is executed more oft
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +34,6 @@ from queue_app.outcomes import (
     Failure,
     Found,
     Hold,
-    Outcome,
     Postpone,
     Retry,
     Uncertain,
@@ -42,26 +41,27 @@ from queue_app.outcomes import (
 from queue_app.registry import RECONCILE
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
-from tests.faults.rounds import ROUNDS
-from tests.queue_app.checked_queue import ATTEMPTS, CheckedQueue
+from tests.faults.rounds import ROUNDS, write
+from tests.queue_app.checked_queue import ATTEMPTS, Answer, CheckedQueue
 from tests.queue_app.jobs import Register
 from tests.queue_app.model import LIMIT_SECONDS, LIMIT_STARTS, ModelJob, is_over
 
 EXAMPLES, STEPS = 15, 40
+ROW = "any order"
 FAILURE = Failure("Trouble", "trouble")
 PAUSABLE = ["account:1", "account:2", "type:m.limited", "queue:default", "all"]
-OUTCOMES: list[Callable[[datetime], Outcome]] = [
-    lambda now: Done("done"),
-    lambda now: Retry(FAILURE),
-    lambda now: Retry(FAILURE, delay_seconds=100),
-    lambda now: Postpone("processing", until=now + timedelta(seconds=20)),
-    lambda now: Postpone(
+OUTCOMES: list[Answer] = [
+    lambda now, key: Done("done"),
+    lambda now, key: Retry(FAILURE),
+    lambda now, key: Retry(FAILURE, delay_seconds=100),
+    lambda now, key: Postpone("processing", until=now + timedelta(seconds=20)),
+    lambda now, key: Postpone(
         "asked_to_wait",
-        block=BlockRequest("account:1", BlockKind.RATE_LIMIT, "wait", until=now + timedelta(seconds=50)),
+        block=BlockRequest(key, BlockKind.RATE_LIMIT, "wait", until=now + timedelta(seconds=50)),
     ),
-    lambda now: Hold("by_hand"),
-    lambda now: Fail(FAILURE),
-    lambda now: Uncertain(FAILURE),
+    lambda now, key: Hold("by_hand"),
+    lambda now, key: Fail(FAILURE),
+    lambda now, key: Uncertain(FAILURE),
 ]
 finding: Any = None
 
@@ -107,7 +107,7 @@ class Queue(CheckedQueue):
         return job.pk
 
     @rule(which=st.sampled_from([0, 1]), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4))
-    def work(self, which: int, outcomes: list[Callable[[datetime], Outcome]]) -> None:
+    def work(self, which: int, outcomes: list[Answer]) -> None:
         for outcome in outcomes:
             taken = self.take(self.workers[which])
             if taken is not None:
@@ -129,10 +129,10 @@ class Queue(CheckedQueue):
     @rule(execution=executions)
     def finish_in_doubt(self, execution: Claim) -> None:
         self.mark(execution)
-        self.answer(execution, lambda now: Uncertain(FAILURE))
+        self.answer(execution, lambda now, key: Uncertain(FAILURE))
 
     @rule(execution=executions, outcome=st.sampled_from(OUTCOMES))
-    def finish(self, execution: Claim, outcome: Callable[[datetime], Outcome]) -> None:
+    def finish(self, execution: Claim, outcome: Answer) -> None:
         self.answer(execution, outcome)
 
     @precondition(lambda self: self.model.has("uncertain"))
@@ -284,15 +284,19 @@ def types(register: Register) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("types")
-def test_whatever_happens_in_whatever_order_the_database_says_what_the_model_says() -> None:
-    run_state_machine_as_test(
-        Queue,
-        settings=settings(
-            # Looking for the shortest way to a failure takes minutes; the steps that led to it are printed.
-            phases=[Phase.explicit, Phase.reuse, Phase.generate],
-            max_examples=EXAMPLES * ROUNDS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+def test_whatever_happens_in_whatever_order_the_database_says_what_the_model_says(pytestconfig: pytest.Config) -> None:
+    database, started, ended = pytestconfig.getoption("--db"), time.monotonic(), "failed"
+    effort = settings(
+        # Looking for the shortest way to a failure takes minutes; the steps that led to it are printed.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        max_examples=EXAMPLES * ROUNDS,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
+    try:
+        run_state_machine_as_test(Queue, settings=effort)
+        ended = "passed"
+    finally:
+        write(database=database, row=ROW, injected="operations of the queue in any order", times=Queue.steps)
+        write(database=database, row=ROW, ended=ended, seconds=time.monotonic() - started)

@@ -1,0 +1,76 @@
+"""Somebody else holds the database's lock for longer than anybody should: late, not lost, and no error for people."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+
+from tests.faults.clusters import Clusters
+from tests.faults.conftest import Injected
+from tests.faults.rounds import LONG
+
+pytestmark = [pytest.mark.faults, pytest.mark.row(8)]
+
+HOLD_SECONDS = 30 if LONG else 3
+# Less than the 20 s that a statement waits for SQLite's lock: beyond them a person is told to try again.
+PATIENCE_SECONDS = 12 if LONG else 3
+
+
+@contextmanager
+def held_lock(clusters: Clusters) -> Iterator[None]:
+    """Hold the lock that every change needs."""
+    url = clusters.site.database_url
+    if url.startswith("sqlite:"):
+        path = url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(url) as server:
+            server.execute("LOCK TABLE queue_app_job IN EXCLUSIVE MODE")
+            yield
+
+
+def passes(clusters: Clusters, seconds: float) -> None:
+    """Let the fault last."""
+    end = time.monotonic() + seconds
+    clusters.site.wait_until(lambda: time.monotonic() >= end, seconds + 5)
+
+
+def test_work_is_late_but_not_lost(clusters: Clusters, injected: Injected) -> None:
+    clusters.start()
+    go = clusters.site.directory / "go"
+    running = clusters.enqueue("testapp.send", args={"file": str(clusters.notes), "before_mark": str(go)})
+    clusters.site.wait_until(lambda: len(clusters.lines()) == 1)
+    waiting = [clusters.note("waiting"), clusters.note("waiting too")]
+    for job in waiting:
+        clusters.wait_for_state(job, "completed")
+    with held_lock(clusters):
+        injected(f"the database's lock held for {HOLD_SECONDS} s by another process")
+        go.touch()
+        passes(clusters, HOLD_SECONDS)
+        assert "sent" not in clusters.lines()
+        assert clusters.state(running) == "running"
+    clusters.wait_for_state(running, "completed")
+    assert clusters.lines().count("sent") == 1
+
+
+def test_who_adds_a_job_meanwhile_waits_and_sees_no_error(clusters: Clusters, injected: Injected) -> None:
+    clusters.start()
+    added: list[int] = []
+    person = threading.Thread(target=lambda: added.append(clusters.note("late")))
+    with held_lock(clusters):
+        injected(f"the database's lock held for {PATIENCE_SECONDS} s while a person adds a job")
+        person.start()
+        passes(clusters, PATIENCE_SECONDS)
+        assert added == []
+    person.join(60)
+    (job,) = added
+    clusters.wait_for_state(job, "completed")
+    assert clusters.lines() == ["late"]
