@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
 from django.db.models import QuerySet
 
 from queue_app import clock, gates, registry, statements, transitions
-from queue_app.database import alias, atomic, lock_control
+from queue_app.database import alias, atomic, is_away, lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
 from queue_app.planning import PENDING, UNPARKED
 from queue_app.states import JobState
@@ -142,9 +142,11 @@ def _take(
         attempt = transitions.start(job, worker, now=now, lease_seconds=lease_seconds, holder=holder)
         passage.record(job, now)
         return Claim(job, attempt)
-    except (transitions.LostRace, OperationalError, InterfaceError):
+    except transitions.LostRace:
         raise
     except Exception as error:
+        if is_away(error):
+            raise
         raise Unclaimable(job, fence) from error
 
 

@@ -47,8 +47,8 @@ class JobContext:
         """Commit the mark, and ``save``'s writes with it; from here on a crash leaves the outcome uncertain.
 
         Refuses, by leaving the handler, if the job was cancelled or taken away, has expired, or a key of it is
-        blocked. Call it right before the one call that cannot be taken back, outside any transaction, and again only
-        after ``irreversible_step_refused``.
+        blocked. Call it right before the one call that cannot be taken back, outside any transaction (else
+        RuntimeError: the mark would not be committed), and again only after ``irreversible_step_refused``.
         """
         if self.marked:
             raise RuntimeError("the irreversible step was begun before and not refused since; begin it once")
@@ -71,7 +71,7 @@ class JobContext:
         return self.job.marked_at is not None
 
     def _commit_mark(self, save: Callable[[], None] | None) -> None:
-        with atomic():
+        with atomic(durable=True):
             lock_control(shared=True)
             now = clock.now()
             if self.job.expires_at is not None and self.job.expires_at <= now:

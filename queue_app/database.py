@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from queue_app.models import Job
@@ -17,6 +19,8 @@ from queue_app.models import Job
 # Two integers that name the queue's control lock among the advisory locks of a PostgreSQL database.
 CONTROL_LOCK = (0x50C1, 0x0A1)
 WAKE_CHANNEL = "socialq_jobs"
+# A class of PostgreSQL's error codes.
+PROGRAM_LIMIT_EXCEEDED = "54"
 
 
 Statement = tuple[str, Sequence[Any], bool | None]
@@ -27,7 +31,7 @@ _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=N
 
 def alias() -> str:
     """Return the alias of the database that holds the queue."""
-    return router.db_for_write(Job)
+    return router.db_for_write(Job) if router.routers else DEFAULT_DB_ALIAS
 
 
 def connection() -> BaseDatabaseWrapper:
@@ -40,7 +44,10 @@ def connection() -> BaseDatabaseWrapper:
 
 
 class Atomic(transaction.Atomic):
-    """Django's, that sends what was gathered before a savepoint begins: rolling that back must not undo it."""
+    """Django's, that keeps what is gathered in step with savepoints.
+
+    What was gathered before one is sent before it begins, and rolling it back forgets what was gathered in it.
+    """
 
     def __enter__(self) -> None:
         """Begin a transaction, or a savepoint of one."""
@@ -48,10 +55,48 @@ class Atomic(transaction.Atomic):
             flush()
         super().__enter__()
 
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Commit, or roll back."""
+        waiting = _gathered.get()
+        if waiting and (exc_type is not None or connection().needs_rollback):
+            waiting.clear()
+        super().__exit__(exc_type, exc_value, traceback)
 
-def atomic() -> Atomic:
-    """Return a transaction (or savepoint) on the queue's database."""
-    return Atomic(alias(), savepoint=True, durable=False)
+
+def atomic(*, durable: bool = False) -> Atomic:
+    """Return a transaction (or savepoint) on the queue's database. A ``durable`` one refuses to be a savepoint."""
+    return Atomic(alias(), savepoint=True, durable=durable)
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether ``error`` tells of a database that is away, busy or full, and not of a statement that it refuses.
+
+    SQLite calls a missing table, and PostgreSQL a value beyond its bounds, by the name of the former.
+    """
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    told = error.__cause__
+    refused = getattr(told, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return not (refused or (getattr(told, "sqlstate", None) or "").startswith(PROGRAM_LIMIT_EXCEEDED))
+
+
+def open_transactions() -> int:
+    """Return how many transactions and savepoints this thread is in."""
+    queue = connection()
+    by_hand = queue.connection is not None and not (queue.autocommit or queue.in_atomic_block)
+    return len(queue.atomic_blocks) + by_hand
+
+
+def abandon() -> None:
+    """Close this thread's connections, whatever they were in the middle of; new ones are made when needed."""
+    connections.close_all()
+    for wrapper in connections.all(initialized_only=True):
+        if wrapper.in_atomic_block:
+            # It would stay closed until the end of a block that nobody ends any more.
+            del connections[wrapper.alias]
+            _found.__dict__.pop(wrapper.alias, None)
 
 
 def is_postgresql() -> bool:
@@ -90,7 +135,7 @@ def run(sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
     if queue.connection is None:
         queue.ensure_connection()
     with queue.wrap_database_errors:
-        if not is_postgresql():
+        if queue.vendor != "postgresql":
             return queue.connection.execute(sql, params)
         statement = (sql, params, True if keep_plan else None)
         waiting = _gathered.get()
@@ -121,6 +166,17 @@ def gathered() -> Iterator[None]:
     try:
         yield
         flush()
+    finally:
+        _gathered.reset(token)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Send every statement when it is made: for code of others, which may roll a savepoint of its own back."""
+    flush()
+    token = _gathered.set(None)
+    try:
+        yield
     finally:
         _gathered.reset(token)
 

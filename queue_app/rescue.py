@@ -10,11 +10,10 @@ from collections.abc import Callable
 from copy import copy
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import Min, Q
 
 from queue_app import clock, conf, gates, processes, registry, transitions
-from queue_app.database import atomic
+from queue_app.database import atomic, is_away
 from queue_app.models import AttemptOutcome, Job, Worker
 from queue_app.states import UNFINISHED, JobState
 
@@ -136,8 +135,10 @@ def _take(job: Job, outcome: AttemptOutcome, reason: str, message: str, *, refun
     now, fence = clock.now(), job.fence
 
     def take(seen: Job) -> None:
-        # Read anew under a lock: the mark does not move the fence, and may have been made since the job was seen.
-        job = Job.objects.select_for_update().filter(pk=seen.pk, state=JobState.RUNNING, fence=fence).first()
+        # Read anew under a lock: neither the mark nor a longer lease moves the fence, and both may have come since the
+        # job was seen.
+        running = Job.objects.select_for_update().filter(pk=seen.pk, state=JobState.RUNNING, fence=fence)
+        job = running.filter(lease_until=seen.lease_until).first()
         if job is None:
             raise transitions.LostRace(seen)
         if job.marked_at is not None:
@@ -163,9 +164,11 @@ def _sweep(job: Job, act: Callable[[Job], None]) -> bool:
         try:
             with atomic():
                 act(copy(job))
-        except (transitions.LostRace, OperationalError, InterfaceError):
+        except transitions.LostRace:
             raise
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise
             logger.exception("job=%s type=%s its hook broke, changing it without", job.pk, job.type)
             with transitions.without_hooks(), atomic():
                 act(job)

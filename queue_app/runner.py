@@ -10,15 +10,16 @@ import os
 import signal
 import time
 import traceback
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
 from queue_app import claims, context, finish, registry, rescue, routes, transitions, workers
 from queue_app.claims import Claim, SetAside
-from queue_app.database import atomic, gathered
+from queue_app.database import abandon, atomic, gathered, is_away, open_transactions
 from queue_app.failpoints import failpoint
 from queue_app.models import Job, Worker
 from queue_app.outcomes import Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
@@ -72,11 +73,18 @@ def run_due(queue: str, cluster: str) -> int:
         return claims.claim_next(queues, worker, types=types, joined=joined)
 
     def first() -> Claim | None:
+        nonlocal worker
         _hand_back_unknown(worker)
         while True:
             try:
                 with atomic(), gathered():
                     taken = take_next()
+            except IntegrityError:
+                if Worker.objects.filter(pk=worker.pk).exists():
+                    raise
+                # Our row was purged while the machine slept, or is not in the backup that was restored.
+                worker = _enlist_anew(cluster, queue)
+                continue
             except claims.Unclaimable as refusal:
                 logger.exception("job=%s cannot be started, holding it", refusal.job_id)
                 claims.hold_unclaimable(refusal)
@@ -84,24 +92,32 @@ def run_due(queue: str, cluster: str) -> int:
             if not isinstance(taken, SetAside):
                 return taken
 
-    with _alarms():
-        claim = persist(first)
-        while claim is not None:
-            failpoint("after_claim")
-            answer = execute(claim, worker.name)
-            claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
-            ran += 1
+    claim = persist(first)
+    while claim is not None:
+        failpoint("after_claim")
+        answer = execute(claim, worker.name)
+        claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
+        ran += 1
     return ran
 
 
 def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
-    """Call the handler of a started job under its alarm and return what became of it; raises nothing.
+    """Call the handler of a started job under its alarm and return what became of it; raises nothing."""
+    job_context = context.JobContext(claim.job, worker_name, _stopping)
+    before = open_transactions()
+    answer = _answer_of(job_context)
+    if open_transactions() != before:
+        # In it nothing that is stored from here on would be committed.
+        abandon()
+        if not isinstance(answer, context.StopExecution):
+            message = "the handler left a transaction open; what it wrote in it is undone"
+            answer = _no_answer(job_context, Failure("TransactionLeftOpen", message, code="transaction_left_open"))
+    return answer
 
-    Call inside ``_alarms()``.
-    """
-    job = claim.job
+
+def _answer_of(job_context: context.JobContext) -> Outcome | context.StopExecution:
+    job = job_context.job
     job_type = registry.get(job.type)
-    job_context = context.JobContext(job, worker_name, _stopping)
     try:
         with _alarm(job_type.timeout):
             answer = job_type.handler(job_context, **job.args)
@@ -109,13 +125,16 @@ def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
         return stop
     except JobTimeout:
         # The alarm can land anywhere, also in the middle of a commit: what the connections hold is not to be trusted.
-        connections.close_all()
-        failure = Failure("JobTimeout", f"ran longer than {job_type.timeout:g} s", code="timeout")
-        return Uncertain(failure) if job_context.marked else Retry(failure)
-    except Exception as error:  # noqa: BLE001 - the one place that catches broadly
-        failure = failure_of(error, redact=job_context.redact)
-        return Uncertain(failure) if job_context.marked else Retry(failure)
+        abandon()
+        message = f"ran longer than {job_type.timeout:g} s"
+        return _no_answer(job_context, Failure("JobTimeout", message, code="timeout"))
+    except (Exception, SystemExit, CancelledError) as error:  # noqa: BLE001 - the one place that catches broadly
+        return _no_answer(job_context, failure_of(error, redact=job_context.redact))
     return answer if isinstance(answer, OUTCOMES) else Done(answer)
+
+
+def _no_answer(job_context: context.JobContext, failure: Failure) -> Outcome:
+    return Uncertain(failure) if job_context.marked else Retry(failure)
 
 
 def failure_of(error: BaseException, *, code: str = "", redact: Callable[[str], str] = str) -> Failure:
@@ -129,7 +148,7 @@ def failure_of(error: BaseException, *, code: str = "", redact: Callable[[str], 
 def persist(write: Callable[[], T]) -> T:
     """Call ``write`` until the database takes it. While it is away this worker can do nothing else anyway.
 
-    A cluster that has been told to stop gets the error instead.
+    A cluster that has been told to stop gets the error instead, and so does everybody for what the database refuses.
     """
     global _in_doubt
     waits = iter(SAVE_WAIT_SECONDS)
@@ -137,7 +156,7 @@ def persist(write: Callable[[], T]) -> T:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            if _stopping():
+            if _stopping() or not is_away(error):
                 raise
             logger.warning("database away error=%s", type(error).__name__)
             _in_doubt = True
@@ -155,7 +174,7 @@ def _finish_and_claim(
     kind = registry.get(claim.job.type)
     hooked = kind.on_transition is not None or bool(kind.breaker)
 
-    def save(answer: Outcome | context.StopExecution, *, alone: bool = hooked) -> Claim | None:
+    def save(answer: Outcome | context.StopExecution, *, alone: bool = False) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
         with atomic(), gathered():
@@ -163,22 +182,28 @@ def _finish_and_claim(
             taken = None if alone else take_next()
         return taken if isinstance(taken, Claim) else None
 
+    if not hooked:
+        try:
+            return persist(lambda: save(outcome))
+        except Exception as error:
+            if is_away(error):
+                raise
+            # Whatever the next job trips over is not this one's error.
+            logger.warning("job=%s is stored without a claim error=%s", claim.job.pk, type(error).__name__)
     try:
-        return persist(lambda: save(outcome))
-    except (OperationalError, InterfaceError):
-        raise
-    except claims.Unclaimable:
         return persist(lambda: save(outcome, alone=True))
     except Exception as error:
+        if is_away(error):
+            raise
         # The database refuses the answer itself (a result that is no JSON): that is the execution's error.
         logger.exception("job=%s outcome cannot be stored", claim.job.pk)
         failure = failure_of(error, code="unstorable")
     instead = Uncertain(failure) if before["marked_at"] else Retry(failure)
     try:
         return persist(lambda: save(instead, alone=True))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            raise
         logger.exception("job=%s its hook broke, changing it without", claim.job.pk)
     with transitions.without_hooks():
         return persist(lambda: save(instead, alone=True))
@@ -193,6 +218,12 @@ def _hand_back_unknown(worker: Worker) -> None:
         _in_doubt = False
 
 
+def _enlist_anew(cluster: str, queue: str) -> Worker:
+    global _worker
+    _worker = None
+    return _this_worker(cluster, queue)
+
+
 def _this_worker(cluster: str, queue: str) -> Worker:
     global _worker
     if _worker is None or _worker.pid != os.getpid() or _worker.cluster != cluster:
@@ -201,23 +232,16 @@ def _this_worker(cluster: str, queue: str) -> Worker:
 
 
 @contextmanager
-def _alarms() -> Iterator[None]:
-    """Have this process's alarm raise JobTimeout, until the end of the block."""
+def _alarm(seconds: float) -> Iterator[None]:
+    """Have this process's alarm raise JobTimeout after ``seconds``. Set for each job: a handler may use the alarm."""
 
     def ring(_signal: int, _frame: Any) -> None:
         raise JobTimeout
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.db.models import F
 
 from queue_app import events, notices, registry, routes, statements, states
-from queue_app.database import alias, atomic, wake
+from queue_app.database import alias, at_once, atomic, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
@@ -291,7 +291,8 @@ def _record(
         events.announce(job, event)
         kind = registry.find(job.type)
         if kind is not None and kind.on_transition is not None and _asks_hooks.get():
-            kind.on_transition(job, event)
+            with at_once():
+                kind.on_transition(job, event)
 
 
 def _is_followed(job: Job, name: EventName) -> bool:

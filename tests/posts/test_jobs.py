@@ -207,9 +207,9 @@ def test_an_expired_token_is_refreshed_once_and_the_post_goes_out(
 def test_a_worker_that_dies_while_it_refreshes_after_the_mark_leaves_a_job_that_can_be_looked_up(
     network: FakeNetwork, delivery: Delivery
 ) -> None:
-    network.answers = {"commit": [errors.TokenExpired(status_code=400)], "refresh": [SystemExit()]}
+    network.answers = {"commit": [errors.TokenExpired(status_code=400)], "refresh": [KeyboardInterrupt()]}
     network.safe = True
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         run()
     delivery, job = now_of(delivery)
     assert job.marked_at is not None

@@ -44,6 +44,7 @@ class CheckedQueue(RuleBasedStateMachine):
         self.targets: dict[int, str] = {}
         self.undo = transaction.atomic()
         self.undo._from_testcase = True  # type: ignore[attr-defined]  # as TestCase does: a durable block may stand in it
+        self.undo._from_testcase = True  # type: ignore[attr-defined]  # as TestCase does: a durable block may stand in it
         self.undo.__enter__()
 
     def teardown(self) -> None:
