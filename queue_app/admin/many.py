@@ -52,7 +52,8 @@ class ManyJobsMixin(ConfirmedActionsMixin):
             return self.ask(action, request, choice, form)
         answers = form.cleaned_data if form is not None else {}
         order = Order(action.name, request.user.get_username(), clock.now(), answers)
-        ids = list(able.order_by("pk").values_list("pk", flat=True))
+        # No more than were counted, whatever has come to match since.
+        ids = list(able.order_by("pk").values_list("pk", flat=True)[: choice.able_count])
         if len(ids) > MOST_AT_ONCE:
             self._hand_over(action, request, order, ids)
         else:
@@ -121,7 +122,8 @@ def _warning(number: int) -> str:
     if number <= MOST_AT_ONCE:
         return ""
     parts = -(-number // mass.PART_JOBS)
-    said = f"This takes longer than a page should. The queue does it itself: {parts} parts, about one a second."
+    said = f"This takes longer than a page should. The queue does it itself: {parts} parts, about one a second. "
+    said += "What starts or ends meanwhile is left alone; pause it first if none may."
     now = clock.now()
     block = blocks.first_active(Job(type=mass.BULK_OPERATION), now)
     if block is not None:

@@ -71,8 +71,8 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("queues"))
     def serves(self, worker: Worker) -> str:
-        """Name the queues, with a weight where there are several."""
-        return routes.shown(worker.queues)
+        """Name the queues, the heaviest first, with a weight where there are several."""
+        return routes.shown(dict(sorted(worker.queues.items(), key=lambda queue: (-queue[1], queue[0]))))
 
     @admin.display(description=_("state"))
     def life(self, worker: Any) -> SafeString:
