@@ -18,7 +18,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, transaction
 
-from queue_app import conf, registry
+from queue_app import conf, given, registry
 from queue_app.database import alias, is_postgresql
 from queue_app.models import Event, EventName, Job
 from queue_app.signals import BY_NAME
@@ -28,6 +28,7 @@ from queue_app.waiting import Bell, waiter_for
 # PostgreSQL announces new work, but no other change: after one, the log is looked at again this soon, then ever later.
 FIRST_LOOK_SECONDS = 0.05
 LARGEST_ID = 2**63 - 1
+LONGEST_SECONDS = 366 * 86_400.0
 
 
 def announce(job: Job, event: Event) -> None:
@@ -65,7 +66,7 @@ def subscribe(
     *,
     after: int | None = None,
     names: Collection[str] | None = None,
-    job_id: int | None = None,
+    job_id: int | str | None = None,
     timeout_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Follow what happens to jobs: yield ``{"id", "event", "job_id", "timestamp", "data"}``, and wait for more.
@@ -84,7 +85,7 @@ async def asubscribe(
     *,
     after: int | None = None,
     names: Collection[str] | None = None,
-    job_id: int | None = None,
+    job_id: int | str | None = None,
     timeout_seconds: float | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
     """Follow what happens to jobs, as ``subscribe`` does, from the first step on; a thread of its own does the waiting.
@@ -111,18 +112,18 @@ class _Stream:
     """One subscription. Everything but ``stop`` belongs to one thread."""
 
     def __init__(
-        self, after: int | None, names: Collection[str] | None, job_id: int | None, timeout_seconds: float | None
+        self, after: int | None, names: Collection[str] | None, job_id: int | str | None, timeout_seconds: float | None
     ) -> None:
-        for name, value in (("after", after), ("job_id", job_id)):
-            if value is not None and not (type(value) is int and 0 <= value <= LARGEST_ID):
-                raise ValueError(f"{name} is the number of an event or job, not {value!r}")
-        if timeout_seconds is not None and not timeout_seconds >= 0:
-            raise ValueError(f"timeout_seconds is a number of seconds, 0 or more, not {timeout_seconds!r}")
-        if unknown := sorted(set(names or ()) - set(EventName.values)):
-            raise ValueError(f"there is no event {unknown[0]!r}; there are {', '.join(EventName.values)}")
+        if after is not None and not (type(after) is int and 0 <= after <= LARGEST_ID):
+            raise ValueError(f"after is the number of an event, not {given.shown(after)}")
+        for name in given.listed("names", names or ()):
+            if name not in EventName.values:
+                raise ValueError(f"there is no event {given.shown(name)}; there are {', '.join(EventName.values)}")
         self._names = None if names is None else frozenset(names)
-        self._job_id = job_id
-        self._timeout_seconds = float("inf") if timeout_seconds is None else timeout_seconds
+        self._job_id = None if job_id is None else given.job_id(job_id)
+        self._timeout_seconds = float("inf")
+        if timeout_seconds is not None:
+            self._timeout_seconds = given.number("timeout_seconds", timeout_seconds, 0, LONGEST_SECONDS)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._bell: Bell | None = None

@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models.base import ModelState
 
-from queue_app import arguments, routes
+from queue_app import arguments, given, routes
 from queue_app.models import Job
 from queue_app.priorities import number_of
 from queue_app.registry import KEY_CHARACTERS, JobType
@@ -21,6 +21,8 @@ MAX_KEYS = 20
 TEXT_CHARACTERS = 200
 MOST_RETRIES = 1_000_000
 RESERVED_PREFIXES = ("limit:", "breaker:")
+# The unique keys of the queue's own jobs.
+RESERVED_UNIQUE = ("every:", "reconcile:", "send_notices")
 
 _BLANK: Mapping[str, Any] = {column.attname: column.get_default() for column in Job._meta.concrete_fields}
 
@@ -52,7 +54,7 @@ def build(kind: JobType, new: NewJob, now: datetime) -> Job:
     """
     arguments.check(kind, new.args)
     target_id = _target(new.target_id)
-    run_at = now if new.run_at is None else _moment("run_at", new.run_at)
+    run_at = now if new.run_at is None else given.moment("run_at", new.run_at)
     values = {
         "type": kind.name,
         "queue": routes.queue_for(kind.name, kind.queue) if new.queue is None else _queue(new.queue),
@@ -82,13 +84,11 @@ def _target(target_id: object) -> str:
     if target_id == "":
         return ""
     _check(isinstance(target_id, str | int) and not isinstance(target_id, bool), "target_id is text or a number")
-    return _text("target_id", str(target_id))
+    return given.text("target_id", str(target_id), TEXT_CHARACTERS, least=1)
 
 
 def _queue(queue: object) -> str:
-    fine = isinstance(queue, str) and 0 < len(queue) <= routes.QUEUE_CHARACTERS and _is_word(queue)
-    _check(fine, f"a queue's name is 1 to {routes.QUEUE_CHARACTERS} characters without spaces")
-    return str(queue)
+    return given.word("a queue's name", queue, routes.QUEUE_CHARACTERS)
 
 
 def _metadata(kind: JobType, metadata: object) -> dict[str, Any]:
@@ -96,31 +96,33 @@ def _metadata(kind: JobType, metadata: object) -> dict[str, Any]:
         return {}
     if not isinstance(metadata, dict):
         raise arguments.InvalidArguments(kind.name, [f"a {type(metadata).__name__} instead of a dict for metadata"])
-    arguments.check_json(kind.name, "metadata", metadata)
-    return dict(metadata)
+    # As it is read again: its column, unlike that of the arguments, knows no dates.
+    kept: dict[str, Any] = json.loads(arguments.check_json(kind.name, "metadata", metadata))
+    return kept
 
 
 def _keys(keys: object) -> list[str]:
     listed = isinstance(keys, Sequence | set | frozenset) and not isinstance(keys, str | bytes)
     _check(listed, f"keys is a list of words such as account:7, not a {type(keys).__name__}")
     found: list[str] = []
-    for key in dict.fromkeys(keys):  # type: ignore[call-overload]  # asked above
-        fine = isinstance(key, str) and 0 < len(key) <= KEY_CHARACTERS and _is_word(key)
-        _check(fine, f"a key is 1 to {KEY_CHARACTERS} characters without spaces, such as account:7, not {_cut(key)}")
+    for each in keys:  # type: ignore[attr-defined]  # asked above
+        key = given.word("a key", each, KEY_CHARACTERS)
         _check(
-            not key.startswith(RESERVED_PREFIXES), f"the key {_cut(key)} begins with a word that the queue uses itself"
+            not key.startswith(RESERVED_PREFIXES),
+            f"the key {given.shown(key)} begins with a word that the queue uses itself",
         )
-        found.append(key)
+        if key not in found:
+            found.append(key)
     _check(len(found) <= MAX_KEYS, f"a job has at most {MAX_KEYS} keys, not {len(found)}")
     return found
 
 
 def _unique_key(kind: JobType, new: NewJob, target_id: str) -> str | None:
     if new.unique_key is not None:
-        return _text("unique_key", new.unique_key)
+        return _own_key("unique_key", new.unique_key)
     if callable(kind.unique):
         key = kind.unique(new.args, target_id)
-        return None if key is None else _text(f"the unique key of {kind.name}", key)
+        return None if key is None else _own_key(f"the unique key of {kind.name}", key)
     if not kind.unique:
         return None
     if len(target_id) <= TEXT_CHARACTERS - len(kind.name) - 1 and target_id:
@@ -129,10 +131,10 @@ def _unique_key(kind: JobType, new: NewJob, target_id: str) -> str | None:
     return f"{kind.name}:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
-def _expiry(kind: JobType, given: datetime | None, run_at: datetime, now: datetime) -> datetime | None:
-    if given is not None:
-        expires_at = _moment("expires_at", given)
-        _check(expires_at > now, f"expires_at is in the future, not {given.isoformat()}")
+def _expiry(kind: JobType, wanted: datetime | None, run_at: datetime, now: datetime) -> datetime | None:
+    if wanted is not None:
+        expires_at = given.moment("expires_at", wanted)
+        _check(expires_at > now, f"expires_at is in the future, not {wanted.isoformat()}")
         return expires_at
     if kind.expires_seconds is None:
         return None
@@ -142,35 +144,16 @@ def _expiry(kind: JobType, given: datetime | None, run_at: datetime, now: dateti
         raise ValueError(f"run_at is too far ahead: {run_at.isoformat()}") from None
 
 
-def _moment(name: str, moment: object) -> datetime:
-    if not isinstance(moment, datetime):
-        raise ValueError(f"{name} is a datetime, not a {type(moment).__name__}")  # noqa: TRY004 -- one error for bad input
-    if moment.utcoffset() is None:
-        raise ValueError(f"{name} needs a time zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{name} is beyond what UTC can say: {moment.isoformat()}") from None
-
-
 def _attempts(max_retries: object) -> int:
     fine = isinstance(max_retries, int) and not isinstance(max_retries, bool) and 0 <= max_retries <= MOST_RETRIES
-    _check(fine, f"max_retries is a number from 0 to {MOST_RETRIES}, not {_cut(max_retries)}")
+    _check(fine, f"max_retries is a number from 0 to {MOST_RETRIES}, not {given.shown(max_retries)}")
     return int(max_retries) + 1  # type: ignore[call-overload,no-any-return]  # asked above
 
 
-def _text(name: str, value: object) -> str:
-    fine = isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS and arguments.storable(value)
-    _check(fine, f"{name} is 1 to {TEXT_CHARACTERS} characters of plain text, not {_cut(value)}")
-    return str(value)
-
-
-def _is_word(text: str) -> bool:
-    return text.isprintable() and not any(character.isspace() for character in text)
-
-
-def _cut(value: object) -> str:
-    return repr(value)[:60]
+def _own_key(what: str, value: object) -> str:
+    key = given.text(what, value, TEXT_CHARACTERS, least=1)
+    _check(not key.startswith(RESERVED_UNIQUE), f"{what} {given.shown(key)} begins as those of the queue's own jobs")
+    return key
 
 
 def _check(fine: bool, message: str) -> None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from queue_app import blocks, clock, registry
+from queue_app import blocks, clock, given, registry
 from queue_app.blocks import EVERYTHING
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
@@ -37,20 +37,20 @@ class Stop:
         return tuple(job for job in self.running if job.marked_at is not None)
 
 
-def check_key(key: str) -> str:
+def check_key(key: object) -> str:
     """Return ``key`` if something can be paused by it: "all", or a kind and a name. Raises ValueError."""
-    if key != EVERYTHING and not (_KIND_AND_NAME.fullmatch(key) and key.isprintable()):
+    if not isinstance(key, str) or not (key == EVERYTHING or (_KIND_AND_NAME.fullmatch(key) and key.isprintable())):
         raise ValueError("A key is “all”, or a kind and a name such as account:7.")
     if len(key) > KEY_CHARACTERS:
         raise ValueError(f"A key has at most {KEY_CHARACTERS} characters, this one has {len(key)}.")
     return key
 
 
-def check_until(until: datetime | None, now: datetime) -> datetime | None:
+def check_until(until: object, now: datetime) -> datetime | None:
     """Return ``until`` if a pause can end then: an aware time to come, or ``None`` for no end. Raises ValueError."""
     if until is None:
         return None
-    if until.tzinfo is None:
+    if not isinstance(until, datetime) or until.tzinfo is None:
         raise ValueError("This time has no time zone: give an aware one.")
     if until <= now:
         raise ValueError("This time is over: choose one to come, or leave it empty.")
@@ -68,6 +68,7 @@ def pause(key: str, *, reason: str = "", until: datetime | None = None, actor: s
     now = clock.now()
     check_key(key)
     check_until(until, now)
+    reason, actor = given.text("the reason", reason), given.actor(actor)
     with atomic():
         block = blocks.place(key, BlockKind.PAUSE, now=now, reason=reason, until=until, actor=actor)
     logger.info("paused key=%s until=%s actor=%s", key, until, actor)

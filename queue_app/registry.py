@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from queue_app import arguments, conf, routes
+from queue_app import arguments, conf, given, routes
 from queue_app.handlers import Handler, adapt
 from queue_app.outcomes import Finding
 from queue_app.priorities import number_of
@@ -105,7 +105,7 @@ class UnknownJobType(LookupError):
 
     def __init__(self, name: str) -> None:
         known = ", ".join(sorted(n for n, t in _types.items() if not t.internal)) or "none"
-        super().__init__(f"unknown job type {name!r}; registered: {known}")
+        super().__init__(f"unknown job type {given.shown(name)}; registered: {known}")
         self.name = name
 
 
@@ -191,7 +191,7 @@ def get(name: str) -> JobType:
     """Return the job type ``name``; raise UnknownJobType if this process does not know it."""
     try:
         return _types[name]
-    except KeyError:
+    except (KeyError, TypeError):  # a list is no key of a dict
         raise UnknownJobType(name) from None
 
 

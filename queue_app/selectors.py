@@ -10,13 +10,12 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from queue_app import registry
+from queue_app import given, registry, routes
 from queue_app.models import Job
 from queue_app.planning import PARKED, PENDING, UNPARKED
 from queue_app.states import JobState, named
 
 MOST = 10_000
-LARGEST_ID = 2**63 - 1
 
 
 def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
@@ -27,7 +26,7 @@ def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
     _check(limit)
     order = ("priority", "run_at", "id")
     waiting = _public(Job.objects.filter(PENDING, UNPARKED)).order_by(*order).values_list(*order)
-    parked = _public(Job.objects.filter(PARKED, _in_queue(queue))).order_by(*order).values_list(*order)
+    parked = _public(Job.objects.filter(PARKED, in_queue(queue))).order_by(*order).values_list(*order)
     # Each queue's first jobs stand together in the claim's index, the parked ones in another.
     first: list[tuple[Any, ...]] = [*parked[:limit]]
     for name in pending_queues() if queue is None else [queue]:
@@ -55,25 +54,24 @@ def jobs_of(state: str) -> QuerySet[Job]:
 
 def queue_length(queue: str | None = None) -> int:
     """Return how many jobs are pending, due or not, in ``queue`` or in all of them."""
+    here = in_queue(queue)
     if queue is None:
         return jobs_of(JobState.PENDING).count()
     # The indexes of one queue's jobs know no type: what is internal, a handful, is counted by itself and taken off.
-    unparked = Job.objects.filter(PENDING, UNPARKED, queue=queue).count()
-    parked = Job.objects.filter(PARKED, queue=queue).count()
-    internal = Job.objects.filter(state=JobState.PENDING, type__in=internal_types(), queue=queue).count()
+    unparked = Job.objects.filter(PENDING, UNPARKED, here).count()
+    parked = Job.objects.filter(PARKED, here).count()
+    internal = Job.objects.filter(here, state=JobState.PENDING, type__in=internal_types()).count()
     return max(unparked + parked - internal, 0)
 
 
 def running_count(queue: str | None = None) -> int:
     """Return how many jobs are running, in ``queue`` or in all of them."""
-    return jobs_of(JobState.RUNNING).filter(_in_queue(queue)).count()
+    return jobs_of(JobState.RUNNING).filter(in_queue(queue)).count()
 
 
-def is_running(job_id: int) -> bool:
+def is_running(job_id: int | str) -> bool:
     """Say whether the job is running now; false for a job that there is not. Raises ValueError for what is no id."""
-    if not (type(job_id) is int and 0 < job_id <= LARGEST_ID):
-        raise ValueError(f"job id is a number, not {job_id!r}")
-    return Job.objects.filter(pk=job_id, state=JobState.RUNNING).exists()
+    return Job.objects.filter(pk=given.job_id(job_id), state=JobState.RUNNING).exists()
 
 
 def pending_queues() -> list[str]:
@@ -85,13 +83,14 @@ def pending_queues() -> list[str]:
     return names
 
 
+def in_queue(queue: str | None) -> Q:
+    """Return the condition of jobs in ``queue``, ``None`` for all queues. Raises ValueError for what is no queue."""
+    return Q() if queue is None else Q(queue=given.word("queue", queue, routes.QUEUE_CHARACTERS, spaces=True))
+
+
 def internal_types() -> list[str]:
     """Return the names of the queue's own job types."""
     return [name for name, job_type in registry.known().items() if job_type.internal]
-
-
-def _in_queue(queue: str | None) -> Q:
-    return Q() if queue is None else Q(queue=queue)
 
 
 def _public(jobs: QuerySet[Job]) -> QuerySet[Job]:

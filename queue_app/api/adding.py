@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from django.db import IntegrityError
 
-from queue_app import bulk, clock, registry, transitions
+from queue_app import bulk, clock, given, registry, transitions
 from queue_app.database import atomic
 from queue_app.errors import DuplicateJob
 from queue_app.models import Job
@@ -56,7 +56,7 @@ def enqueue(
         max_retries=max_retries,
         queue=queue,
     )
-    job = build(kind, new, clock.now())
+    actor, job = given.actor(actor), build(kind, new, clock.now())
     try:
         with atomic():
             transitions.add(job, actor=actor)
@@ -80,6 +80,13 @@ def enqueue_many(
     the other's id stands in its place. Raises as ``enqueue``.
     """
     kind, now = registry.get(job_type), clock.now()
-    ids = bulk.insert((build(kind, new, now) for new in jobs), actor=actor, on_duplicate=on_duplicate)
+    made = (build(kind, _new_job(new), now) for new in given.listed("jobs", jobs))
+    ids = bulk.insert(made, actor=given.actor(actor), on_duplicate=on_duplicate)
     logger.info("type=%s operation=enqueue_many jobs=%s", job_type, len(ids))
     return ids
+
+
+def _new_job(value: object) -> NewJob:
+    if not isinstance(value, NewJob):
+        raise ValueError(f"jobs lists NewJob(args, ...), not a {type(value).__name__}")  # noqa: TRY004 -- bad input
+    return value

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from queue_app import arguments
+from queue_app import given, registry
 from queue_app.api import steps
 from queue_app.api.many import Many, batches, batches_of, each, own_jobs
 from queue_app.api.operations import may_have_taken_effect
@@ -30,23 +30,18 @@ def dead_letters(
     (before) are aware and bound when they failed. Raises ValueError.
     """
     failed = own_jobs(JobState.FAILED, queue)
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None and moment.tzinfo is None:
-            raise ValueError(f"{name} needs a time zone")
-    if not arguments.storable(search):
-        raise ValueError("the search holds characters that no database stores")
-    if search:
+    if given.text("the search", search):
         fields = ("last_error", "reason", "target_id", "type")
         wanted = Q(*[(f"{name}__icontains", search) for name in fields], _connector=Q.OR)
         if search.isascii() and search.isdecimal() and len(search) < 20:
             wanted |= Q(pk=int(search))
         failed = failed.filter(wanted)
     if type is not None:
-        failed = failed.filter(type=type)
+        failed = failed.filter(type=given.word("a job type", type, registry.NAME_CHARACTERS, spaces=True))
     if since is not None:
-        failed = failed.filter(finished_at__gte=since)
+        failed = failed.filter(finished_at__gte=given.moment("since", since))
     if until is not None:
-        failed = failed.filter(finished_at__lt=until)
+        failed = failed.filter(finished_at__lt=given.moment("until", until))
     return failed.order_by("-finished_at", "-pk")
 
 

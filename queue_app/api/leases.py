@@ -6,14 +6,13 @@ that runs out is rescued. Not for types with an irreversible step: only a worker
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from queue_app import arguments, claims, clock, finish, gates, registry, transitions
-from queue_app.api.lookup import get, number
+from queue_app import claims, clock, finish, gates, given, registry, transitions
+from queue_app.api.lookup import get
 from queue_app.api.results import checked, lifetime
 from queue_app.database import atomic, lock_control
 from queue_app.errors import CannotStart, LeaseLost
@@ -25,7 +24,6 @@ from queue_app.states import JobState
 DEFAULT_LEASE_SECONDS = 300.0
 LONGEST_LEASE_SECONDS = 86_400.0
 LONGEST_DELAY_SECONDS = 366 * 86_400.0
-WORKER_CHARACTERS = 150
 OUTSIDE = "outside"
 
 
@@ -56,8 +54,9 @@ def dequeue(
     ``extend`` it in time, then ``complete`` or ``fail`` it. Raises ValueError. Not inside a transaction.
     """
     names = _servable(types)
-    queue, holder = _word("queue", queue, QUEUE_CHARACTERS), _word("worker", worker or OUTSIDE, WORKER_CHARACTERS)
-    seconds = _seconds("lease_seconds", lease_seconds, 1.0, LONGEST_LEASE_SECONDS)
+    queue = given.word("queue", queue, QUEUE_CHARACTERS, spaces=True)
+    holder = given.word("worker", OUTSIDE if worker == "" else worker, given.ACTOR_CHARACTERS, spaces=True)
+    seconds = given.number("lease_seconds", lease_seconds, 1.0, LONGEST_LEASE_SECONDS)
     while True:
         try:
             with atomic():
@@ -87,7 +86,7 @@ def start(job: Job, *, worker: str = "", lease_seconds: float = DEFAULT_LEASE_SE
     passage = gates.enter(job, now)
     if isinstance(passage, gates.Shut):
         raise CannotStart(job.pk, " ".join(filter(None, [passage.kind, passage.key, passage.reason])))
-    transitions.start(job, None, now=now, lease_seconds=lease_seconds, holder=worker or OUTSIDE)
+    transitions.start(job, None, now=now, lease_seconds=lease_seconds, holder=given.actor(worker) or OUTSIDE)
     passage.record(job, now)
 
 
@@ -97,7 +96,7 @@ def lease_of(job_id: int | str, fence: int) -> Lease:
     Raises JobNotFound, and LeaseLost where no program outside ever had the job under ``fence``.
     """
     job = get(job_id)
-    attempt = Attempt.objects.filter(job=job, fence=number(fence)).first()
+    attempt = Attempt.objects.filter(job=job, fence=given.job_id(fence)).first()
     if attempt is None or (job.fence == attempt.fence and job.worker_id is not None):
         raise LeaseLost(job.pk, job.state)
     return _of(job, attempt)
@@ -105,7 +104,7 @@ def lease_of(job_id: int | str, fence: int) -> Lease:
 
 def extend(lease: Lease, seconds: float = DEFAULT_LEASE_SECONDS) -> Lease:
     """Keep the job for ``seconds`` more from now; return the new lease. Raises LeaseLost, ValueError."""
-    seconds = _seconds("seconds", seconds, 1.0, LONGEST_LEASE_SECONDS)
+    lease, seconds = _lease(lease), given.number("seconds", seconds, 1.0, LONGEST_LEASE_SECONDS)
     until = clock.now() + timedelta(seconds=seconds)
     held = Job.objects.filter(pk=lease.job_id, state=JobState.RUNNING, fence=lease.fence, worker=None)
     if held.update(lease_until=until) == 0:
@@ -128,17 +127,17 @@ def fail(lease: Lease, error: str, requeue: bool = True, delay_seconds: float | 
     ``delay_seconds`` makes the wait longer than the policy's. Out of attempts the job fails either way. Raises
     LeaseLost as ``complete`` does, and ValueError.
     """
-    if not error.strip() or not arguments.storable(error):
-        raise ValueError("say in error, as text that a database can store, what went wrong")
+    if not given.text("error", error).strip():
+        raise ValueError("say in error what went wrong")
     failure = Failure("OutsideError", error)
     if not requeue:
         return _end(lease, Fail(failure))
-    delay = None if delay_seconds is None else _seconds("delay_seconds", delay_seconds, 0.0, LONGEST_DELAY_SECONDS)
+    delay = None if delay_seconds is None else given.number("delay_seconds", delay_seconds, 0.0, LONGEST_DELAY_SECONDS)
     return _end(lease, Retry(failure, delay))
 
 
 def _end(lease: Lease, outcome: Outcome) -> Job:
-    job = get(lease.job_id)
+    job = get(_lease(lease).job_id)
     attempt = Attempt.objects.filter(job=job, fence=lease.fence).first()
     if attempt is None or (job.fence == lease.fence and job.worker_id is not None):
         raise LeaseLost(job.pk, job.state)
@@ -161,29 +160,22 @@ def _of(job: Job, attempt: Attempt | transitions.Execution) -> Lease:
 def _servable(types: Sequence[str] | None) -> list[str]:
     if types is None:
         return sorted(name for name in registry.known() if not _is_ours(name))
-    if isinstance(types, str):
-        raise TypeError(f"types is a list of job types, not {types!r}")
-    refused = sorted(name for name in types if _is_ours(name))
+    names = [
+        given.word("a job type", name, registry.NAME_CHARACTERS, spaces=True) for name in given.listed("types", types)
+    ]
+    refused = sorted(name for name in names if _is_ours(name))
     if refused:
         raise ValueError(f"only workers of the site's own may run jobs of type {', '.join(refused)}")
-    return sorted({_word("a job type", name, registry.NAME_CHARACTERS) for name in types})
+    return sorted(set(names))
+
+
+def _lease(lease: object) -> Lease:
+    if not isinstance(lease, Lease):
+        raise ValueError(f"a lease is what dequeue or lease_of returned, not a {type(lease).__name__}")  # noqa: TRY004
+    return lease
 
 
 def _is_ours(type_name: str) -> bool:
     """Say whether jobs of this type are not for outsiders: they mark an irreversible step, or keep the queue."""
     kind = registry.find(type_name)
     return kind is not None and (kind.internal or kind.reconcile is not None)
-
-
-def _word(what: str, value: object, characters: int) -> str:
-    if not (isinstance(value, str) and 0 < len(value) <= characters and value.isprintable()):
-        raise ValueError(f"{what} is 1 to {characters} printable characters, not {str(value)[:40]!r}")
-    return value
-
-
-def _seconds(what: str, value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{what} is a number of seconds, not {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{what} is {least:g} to {most:g} seconds, not {value:g}")
-    return float(value)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from queue_app import given
 from queue_app.errors import JobNotFound
 from queue_app.models import Job
-
-# In digits: what surely fits the column.
-LONGEST_ID = 18
 
 
 def get(job_id: int | str) -> Job:
     """Return the job; raise JobNotFound, or ValueError for an id that is none."""
-    job = Job.objects.filter(pk=number(job_id)).first()
+    job = Job.objects.filter(pk=given.job_id(job_id)).first()
     if job is None:
         raise JobNotFound(job_id)
     return job
@@ -19,7 +17,7 @@ def get(job_id: int | str) -> Job:
 
 def get_status(job_id: int | str) -> str:
     """Return the job's state as a word such as ``pending``; raises as ``get``."""
-    state = Job.objects.filter(pk=number(job_id)).values_list("state", flat=True).first()
+    state = Job.objects.filter(pk=given.job_id(job_id)).values_list("state", flat=True).first()
     if state is None:
         raise JobNotFound(job_id)
     return state
@@ -27,17 +25,7 @@ def get_status(job_id: int | str) -> str:
 
 def locked(job_id: int | str) -> Job:
     """Return the job with its row locked until the caller's transaction ends; raises as ``get``."""
-    job = Job.objects.select_for_update().filter(pk=number(job_id)).first()
+    job = Job.objects.select_for_update().filter(pk=given.job_id(job_id)).first()
     if job is None:
         raise JobNotFound(job_id)
     return job
-
-
-def number(job_id: int | str) -> int:
-    """Return a job's id, or a fence, as a number; raise ValueError for what can be none."""
-    if job_id in ("", None):
-        raise ValueError("job id cannot be empty")
-    text = str(job_id)
-    if isinstance(job_id, bool) or not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_ID:
-        raise ValueError(f"job id is a number, not {text[:40]!r}")
-    return int(text)

@@ -13,13 +13,12 @@ from datetime import timedelta
 
 from django.db.models import QuerySet
 
-from queue_app import clock, conf, purge, registry, rescue
+from queue_app import clock, conf, given, purge, registry, rescue
 from queue_app.api import steps
-from queue_app.api.lookup import number
-from queue_app.database import atomic
+from queue_app.database import atomic, is_away
 from queue_app.errors import JobNotFound, QueueError
 from queue_app.models import Job
-from queue_app.selectors import jobs_of
+from queue_app.selectors import in_queue, jobs_of
 from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
@@ -57,10 +56,8 @@ def clean_up(days: float | None = None, states: Iterable[str] = (JobState.COMPLE
 
     Raises ValueError for a state that is not final.
     """
-    age = conf.get("PURGE_AFTER_DAYS") if days is None else days
-    if not 0 <= age < LONGEST_DAYS:
-        raise ValueError(f"days is a number from 0 to {LONGEST_DAYS}, not {age!r}")
-    return purge.purge(age, states)
+    age = given.number("days", conf.get("PURGE_AFTER_DAYS") if days is None else days, 0, LONGEST_DAYS)
+    return purge.purge(age, given.listed("states", states))
 
 
 def recover_stale(timeout_minutes: float | None = None) -> int:
@@ -69,10 +66,10 @@ def recover_stale(timeout_minutes: float | None = None) -> int:
     With ``timeout_minutes`` also those that programs outside the clusters took longer ago than that, whatever their
     lease says. A cluster's living worker keeps its job until the type's timeout ends it: nothing runs twice at once.
     """
+    if timeout_minutes is not None:
+        given.number("timeout_minutes", timeout_minutes, 0, LONGEST_DAYS * 24 * 60)
     taken = rescue.rescue()
     if timeout_minutes is not None:
-        if not timeout_minutes >= 0:
-            raise ValueError(f"timeout_minutes is 0 or more, not {timeout_minutes!r}")
         before = clock.now() - timedelta(minutes=timeout_minutes)
         stale = Job.objects.filter(state=JobState.RUNNING, worker=None, started_at__lte=before)
         taken += sum(rescue.take_from_lost_worker(job) for job in stale.order_by("pk"))
@@ -81,8 +78,7 @@ def recover_stale(timeout_minutes: float | None = None) -> int:
 
 def own_jobs(state: JobState, queue: str | None = None) -> QuerySet[Job]:
     """Return the jobs in ``state`` (of ``queue``) less the queue's own housekeeping."""
-    jobs = jobs_of(state)
-    return jobs if queue is None else jobs.filter(queue=queue)
+    return jobs_of(state).filter(in_queue(queue))
 
 
 def batches(jobs: QuerySet[Job]) -> Iterator[list[int]]:
@@ -100,7 +96,7 @@ def batches(jobs: QuerySet[Job]) -> Iterator[list[int]]:
 
 def batches_of(job_ids: Iterable[int | str]) -> Iterator[list[int]]:
     """Yield the ids that a caller listed, ascending, each once, BATCH at a time; raise ValueError for what is none."""
-    ids = sorted({number(job_id) for job_id in job_ids})
+    ids = sorted({given.job_id(job_id) for job_id in given.listed("job ids", job_ids)})
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
 
@@ -112,10 +108,21 @@ def each(found: Iterable[list[int]], state: JobState, step: Callable[[Job], None
         hooked = _hooked_among(batch)
         for group in [[job_id for job_id in batch if job_id not in hooked], *([job_id] for job_id in sorted(hooked))]:
             if group:
-                with atomic():
-                    _step_through(group, state, step, answer)
+                _change(group, state, step, answer, alone=group[0] in hooked)
     logger.info("operation=%s done=%s skipped=%s", operation, answer.done, len(answer.skipped))
     return answer
+
+
+def _change(ids: list[int], state: JobState, step: Callable[[Job], None], answer: Many, *, alone: bool) -> None:
+    try:
+        with atomic():
+            _step_through(ids, state, step, answer)
+    except Exception as error:
+        if not alone or is_away(error):
+            raise
+        # Its hook must not keep the operation from all the others.
+        logger.exception("job=%s operation failed, its hook broke", ids[0])
+        answer.skipped[ids[0]] = f"the hook of job {ids[0]} broke: {type(error).__name__}"
 
 
 def _step_through(ids: list[int], state: JobState, step: Callable[[Job], None], answer: Many) -> None:

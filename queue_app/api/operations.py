@@ -10,9 +10,10 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from queue_app import clock, priorities, transitions
+from queue_app import clock, given, priorities, transitions
 from queue_app.api import steps
 from queue_app.api.lookup import locked
+from queue_app.api.results import checked
 from queue_app.database import atomic
 from queue_app.models import Job
 from queue_app.states import IllegalTransition, JobState
@@ -62,7 +63,8 @@ def retry(
     its irreversible step twice: ask the person first. Raises DuplicateJob if another unfinished job has its unique key
     by now, InvalidArguments, UnknownJobType.
     """
-    _require_zone("expires_at", expires_at)
+    if expires_at is not None:
+        expires_at = given.moment("expires_at", expires_at)
     with atomic():
         job = locked(job_id)
         steps.retry(job, actor=actor, args=args, expires_at=expires_at)
@@ -86,13 +88,11 @@ def reschedule(
     actor: str = "",
 ) -> Job:
     """Move a pending job to ``run_at`` (aware); its expiry and priority too if given. Others: IllegalTransition."""
-    _require_zone("run_at", run_at)
-    _require_zone("expires_at", expires_at)
-    fields: dict[str, Any] = {}
+    run_at, fields = given.moment("run_at", run_at), dict[str, Any]()
     if priority is not None:
         fields["priority"] = priorities.number_of(priority)
     if expires_at is not None:
-        fields["expires_at"] = expires_at
+        fields["expires_at"] = given.moment("expires_at", expires_at)
     with atomic():
         job = locked(job_id)
         _move(job, run_at, actor=actor, **fields)
@@ -109,7 +109,8 @@ def reprioritise(job_id: int | str, priority: int | str, *, actor: str = "") -> 
 
 
 def complete_uncertain(job_id: int | str, result: Any, *, actor: str) -> Job:
-    """Record a person's word that an uncertain job took effect, with its result."""
+    """Record a person's word that an uncertain job took effect, with its result (JSON). Raises ValueError."""
+    result = checked(result)
     with atomic():
         job = locked(job_id)
         steps.complete_uncertain(job, result, actor=actor)
@@ -136,6 +137,8 @@ def may_have_taken_effect(job: Job) -> bool:
 
     So it is while the job is uncertain, and after a person retried or stopped it in that state: that settles nothing.
     """
+    if not isinstance(job, Job):
+        raise ValueError(f"give the job itself, as get returns it, not a {type(job).__name__}")  # noqa: TRY004
     if job.state == JobState.UNCERTAIN:
         return True
     left = job.events.filter(source=JobState.UNCERTAIN).exclude(target=JobState.UNCERTAIN).order_by("id").last()
@@ -145,12 +148,7 @@ def may_have_taken_effect(job: Job) -> bool:
 def _move(job: Job, run_at: datetime, *, actor: str, **fields: Any) -> None:
     if job.state != JobState.PENDING:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
-    transitions.reschedule(job, run_at, now=clock.now(), actor=actor, **fields)
-
-
-def _require_zone(name: str, moment: datetime | None) -> None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"{name} needs a time zone")
+    transitions.reschedule(job, run_at, now=clock.now(), actor=given.actor(actor), **fields)
 
 
 def _noted(job: Job, operation: str) -> Job:

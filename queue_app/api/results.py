@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from queue_app import arguments, clock
+from queue_app import arguments, clock, given
 from queue_app.api.lookup import get, locked
 from queue_app.database import atomic
 from queue_app.errors import NoResult, ResultExpired
@@ -51,6 +51,9 @@ def checked(result: Any) -> Any:
 
 def lifetime(ttl_seconds: float | None) -> float | None:
     """Return a time to live as it was given, if it can be one; raise ValueError."""
-    if ttl_seconds is not None and not 0 < ttl_seconds <= LONGEST_TTL_SECONDS:
-        raise ValueError(f"ttl_seconds is a positive number of seconds or None, not {ttl_seconds!r}")
-    return ttl_seconds
+    if ttl_seconds is None:
+        return None
+    seconds = given.number("ttl_seconds", ttl_seconds, 0.0, LONGEST_TTL_SECONDS)
+    if not seconds:
+        raise ValueError("ttl_seconds is above 0; None keeps the result as long as the job")
+    return seconds

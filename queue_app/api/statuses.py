@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queue_app import arguments
+from queue_app import given
 from queue_app.api import leases, steps
 from queue_app.api.lookup import locked
 from queue_app.api.results import checked
@@ -38,10 +38,8 @@ def set_status(job_id: int | str, status: str, *, result: Any = None, error: str
     target = named(status)
     if result is not None and target != JobState.COMPLETED:
         raise ValueError("only a completed job is given a result")
-    if error and target != JobState.FAILED:
+    if given.text("the error", error) and target != JobState.FAILED:
         raise ValueError("only a failed job is given an error")
-    if not arguments.storable(error):
-        raise ValueError("the error holds characters that no database stores")
     word = _Word(checked(result), error, actor)
     with atomic():
         job = locked(job_id)

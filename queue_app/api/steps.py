@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from queue_app import arguments, clock, registry, states, transitions
+from queue_app import clock, given, registry, states, transitions
 from queue_app.database import atomic
 from queue_app.errors import DuplicateJob, MarkedJob
 from queue_app.models import AttemptOutcome, Job
@@ -32,9 +32,7 @@ def cancel(job: Job, *, actor: str) -> None:
 
 def hold(job: Job, reason: str, *, actor: str) -> None:
     """Keep a pending job until a person releases it; a running one is fenced off. Raises MarkedJob, ValueError."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= REASON_CHARACTERS or not arguments.storable(reason):
-        raise ValueError(f"a reason has 1 to {REASON_CHARACTERS} characters, not {reason!r}")
+    reason = given.text("a reason", given.text("a reason", reason).strip(), REASON_CHARACTERS, least=1)
     end(job, JobState.HELD, AttemptOutcome.HELD, reason=reason, actor=actor)
 
 
@@ -45,7 +43,7 @@ def end(job: Job, target: JobState, outcome: AttemptOutcome, *, reason: str, act
     """
     if job.state == JobState.RUNNING and job.marked_at is not None:
         raise MarkedJob(job)
-    now, fence, was_running = clock.now(), job.fence, job.state == JobState.RUNNING
+    actor, now, fence, was_running = given.actor(actor), clock.now(), job.fence, job.state == JobState.RUNNING
     transitions.change(job, target, now=now, reason=reason, actor=actor, **fields)
     if was_running:
         transitions.close_attempt(job, fence, outcome, now=now, message=fields.get("last_error", ""))
@@ -55,17 +53,17 @@ def discard(job: Job, reason: str, *, actor: str) -> None:
     """Give up a failed job: it is no dead letter any more. ``reason`` is kept in its history."""
     if job.state != JobState.FAILED:
         raise IllegalTransition(job.pk, job.state, JobState.CANCELLED)
-    if not arguments.storable(reason):
-        raise ValueError("the reason holds characters that no database stores")
-    data = {"why": reason} if reason else {}
-    transitions.change(job, JobState.CANCELLED, now=clock.now(), reason="discarded", actor=actor, data=data)
+    data = {"why": reason} if given.text("the reason", reason) else {}
+    transitions.change(
+        job, JobState.CANCELLED, now=clock.now(), reason="discarded", actor=given.actor(actor), data=data
+    )
 
 
 def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_at: datetime | None = None) -> None:
     """Run a failed, cancelled, held or uncertain job again, now. Raises DuplicateJob, InvalidArguments."""
     if job.state not in RETRIED:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
-    now, kind = clock.now(), registry.find(job.type)
+    actor, now, kind = given.actor(actor), clock.now(), registry.find(job.type)
     fields: dict[str, Any] = {}
     if job.state != JobState.HELD:
         fields["max_attempts"] = job.attempts + (kind.max_attempts if kind else 1)
@@ -91,7 +89,7 @@ def hand_back(job: Job, *, actor: str) -> None:
     """Take a running job from whoever runs it: uncertain if it was marked, else pending with the attempt refunded."""
     if job.state != JobState.RUNNING:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
-    now, fence = clock.now(), job.fence
+    actor, now, fence = given.actor(actor), clock.now(), job.fence
     message = "taken back by hand"
     if job.marked_at is not None:
         transitions.change(job, JobState.UNCERTAIN, now=now, reason="taken_back", actor=actor, last_error=message)
@@ -107,7 +105,14 @@ def complete_uncertain(job: Job, result: Any, *, actor: str) -> None:
     """Record a person's word that an uncertain job took effect."""
     if job.state != JobState.UNCERTAIN:
         raise IllegalTransition(job.pk, job.state, JobState.COMPLETED)
-    transitions.change(job, JobState.COMPLETED, now=clock.now(), reason="said_by_person", actor=actor, result=result)
+    transitions.change(
+        job,
+        JobState.COMPLETED,
+        now=clock.now(),
+        reason="said_by_person",
+        actor=given.actor(actor),
+        result=result,
+    )
 
 
 def require(job: Job, target: JobState) -> None:

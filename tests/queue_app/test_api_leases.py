@@ -208,7 +208,7 @@ def test_a_type_that_this_process_does_not_know_is_served_by_name(name: str, lat
 )
 def test_a_dequeue_that_makes_no_sense_takes_nothing(name: str, options: dict[str, Any]) -> None:
     job = api.enqueue(name)
-    with pytest.raises(ValueError, match=r"1 to|number of seconds"):
+    with pytest.raises(ValueError, match=r"1 to"):
         api.dequeue(**options)
     assert reloaded(job).state == "pending"
 

@@ -56,7 +56,7 @@ def test_a_held_job_waits_with_its_reason_until_it_is_released(name: str, run: R
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 101, "a\0b"])
 def test_a_job_is_not_held_for_a_reason_that_cannot_be_stored(name: str, reason: str) -> None:
     job = api.enqueue(name)
-    with pytest.raises(ValueError, match="a reason has 1 to 100 characters"):
+    with pytest.raises(ValueError, match="a reason is"):
         api.hold(job.pk, reason)
     assert api.get_status(job.pk) == "pending"
 

@@ -192,12 +192,12 @@ def test_purged_ids_keep_nothing_back(job: Job, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"after": -1}, "after is the number of an event or job, not -1"),
-        ({"after": "7"}, "after is the number of an event or job, not '7'"),
+        ({"after": -1}, "after is the number of an event, not -1"),
+        ({"after": "7"}, "after is the number of an event, not '7'"),
         ({"after": 2**63}, "after is the number"),
-        ({"job_id": True}, "job_id is the number of an event or job, not True"),
-        ({"timeout_seconds": -1}, "timeout_seconds is a number of seconds, 0 or more, not -1"),
-        ({"timeout_seconds": float("nan")}, "timeout_seconds is a number of seconds"),
+        ({"job_id": True}, "job id is a number, not 'True'"),
+        ({"timeout_seconds": -1}, "timeout_seconds is a number from 0"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds is a number from 0"),
         ({"names": ["job_lost"]}, "there is no event 'job_lost'; there are job_added, status_updated"),
     ],
 )

@@ -100,6 +100,7 @@ def test_running_jobs_are_counted_and_asked_for_one_by_one(name: str) -> None:
     assert selectors.running_count() == 1
     assert [selectors.running_count(queue) for queue in ("default", "facebook")] == [0, 1]
     assert selectors.is_running(running.pk)
+    assert selectors.is_running(str(running.pk))
     assert not selectors.is_running(waiting.pk)
     assert not selectors.is_running(running.pk + 1000)
 
@@ -114,6 +115,6 @@ def test_a_limit_is_from_1_to_10000(limit: Any) -> None:
 def test_other_nonsense_is_refused_with_what_would_be_right() -> None:
     with pytest.raises(ValueError, match=r"invalid job status: 'done'; there are pending, running, .*processing"):
         selectors.all_jobs(state="done")
-    for job_id in ("7", 0, True, 2**63):
+    for job_id in ("7th", -1, True, 2**63):
         with pytest.raises(ValueError, match="job id is a number, not "):
-            selectors.is_running(job_id)  # type: ignore[arg-type]
+            selectors.is_running(job_id)
