@@ -51,7 +51,8 @@ class ConfirmedAction:
     """One action. ``label`` is its imperative, ``done`` the participle for the message and the history.
 
     ``permission`` is "app.codename". ``refusals`` are the exceptions whose text tells the person why a row was left
-    alone. ``form_class`` asks for more; ``warning`` stands above the button.
+    alone. ``form_class`` asks for more; ``warning`` stands above the button, ``sure`` on it where "Yes, <label> this
+    one" would be no English.
     """
 
     name: ClassVar[str]
@@ -62,6 +63,7 @@ class ConfirmedAction:
     form_class: ClassVar[type[forms.Form] | None] = None
     warning: ClassVar[str] = ""
     flag: ClassVar[int] = CHANGE
+    sure: ClassVar[str] = ""
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
         """Return the form of the confirmation page, or ``None`` if nothing is asked."""
@@ -166,7 +168,8 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             "warning": choice.warning,
             "able": choice.able[:SHOWN],
             "able_count": choice.able_count,
-            "able_more": max(choice.able_count - SHOWN, 0),
+            "able_more": f"{max(choice.able_count - SHOWN, 0):,}",
+            "button": action.sure or f"Yes, {action.label.lower()} {_these(choice.able_count)}",
             "skipped": choice.skipped[:SHOWN],
             "skipped_count": choice.skipped_count,
             "skipped_more": max(len(choice.skipped) - SHOWN, 0),
@@ -207,6 +210,10 @@ def is_sure(request: HttpRequest, choice: Choice, form: forms.Form | None) -> bo
     asked = whole_number(request.POST.get(CONFIRMED)) or 0
     as_asked = 0 < choice.able_count <= asked and request.POST.get(WARNED, "") == choice.warning
     return as_asked and (form is None or form.is_valid())
+
+
+def _these(number: int) -> str:
+    return "this one" if number == 1 else f"these {number:,}"
 
 
 def _next(request: HttpRequest) -> str:

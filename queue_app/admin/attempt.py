@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
-from queue_app.admin.lists import MOST_COUNTED, AttemptTypeFilter, CappedPaginator, ChosenFilter
+from queue_app.admin.lists import MOST_COUNTED, AttemptTypeFilter, ChosenFilter, LongListMixin
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Attempt, AttemptOutcome
 
@@ -57,7 +57,7 @@ class ErrorFilter(ChosenFilter):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
+class AttemptAdmin(LongListMixin, ReadOnlyAdmin):
     """Attempts with their errors. Read only."""
 
     page_template = "queue_app/admin/attempt.html"
@@ -80,7 +80,6 @@ class AttemptAdmin(ReadOnlyAdmin):
     search_help_text = _("Search messages, codes and targets.")
     ordering = ["-id"]
     list_per_page = 50
-    paginator = CappedPaginator
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list under the name that people look for."""

@@ -34,6 +34,7 @@ class CloseNow(ConfirmedAction):
     """Let everything under a key run again."""
 
     name, label, done, permission = "close", "Close now", "closed; what waited runs again", OPERATE
+    sure = "Yes, close now"
     warning = "Everything that waits is tried at once. If the other side still fails, it opens again."
 
     def why_not(self, row: Breaker, request: HttpRequest) -> str:
@@ -75,7 +76,7 @@ class BreakerAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     page_template = "queue_app/admin/breaker.html"
     empty_hint = "No key has failed so far. A job type counts failures where it says breaker="
     confirmed_actions = [CloseNow]
-    list_display = ["key", "state", "failures", "ends", "last_error", "probed_by", "waiting"]
+    list_display = ["key", "state", "failures", "waiting", "ends", "error", "probed_by"]
     list_filter = [StateFilter]
     list_select_related = ["probe"]
     search_fields = ["key", "last_error"]
@@ -98,6 +99,11 @@ class BreakerAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Return until when nothing is tried."""
         shut = breakers.state_of(breaker, clock.now()) == "open"
         return display.moment(breaker.open_until) if shut else display.NOTHING
+
+    @admin.display(description=_("last error"))
+    def error(self, breaker: Breaker) -> str:
+        """Return the beginning of the last error."""
+        return display.short(breaker.last_error)
 
     @admin.display(description=_("probe"))
     def probed_by(self, breaker: Breaker) -> SafeString | str:

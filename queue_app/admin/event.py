@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
 from queue_app.admin.asked import whole_number
-from queue_app.admin.lists import CappedPaginator
+from queue_app.admin.lists import LongListMixin
 from queue_app.admin.pages import SEARCH_CHARACTERS, ReadOnlyAdmin
 from queue_app.explain import REASONS, words
 from queue_app.models import Event
@@ -36,7 +36,7 @@ class TargetFilter(admin.SimpleListFilter):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(LongListMixin, ReadOnlyAdmin):
     """Events. Read only."""
 
     page_template = "queue_app/admin/event.html"
@@ -50,7 +50,6 @@ class EventAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     sortable_by = ()
     list_per_page = 50
-    paginator = CappedPaginator
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Search for a job by its number, else for the words in who did it and why, as code or as people read it."""

@@ -15,7 +15,7 @@ from queue_app import registry
 from queue_app.admin import display
 from queue_app.admin.asked import whole_number
 from queue_app.admin.job_actions import JOB_ACTIONS
-from queue_app.admin.lists import CappedPaginator, LotFilter, OwnJobsFilter, QueueFilter, TypeFilter
+from queue_app.admin.lists import LongListMixin, LotFilter, OwnJobsFilter, QueueFilter, TypeFilter
 from queue_app.admin.many import ManyJobsMixin, progress_lines
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.explain import explain, words
@@ -28,7 +28,7 @@ DEAD_HINT = "No dead letters: nothing has failed for good."
 
 
 @admin.register(Job)
-class JobAdmin(ManyJobsMixin, ReadOnlyAdmin):
+class JobAdmin(ManyJobsMixin, LongListMixin, ReadOnlyAdmin):
     """Jobs, to read and to operate. Filtered to the failed ones they are the dead letters."""
 
     page_template = "queue_app/admin/job.html"
@@ -41,7 +41,6 @@ class JobAdmin(ManyJobsMixin, ReadOnlyAdmin):
     search_help_text = _("Search by number, target, unique key, type, reason or error.")
     ordering = ["-id"]
     list_per_page = 50
-    paginator = CappedPaginator
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns; those of dead letters say when and why each failed."""

@@ -120,6 +120,7 @@ class RetryEdited(Retry):
     """Run one job again with other arguments."""
 
     name, label, done = "retry_edited", "Retry with edited arguments", "put back to run now with edited arguments"
+    sure = "Yes, retry with these arguments"
     refusals = (*REFUSALS, ValueError, registry.UnknownJobType)
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
@@ -185,6 +186,7 @@ class Reprioritise(JobAction):
     """Give waiting jobs another priority."""
 
     name, label, done = "reprioritise", "Change priority", "given another priority"
+    sure = "Yes, change the priority"
     states, form_class = (JobState.PENDING,), PriorityForm
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ class ForgetUses(ConfirmedAction):
     """Let a limit begin anew."""
 
     name, label, done, permission = "forget", "Forget the uses", "begun anew", OPERATE
+    sure = "Yes, forget the uses"
     warning = (
         "What was started already is not counted any more: as many jobs as the limit allows may start at once on top "
         "of it. Whoever sets the limit, a platform say, goes on counting."
@@ -138,7 +139,7 @@ def _configured() -> Iterator[tuple[str, str, str, str]]:
     for pattern, rates in sorted(conf.get("LIMITS").items()):
         yield pattern, rates, "SOCIALQ_LIMITS", pattern
     for name, kind in sorted(registry.known().items()):
-        for pattern, rates in sorted(kind.limits.items()):
+        for pattern, rates in sorted({} if kind.internal else kind.limits.items()):
             yield pattern, rates, f"job type {name}", pattern if pattern == f"type:{name}" else f"{name} {pattern}"
 
 

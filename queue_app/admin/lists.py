@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Count, IntegerField, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -21,8 +22,10 @@ from queue_app import breakers, limits, parking, registry, routes, selectors
 from queue_app.models import Job
 
 if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
     AnyPaginator = Paginator[Any]
 else:
+    AnyModelAdmin = admin.ModelAdmin
     AnyPaginator = Paginator
 
 MOST_COUNTED = 10_000
@@ -41,6 +44,26 @@ class CappedPaginator(AnyPaginator):
     def capped(self) -> bool:
         """Whether there may be more rows than were counted."""
         return self.count >= MOST_COUNTED
+
+
+class LongChangeList(ChangeList):
+    """A list that does not give the number at which counting ended for the number of results."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the rows of the page; beside the search Django shows a count that differs from the full one."""
+        super().get_results(request)
+        if self.paginator.capped:
+            self.full_result_count = self.result_count
+
+
+class LongListMixin(AnyModelAdmin):
+    """A list that is not counted to its end."""
+
+    paginator = CappedPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the class of the list."""
+        return LongChangeList
 
 
 class ChosenFilter(admin.SimpleListFilter):

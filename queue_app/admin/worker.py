@@ -53,7 +53,18 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     page_template = "queue_app/admin/worker.html"
     empty_hint = f"No worker has run yet. Start some with: {START_COMMAND}"
-    list_display = ["name", "life", "host", "pid", "serves", "version", "started", "heartbeat", "host_clock", "doing"]
+    list_display = [
+        "name",
+        "life",
+        "doing",
+        "serves",
+        "heartbeat",
+        "host_clock",
+        "version",
+        "machine",
+        "pid",
+        "started",
+    ]
     list_filter = [LifeFilter, "host"]
     search_fields = ["name", "host"]
     ordering = ["-started_at"]
@@ -68,6 +79,11 @@ class WorkerAdmin(ReadOnlyAdmin):
             job_id=Subquery(running.values("pk")[:1]),
             job_type=Subquery(running.values("type")[:1]),
         )
+
+    @admin.display(description=_("host"), ordering="host")
+    def machine(self, worker: Worker) -> str:
+        """Return the machine without its process namespace, which stands on the worker's page."""
+        return worker.host.partition("/")[0]
 
     @admin.display(description=_("queues"))
     def serves(self, worker: Worker) -> str:

@@ -94,6 +94,7 @@ def test_a_long_list_is_not_counted_to_its_end(
     assert [sql for sql in counting if "LIMIT 5" not in sql] == []
     text = text_of(answer)
     assert f"5 or more {kind._meta.verbose_name_plural}" in text
+    assert "5 results" not in text
     assert not any("SELECT DISTINCT" in sql and "LIMIT" not in sql for sql in of_list)
 
 
