@@ -46,13 +46,14 @@ from tests.queue_app.checked_queue import ATTEMPTS, Answer, CheckedQueue
 from tests.queue_app.jobs import Register
 from tests.queue_app.model import LIMIT_SECONDS, LIMIT_STARTS, ModelJob, is_over
 
-EXAMPLES, STEPS = 15, 40
+EXAMPLES, STEPS = 20, 40
 ROW = "any order"
 FAILURE = Failure("Trouble", "trouble")
 PAUSABLE = ["account:1", "account:2", "type:m.limited", "queue:default", "all"]
 OUTCOMES: list[Answer] = [
     lambda now, key: Done("done"),
     lambda now, key: Retry(FAILURE),
+    lambda now, key: Retry(FAILURE, delay_seconds=0),
     lambda now, key: Retry(FAILURE, delay_seconds=100),
     lambda now, key: Postpone("processing", until=now + timedelta(seconds=20)),
     lambda now, key: Postpone(
@@ -63,6 +64,7 @@ OUTCOMES: list[Answer] = [
     lambda now, key: Fail(FAILURE),
     lambda now, key: Uncertain(FAILURE),
 ]
+KINDS, LASTS = st.sampled_from(sorted(ATTEMPTS)), st.sampled_from([None, None, 20])
 finding: Any = None
 
 
@@ -72,19 +74,19 @@ class Queue(CheckedQueue):
     jobs: Bundle[int] = Bundle("jobs")
     executions: Bundle[Claim] = Bundle("executions")
 
-    @initialize(target=jobs, kinds=st.lists(st.sampled_from(sorted(ATTEMPTS)), min_size=2, max_size=4))
-    def begin(self, kinds: list[str]) -> Any:
+    @initialize(target=jobs, kinds=st.lists(KINDS, min_size=3, max_size=6), lasts=LASTS)
+    def begin(self, kinds: list[str], lasts: int | None) -> Any:
         self.workers = [self.new_worker(), self.new_worker()]
-        return multiple(*(self.enqueue(kind, 5, 0, None, "account:1", None) for kind in kinds))
+        return multiple(*(self.enqueue(kind, 5, 0, lasts, "account:1", None) for kind in kinds))
 
     # --- Work comes and is done ---------------------------------------------------------------------------------------
 
     @rule(
         target=jobs,
-        kind=st.sampled_from(sorted(ATTEMPTS)),
+        kind=KINDS,
         priority=st.sampled_from([1, 5, 10]),
-        delay=st.sampled_from([0, 0, 0, 30, 300]),
-        lasts=st.sampled_from([None, None, None, 50]),
+        delay=st.sampled_from([0, 0, 0, 0, 30]),
+        lasts=LASTS,
         key=st.sampled_from([None, "account:1", "account:2"]),
         unique=st.sampled_from([None, None, "a", "b"]),
     )
@@ -106,7 +108,7 @@ class Queue(CheckedQueue):
         self.model.jobs[job.pk] = ModelJob(kind, keys, unique, ATTEMPTS[kind], max_attempts=ATTEMPTS[kind])
         return job.pk
 
-    @rule(which=st.sampled_from([0, 1]), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4))
+    @rule(which=st.sampled_from([0, 1]), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=2, max_size=6))
     def work(self, which: int, outcomes: list[Answer]) -> None:
         for outcome in outcomes:
             taken = self.take(self.workers[which])
@@ -118,11 +120,12 @@ class Queue(CheckedQueue):
         taken = self.take(None if which is None else self.workers[which])
         return multiple() if taken is None else taken
 
-    @rule(target=executions, which=st.sampled_from([0, 1]))
-    def claim_and_mark(self, which: int) -> Any:
+    @rule(target=executions, which=st.sampled_from([0, 1]), prepares_seconds=st.sampled_from([0, 25]))
+    def claim_and_mark(self, which: int, prepares_seconds: int) -> Any:
         taken = self.take(self.workers[which])
         if taken is None:
             return multiple()
+        self.step_clock(prepares_seconds)
         self.mark(taken)
         return taken
 
@@ -252,7 +255,7 @@ class Queue(CheckedQueue):
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 15, 31, 61, 301, -20, -100]))
+    @rule(seconds=st.sampled_from([1, 15, 31, 61, 61, 301, -20]))
     def step_clock(self, seconds: int) -> None:
         self.passed += timedelta(seconds=seconds)
         clock.set_offset(self.passed)
@@ -270,7 +273,7 @@ def types(register: Register) -> None:
     register(
         lambda context: None,
         "m.plain",
-        retry=RetryPolicy.fixed(max_attempts=ATTEMPTS["m.plain"], delay_seconds=10),
+        retry=RetryPolicy.fixed(max_attempts=ATTEMPTS["m.plain"], delay_seconds=1),
         reconcile=lambda context, job: finding,
     )
     register(
