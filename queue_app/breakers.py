@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from django.db import IntegrityError
-from django.db.models import F
+from django.db.models import F, Q
 
 from queue_app import clock, conf, parking, registry
 from queue_app.database import atomic
@@ -36,12 +36,22 @@ def shut_until(breaker: Breaker, job: Job, now: datetime) -> tuple[bool, datetim
         return False, None
     if breaker.open_until > now:
         return True, breaker.open_until
-    return breaker.trips > 0 and _probe_lives(breaker), None
+    return breaker.trips > 0 and _probe_lives(breaker, now), None
 
 
 def is_half_open(breaker: Breaker) -> bool:
     """Say whether the next job under ``breaker`` is its probe; only of one that does not keep it waiting."""
     return breaker.open_until is not None and breaker.trips > 0
+
+
+def lock(job: Job) -> None:
+    """Lock the breakers of ``job`` until the transaction ends: after the job, before what its hook may lock.
+
+    The claim takes them in that order too, so that no two transactions wait for each other.
+    """
+    if keys := keys_of(job):
+        Job.objects.select_for_update().filter(pk=job.pk).first()
+        _locked(keys)
 
 
 def begin_probe(breaker: Breaker, job: Job) -> None:
@@ -52,7 +62,7 @@ def begin_probe(breaker: Breaker, job: Job) -> None:
 def succeeded(job: Job, fence: int, now: datetime) -> None:
     """Note that an execution got an answer: failures are forgotten, and a probe closes its breaker."""
     for breaker in _locked(keys_of(job)):
-        if breaker.open_until is None:
+        if breaker.trips == 0:  # closed, though its lot may not have been emptied yet
             Breaker.objects.filter(pk=breaker.pk, failures__gt=0).update(failures=0)
         elif _is_probe(breaker, job, fence):
             # Its lot is emptied by whoever looks after gates next: at once, in the cluster.
@@ -66,7 +76,7 @@ def failed(job: Job, fence: int, error: str, now: datetime) -> None:
     for breaker in _locked(keys_of(job)):
         is_probe = _is_probe(breaker, job, fence)
         values = {"failures": F("failures") + 1, "last_error": error[:ERROR_CHARACTERS]}
-        if is_probe or (breaker.open_until is None and breaker.failures + 1 >= conf.get("BREAKER_FAILURES")):
+        if is_probe or (breaker.trips == 0 and breaker.failures + 1 >= conf.get("BREAKER_FAILURES")):
             seconds = min(conf.get("BREAKER_SECONDS") * 2 ** min(breaker.trips, 30), conf.get("BREAKER_MAX_SECONDS"))
             values |= {"trips": F("trips") + 1, "open_until": now + timedelta(seconds=seconds), "probe": None}
         Breaker.objects.filter(pk=breaker.pk).update(**values)
@@ -91,7 +101,7 @@ def let_go(key: str) -> int:
             if len(leaving) < parking.BATCH:
                 Breaker.objects.filter(pk=breaker.pk).update(open_until=None)
             return len(leaving)
-        if _probe_lives(breaker):
+        if _probe_lives(breaker, now):
             return 0
         leaving = parking.let_go(LOT + key, 1)
         for job in leaving:
@@ -128,12 +138,13 @@ def _is_probe(breaker: Breaker, job: Job, fence: int) -> bool:
     return breaker.probe_id == job.pk and breaker.probe_fence == fence
 
 
-def _probe_lives(breaker: Breaker) -> bool:
-    waiting_or_running = [JobState.PENDING, JobState.RUNNING]
-    return (
-        breaker.probe_id is not None
-        and Job.objects.filter(pk=breaker.probe_id, fence=breaker.probe_fence, state__in=waiting_or_running).exists()
-    )
+def _probe_lives(breaker: Breaker, now: datetime) -> bool:
+    if breaker.probe_id is None:
+        return False
+    # One that nobody takes, for no cluster serves its queue, keeps the key for no longer than this.
+    patience = now - timedelta(seconds=conf.get("BREAKER_SECONDS"))
+    under_way = Q(state=JobState.RUNNING) | Q(state=JobState.PENDING, updated_at__gt=patience)
+    return Job.objects.filter(under_way, pk=breaker.probe_id, fence=breaker.probe_fence).exists()
 
 
 def _locked(keys: list[str]) -> list[Breaker]:

@@ -19,8 +19,9 @@ logger = logging.getLogger("socialq.queue")
 
 def apply(claim: Claim, outcome: Outcome | StopExecution) -> None:
     """Record what became of a started job. An answer that comes too late is kept with its attempt and looked into."""
-    job, now = claim.job, clock.now()
-    fence = job.fence
+    job = claim.job
+    breakers.lock(job)
+    now, fence = clock.now(), job.fence
     try:
         ended = _end(job, outcome, now)
     except transitions.LostRace:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from django.db import IntegrityError
 
-from queue_app import blocks, clock, conf, parking, registry
+from queue_app import blocks, clock, conf, parking, registry, workers
 from queue_app.database import atomic
 from queue_app.models import Job, Limit, LimitUse
 from queue_app.rates import Rate, Rates, parse_rates
@@ -125,12 +125,17 @@ def record(limits: Sequence[Limit], now: datetime) -> None:
 
 
 def let_go(name: str) -> int:
-    """Let as many jobs parked under the limit go as may start now; see to the next time. Return how many."""
+    """Let as many jobs parked under the limit go as may start now; see to the next time. Return how many.
+
+    A limit of a job type that only other living workers know is left to them.
+    """
     freed = 0
     with atomic():
         (limit,) = lock([name])
         now = clock.now()
         rates = rates_of(name)
+        if not rates and _is_others(name, now):
+            return 0
         if not rates:
             freed = len(parking.let_go(LOT + name))
             opens = now
@@ -164,6 +169,16 @@ def forget_old_uses(now: datetime) -> int:
         old = LimitUse.objects.filter(limit=limit, at__lt=now - timedelta(seconds=longest), number__lt=limit.used)
         deleted += old.delete()[0]
     return deleted
+
+
+def _is_others(name: str, now: datetime) -> bool:
+    """Say whether the limit is that of a job type that is not known here, but to a living worker."""
+    owner, divides, _key = name.partition(" ")
+    if not divides:
+        if not name.startswith("type:"):
+            return False
+        owner = name.removeprefix("type:")
+    return registry.find(owner) is None and owner in workers.known_types(now)
 
 
 def _used(limit: Limit | None, rate: Rate, now: datetime) -> int:

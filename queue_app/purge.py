@@ -41,8 +41,10 @@ def purge(
     found, deleted = candidates(days, states).order_by("finished_at", "pk"), 0
     while batch := list(found.values_list("pk", flat=True)[:BATCH]):
         with atomic():
-            Event.objects.filter(job__in=batch).delete()
-            deleted += Job.objects.filter(pk__in=batch).delete()[1].get(Job._meta.label, 0)
+            # Somebody may have retried one since it was found.
+            gone = list(found.filter(pk__in=batch).select_for_update(of=("self",)).values_list("pk", flat=True))
+            Event.objects.filter(job__in=gone).delete()
+            deleted += Job.objects.filter(pk__in=gone).delete()[1].get(Job._meta.label, 0)
         progress(deleted)
     return deleted
 

@@ -150,7 +150,11 @@ def unpark(jobs: Sequence[Job], *, now: datetime) -> None:
 
 def reschedule(job: Job, run_at: datetime, *, now: datetime, actor: str = "", **fields: Any) -> None:
     """Move a pending job's due time, and its priority or expiry by ``fields``."""
-    _write(job, {"run_at": run_at, "updated_at": now, **fields})
+    values = {"run_at": run_at, "updated_at": now, **fields}
+    if run_at > now:
+        # Not due, it waits behind no gate: one let go early would be counted there as about to start.
+        values["parked_by"] = ""
+    _write(job, values)
     data = {"run_at": run_at}
     _record([job], EventName.UPDATED, source=JobState.PENDING, reason="rescheduled", actor=actor, at=now, data=data)
     wake(job.queue)

@@ -56,6 +56,11 @@ def alive(now: datetime) -> QuerySet[Worker]:
     return recent.exclude(pk__in=dead)
 
 
+def known_types(now: datetime) -> set[str]:
+    """Return the job types that any living worker knows."""
+    return {name for types in alive(now).values_list("types", flat=True) for name in types}
+
+
 def software_version() -> str:
     """Return the installed version of this distribution, or "source" where it is not installed."""
     try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from queue_app import api, claims, clock, finish, gates, rescue
+from queue_app import api, claims, clock, finish, gates, rescue, workers
 from queue_app.claims import Claim
 from queue_app.database import atomic
-from queue_app.models import Breaker, Job
+from queue_app.models import Breaker, Event, Job, Worker
 from queue_app.outcomes import Done, Fail, Failure, Postpone, Retry
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
+from tests.queue_app.test_claims import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,3 +176,91 @@ def test_other_keys_and_types_go_on(name: str, platform: Platform, run: Run, reg
     api.enqueue(name, keys=["platform:y"])
     api.enqueue(other, keys=[KEY])
     assert run() == 2
+
+
+def test_a_breaker_that_a_lone_probe_closed_opens_again(name: str, platform: Platform, run: Run, later: Later) -> None:
+    open_it(name, run, jobs=1)
+    later(61)
+    gates.open_due()
+    platform.answer = None
+    assert run() == 1
+    platform.answer = DOWN
+    calls = platform.calls
+    for _ in range(10):
+        api.enqueue(name, keys=[KEY])
+    run()
+    assert platform.calls == calls + 5
+    assert Breaker.objects.get(key=KEY).trips == 1
+
+
+def first_waiting() -> Job:
+    return Job.objects.exclude(parked_by="").order_by("priority", "run_at", "id")[0]
+
+
+def go_on(run: Run, later: Later, *, rounds: int) -> None:
+    for _ in range(rounds):
+        later(30)
+        gates.open_due()
+        rescue.rescue()
+        run()
+
+
+def test_a_waiting_job_that_was_moved_to_tomorrow_is_not_the_probe(
+    name: str, platform: Platform, run: Run, later: Later
+) -> None:
+    open_it(name, run)
+    moved = first_waiting()
+    api.reschedule(moved.pk, clock.now() + timedelta(days=1), priority=1)
+    platform.answer = None
+    go_on(run, later, rounds=4)
+    assert Job.objects.filter(state=JobState.COMPLETED).count() == 3
+    assert reloaded(moved).state == JobState.PENDING
+
+
+def test_a_probe_in_a_queue_that_nobody_serves_any_more_gives_way(
+    name: str, platform: Platform, run: Run, later: Later
+) -> None:
+    open_it(name, run)
+    left = first_waiting()
+    Job.objects.filter(pk=left.pk).update(queue="closed")
+    platform.answer = None
+    go_on(run, later, rounds=8)
+    assert Job.objects.filter(state=JobState.COMPLETED).count() == 3
+    assert reloaded(left).state == JobState.PENDING
+
+
+def test_a_finish_and_a_claim_whose_hooks_lock_one_row_do_not_wait_for_each_other(register: Register) -> None:
+    Breaker.objects.create(key=KEY, failures=1)
+    post = workers.register("stands for a row of the site's", {"default": 1})
+    both_hold_a_lock = threading.Barrier(2)
+
+    def meet() -> None:
+        # In the right order they never meet: the second waits for the first one's breaker.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_hold_a_lock.wait(0.5)
+
+    def hook(job: Job, event: Event) -> None:
+        if event.target == JobState.RUNNING and job.attempts and begun:
+            meet()
+        if event.target != JobState.PENDING:
+            Worker.objects.select_for_update().get(pk=post.pk)
+        if event.target == JobState.COMPLETED:
+            meet()
+
+    begun: list[Claim] = []
+    name = register(lambda context: None, breaker="platform:*", on_transition=hook)
+    for _ in range(2):
+        api.enqueue(name, keys=[KEY])
+
+    def claim() -> Any:
+        with atomic():
+            return claims.claim_next({"default": 1}, None, types=[name], holder="w")
+
+    def complete() -> None:
+        with atomic():
+            finish.apply(begun[0], Done())
+
+    begun.append(claim())
+    done, claimed = at_once(complete, claim)
+    assert done is None
+    assert isinstance(claimed, Claim)

@@ -17,7 +17,7 @@ from queue_app.database import alias
 from queue_app.models import Attempt, Event, Job, Worker
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
-from tests.queue_app.jobs import Register, Run, reloaded
+from tests.queue_app.jobs import Register, Run, broken_hook, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,3 +174,10 @@ def test_a_worker_whose_row_was_purged_while_the_machine_slept_enlists_anew(regi
     assert run() == 2
     assert {reloaded(job).state for job in jobs} == {JobState.COMPLETED}
     assert Worker.objects.count() == 1
+
+
+def test_a_hook_that_breaks_keeps_an_operation_on_many_from_its_own_job_alone(register: Register) -> None:
+    name = register(lambda context: None, on_transition=broken_hook("cancelled"))
+    broken, good = api.enqueue(name, target_id="broken"), api.enqueue(name)
+    assert api.clear(actor="ada") == 1
+    assert (reloaded(broken).state, reloaded(good).state) == (JobState.PENDING, JobState.CANCELLED)

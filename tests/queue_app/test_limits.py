@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_app import api, blocks, claims, clock, gates, limits, parking, rescue
+from queue_app import api, blocks, claims, clock, gates, limits, parking, registry, rescue, workers
 from queue_app.claims import SetAside
 from queue_app.database import atomic
 from queue_app.limits import Rate
@@ -71,6 +71,22 @@ class TestRunning:
         later(3601)
         assert gates.open_due() == 1
         assert run() == 1
+
+    def test_a_limit_of_a_type_that_another_clusters_code_knows_is_left_to_it(
+        self, register: Register, run: Run, later: Later
+    ) -> None:
+        name = register(lambda context: None, limits={"account:*": "1/h"})
+        for _ in range(3):
+            api.enqueue(name, keys=["account:7"])
+        assert run() == 1
+        other = workers.register("of the next release", {"default": 1})
+        registry.unregister(name)
+        rescue.rescue()
+        assert Job.objects.exclude(parked_by="").count() == 2
+        workers.stopped(other.cluster)
+        workers.stopped("tests")
+        rescue.rescue()  # nobody is left to let them go
+        assert not Job.objects.exclude(parked_by="").exists()
 
     def test_other_keys_are_not_held_up(self, register: Register, run: Run, limited: Callable[..., None]) -> None:
         limited(platform__linkedin="1/h")

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from queue_app import api, clock, jobs, purge
+from queue_app.database import Atomic
 from queue_app.models import Event, Job, Notice
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run
@@ -94,3 +95,19 @@ def test_housekeeping_enqueues_its_next_self_and_is_not_counted(run: Run, later:
     later(86_401)
     run()
     assert Job.objects.filter(type="queue_app.purge", state=JobState.COMPLETED).count() == 2
+
+
+def test_a_job_that_is_retried_while_the_purge_runs_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make(name, JobState.FAILED, days_ago=100)
+    gone = make(name, JobState.FAILED, days_ago=100)
+    real = purge.atomic
+
+    def meanwhile() -> Atomic:
+        if api.get_status(job.pk) == JobState.FAILED:
+            api.retry(job.pk)
+        return real()
+
+    monkeypatch.setattr(purge, "atomic", meanwhile)
+    assert purge.purge(1) == 1
+    assert list(Job.objects.filter(pk__in=[job.pk, gone.pk])) == [job]
+    assert job.events.exists()

@@ -181,3 +181,15 @@ def test_a_hook_that_breaks_does_not_stop_the_sweep(register: Register, later: L
     rescue.rescue()
     assert {reloaded(j).state for j in (broken, good)} == {JobState.CANCELLED}
     assert reloaded(job).state == JobState.PENDING
+
+
+def test_a_lease_that_was_extended_after_the_rescuer_looked_is_left_alone(register: Register, later: Later) -> None:
+    api.enqueue(register(lambda context: None))
+    lease = api.dequeue(lease_seconds=5)
+    assert lease is not None
+    later(6)
+    seen = api.get(lease.job_id)
+    api.extend(lease, 60)
+    assert not rescue.take_from_lost_worker(seen)
+    assert rescue.rescue() == 0
+    assert api.complete(lease).state == JobState.COMPLETED
