@@ -91,14 +91,18 @@ def table(found: Found) -> list[str]:
         "| row | database | what was injected, how often | tests run | violations | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for number, database in sorted(
-        found, key=lambda key: (not key[0].isdecimal(), key[0].zfill(3), key[1] != "sqlite")
-    ):
+    for number, database in sorted(found, key=_place):
         row = found[number, database]
         injected = "<br>".join(f"{what}: {times:,}" for what, times in sorted(row.injected.items())) or "–"
         name = DATABASES[database]
         lines.append(f"| {number} | {name} | {injected} | {row.tests} | {row.violations} | {row.seconds:.0f} |")
     return lines
+
+
+def _place(key: tuple[str, str]) -> tuple[bool, int, str, int]:
+    number, database = key
+    numbered = number.isdecimal()
+    return not numbered, int(number) if numbered else 0, number, list(DATABASES).index(database)
 
 
 def with_table(document: str, text: str, commit: str) -> str:
