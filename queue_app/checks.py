@@ -6,11 +6,11 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 -- Django's name for it
 from django.db import connections, router
 from django.db.models import Model
 
-from queue_app import conf, database, registry, routes
+from queue_app import conf, database, given, registry, routes
 from queue_app.models import Job
 from queue_app.rates import parse_rates
 
@@ -105,6 +105,32 @@ def check_routes(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
                 hint = f"SOCIALQ[{name!r}] is read as: {conf.SETTINGS[name].help}"
                 found.append(Error(f"{name} has an entry that cannot be read: {error}.", hint=hint, id=check_id))
     return found
+
+
+@register
+def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Find settings of a wrong type or beyond their bounds, which would break a cluster in the middle of its work."""
+    found: list[CheckMessage] = []
+    for name, setting in conf.SETTINGS.items():
+        try:
+            _read_plain(name, setting, conf.get(name))
+        except ValueError as error:
+            hint = f"SOCIALQ[{name!r}] is: {setting.help} Its default is {setting.default!r}."
+            found.append(Error(f"{error}.", hint=hint, id="queue_app.E009"))
+    if not found and conf.get("HEARTBEAT_SECONDS") >= conf.get("LEASE_SECONDS"):
+        said = f"HEARTBEAT_SECONDS {conf.get('HEARTBEAT_SECONDS')} is not below LEASE_SECONDS"
+        hint = "Make LEASE_SECONDS several times HEARTBEAT_SECONDS."
+        found.append(Warning(f"{said}, so living workers may be taken for dead.", hint=hint, id="queue_app.W001"))
+    return found
+
+
+def _read_plain(name: str, setting: conf.Setting, value: object) -> None:
+    if isinstance(setting.default, str):
+        given.text(name, value)
+    elif isinstance(setting.default, int | float):
+        given.number(name, value, setting.least, setting.most)
+        if isinstance(setting.default, int) and not isinstance(value, int):
+            raise ValueError(f"{name} is a whole number, not {value!r}")  # noqa: TRY004 -- told like any other
 
 
 def _read_route(pattern: object, queue: object) -> None:

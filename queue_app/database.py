@@ -134,6 +134,8 @@ def run(sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
     queue = connection()
     if queue.connection is None:
         queue.ensure_connection()
+    # As Django's cursors do: what is written into a transaction that will be undone only seems to be written.
+    queue.validate_no_broken_transaction()
     with queue.wrap_database_errors:
         if queue.vendor != "postgresql":
             return queue.connection.execute(sql, params)

@@ -72,6 +72,10 @@ class JobType:
         unique, retry = self.unique, self.retry_policy
         _check(isinstance(unique, bool) or callable(unique), "unique", "True, False or a function", unique)
         _check(retry is None or isinstance(retry, RetryPolicy), "retry", "a RetryPolicy", retry)
+        _check(isinstance(self.internal, bool), "internal", "True or False", self.internal)
+        _check(
+            _is_worded(self.reasons), "reasons", 'words by code ({"no_tracking": "it cannot be traced"})', self.reasons
+        )
         _check(isinstance(self.limits, Mapping), "limits", 'rates by key pattern ({"account:*": "20/d"})', self.limits)
         rates: object
         for pattern, rates in self.limits.items():
@@ -222,6 +226,10 @@ def unregister(name: str) -> None:
 def _check(fine: bool, option: str, wanted: str, value: object) -> None:
     if not fine:
         raise ValueError(f"{option} is {wanted}, not {str(value)[:60]!r}")
+
+
+def _is_worded(reasons: object) -> bool:
+    return isinstance(reasons, Mapping) and all(isinstance(words, str) for words in reasons.values())
 
 
 def _check_word(option: str, value: object, characters: int) -> None:

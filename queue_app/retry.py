@@ -6,6 +6,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MOST_ATTEMPTS = 1_000_001
+MOST_MULTIPLIER = 1_000
+LONGEST_SECONDS = 100 * 366 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -24,10 +28,21 @@ class RetryPolicy:
     steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts counts executions and is at least 1, not {self.max_attempts}")
-        if self.base_seconds < 0 or self.multiplier < 1 or self.cap_seconds < 0 or any(s < 0 for s in self.steps):
-            raise ValueError("delays cannot be negative and a multiplier is at least 1")
+        """Raise ValueError for what can be no policy: it would break only when the first job fails."""
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise ValueError(
+                f"max_attempts counts executions and is 1 to {MOST_ATTEMPTS:,}, not {str(self.max_attempts)[:40]}"
+            )
+        if not isinstance(self.steps, tuple):
+            raise ValueError(f"steps is a tuple of seconds, not a {type(self.steps).__name__}")  # noqa: TRY004
+        delays = (self.base_seconds, self.cap_seconds, *self.steps)
+        if not all(_is_within(delay, 0, LONGEST_SECONDS) for delay in delays) or not _is_within(
+            self.multiplier, 1, MOST_MULTIPLIER
+        ):
+            raise ValueError(
+                f"delays are 0 to {LONGEST_SECONDS:,} seconds and cannot be negative; "
+                f"a multiplier is 1 to {MOST_MULTIPLIER:,}"
+            )
 
     @classmethod
     def fixed(cls, *, max_attempts: int, delay_seconds: float) -> RetryPolicy:
@@ -57,6 +72,11 @@ class RetryPolicy:
         if self.steps:
             delay = self.steps[min(attempt, len(self.steps)) - 1]
         else:
-            # A large exponent would overflow a float long after the cap was reached.
+            # A large exponent would overflow a float long after the cap was reached. With the multiplier's and the
+            # base's bounds the largest is 1e202.
             delay = min(self.base_seconds * self.multiplier ** min(attempt - 1, 64), self.cap_seconds)
         return uniform(0.0, delay) if self.jitter else delay
+
+
+def _is_within(value: object, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from pytest_django import Settings
 
@@ -90,3 +91,45 @@ def test_settings_that_can_be_read_are_left_alone(settings: Settings) -> None:
         "LIMITS": {"platform:linkedin": "20/d", "account:*": "25/15m 100/d"},
     }
     assert checks.check_routes(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("WORKERS", "four", "WORKERS is a number from 1 to 100, not 'four'"),
+        ("WORKERS", 0, "WORKERS is a number from 1"),
+        ("WORKERS", 2.5, "WORKERS is a whole number, not 2.5"),
+        ("MAX_RETRIES", True, "MAX_RETRIES is a number"),
+        ("RETRY_MULTIPLIER", 0.5, "RETRY_MULTIPLIER is a number from 1"),
+        ("CHECK_INTERVAL_SECONDS", float("nan"), "CHECK_INTERVAL_SECONDS is a number"),
+        ("LEASE_SECONDS", None, "LEASE_SECONDS is a number"),
+        ("PURGE_AFTER_DAYS", 10**30, "PURGE_AFTER_DAYS is a number"),
+        ("HEALTH_MIN_WORKERS_SHARE", 80, "HEALTH_MIN_WORKERS_SHARE is a number from 0 to 1"),
+        ("SITE_URL", None, "SITE_URL is plain text"),
+    ],
+)
+def test_settings_of_a_wrong_type_or_beyond_their_bounds_are_found(
+    settings: Settings, name: str, value: Any, message: str
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, name: value}
+    (found,) = checks.check_settings(None)
+    assert ids([found]) == ["queue_app.E009"]
+    assert message in found.msg
+
+
+def test_a_heartbeat_that_is_slower_than_the_lease_is_found(settings: Settings) -> None:
+    assert checks.check_settings(None) == []
+    settings.SOCIALQ = {**settings.SOCIALQ, "HEARTBEAT_SECONDS": 8, "LEASE_SECONDS": 8}
+    assert ids(checks.check_settings(None)) == ["queue_app.W001"]
+
+
+def test_every_default_passes_its_own_check(settings: Settings) -> None:
+    settings.SOCIALQ = {}
+    assert checks.check_settings(None) == []
+
+
+@pytest.mark.parametrize("chosen", ["WORKERS=4", None, [], 4])
+def test_settings_that_are_no_dict_are_said_to_be_none(settings: Settings, chosen: Any) -> None:
+    settings.SOCIALQ = chosen
+    with pytest.raises(ImproperlyConfigured, match="SOCIALQ is a dict of settings by name, not a"):
+        checks.check_settings(None)

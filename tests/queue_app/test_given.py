@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
+from django.db.transaction import TransactionManagementError
 
 from queue_app import api, clock, given, pauses
-from queue_app.models import Block, Event, Job
+from queue_app.database import atomic
+from queue_app.models import Block, Event, Job, MaintenanceWindow
 from tests.queue_app.jobs import Register, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -203,3 +207,20 @@ def test_a_message_shows_no_more_of_a_value_than_fits_a_line() -> None:
     with pytest.raises(ValueError, match="not text of 5000 characters") as caught:
         given.text("actor", "secret" * 833 + "xx", 150)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("operation", ["enqueue", "enqueue_many", "dequeue", "cancel"])
+def test_a_transaction_that_is_lost_already_takes_no_job(job: Job, operation: str) -> None:
+    calls: dict[str, Callable[[], Any]] = {
+        "enqueue": lambda: api.enqueue(job.type),
+        "enqueue_many": lambda: api.enqueue_many(job.type, [api.NewJob()]),
+        "dequeue": api.dequeue,
+        "cancel": lambda: api.cancel(job.pk),
+    }
+    with pytest.raises(TransactionManagementError), atomic():  # noqa: PT012 -- a caller who goes on after an error
+        window = {"starts": time(1), "duration_minutes": 5}
+        MaintenanceWindow.objects.create(name="nightly", **window)
+        with suppress(IntegrityError):
+            MaintenanceWindow.objects.create(name="nightly", **window)
+        calls[operation]()
+    assert [stored.state for stored in Job.objects.all()] == ["pending"]

@@ -67,6 +67,8 @@ def test_a_type_that_says_nothing_has_the_sites_retries(register: Register) -> N
         ({"result_ttl_seconds": "1h"}, "result_ttl_seconds is a positive"),
         ({"every_seconds": float("inf")}, "every_seconds is a positive"),
         ({"retry": 3}, "retry is a RetryPolicy, not '3'"),
+        ({"reasons": {"lost": 5}}, "reasons is words by code"),
+        ({"internal": "yes"}, "internal is True or False"),
         ({"unique": "yes"}, "unique is True, False or a function"),
         ({"limits": ["20/d"]}, "limits is rates by key pattern"),
         ({"limits": {"account:7": 20}}, r"limits\['account:7'\] is text"),

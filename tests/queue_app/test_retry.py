@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,27 @@ def test_full_jitter_lies_between_nothing_and_the_capped_wait(attempt: int, base
 def test_impossible_policies_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"attempts|negative"):
         RetryPolicy(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_attempts": True},
+        {"max_attempts": "3"},
+        {"max_attempts": 2**40},
+        {"base_seconds": float("nan")},
+        {"base_seconds": "60"},
+        {"cap_seconds": float("inf")},
+        {"multiplier": 1e10},
+        {"steps": (1.0, float("nan"))},
+        {"steps": [60]},
+    ],
+)
+def test_a_policy_that_would_break_at_the_first_failure_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"max_attempts counts|steps is a tuple|delays are 0 to"):
+        RetryPolicy(**{"max_attempts": 3, **options})
+
+
+def test_the_steepest_policy_stays_below_its_cap() -> None:
+    policy = RetryPolicy(1_000_001, base_seconds=1e9, multiplier=1000, cap_seconds=60)
+    assert policy.delay_seconds(1_000_000) == 60
