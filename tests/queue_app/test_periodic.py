@@ -148,3 +148,17 @@ def test_a_handler_that_needs_arguments_is_refused() -> None:
     refusal = "job type 'tests.needs': every_seconds enqueues without arguments, but tests.needs expects month: str"
     with pytest.raises(ValueError, match=re.escape(refusal)):
         job_type("tests.needs", every_seconds=60)(needs)
+
+
+def test_the_queues_own_jobs_follow_a_route_where_no_cluster_serves_the_default_queue(
+    register: Register, settings: Any
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "ROUTES": {"queue_app.*": "slow"}}
+    jobs.schedule_housekeeping()
+    failed = api.enqueue(register(lambda context: None))
+    api.set_status(failed.pk, "running")
+    api.set_status(failed.pk, "failed", error="broken")
+    assert set(Job.objects.filter(type__startswith="queue_app.").values_list("type", "queue")) == {
+        ("queue_app.purge", "slow"),
+        ("queue_app.send_notices", "slow"),
+    }
