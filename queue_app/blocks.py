@@ -36,17 +36,29 @@ def first_active(job: Job, now: datetime) -> Block | None:
 
 
 def place(
-    key: str, kind: BlockKind, *, now: datetime, reason: str = "", until: datetime | None = None, actor: str = ""
+    key: str,
+    kind: BlockKind,
+    *,
+    now: datetime,
+    reason: str = "",
+    until: datetime | None = None,
+    actor: str = "",
+    may_shorten: bool = True,
 ) -> Block:
-    """Block ``key``; a second block of the same kind replaces the first. Call inside a transaction.
+    """Block ``key``; a second block of the same kind replaces the first, unless it ends sooner and not ``may_shorten``.
 
-    Once this has committed, no job under the key passes its mark. A reason may quote a platform, so it is cut to size.
+    Call inside a transaction. Once that has committed, no job under the key passes its mark. A reason may quote a
+    platform, so it is cut to size.
     """
     lock_control(shared=False)
+    standing = None if may_shorten else Block.objects.filter(key=key, kind=kind, source="").first()
+    if standing is not None and (standing.until is None or (until is not None and standing.until >= until)):
+        return standing
     reason = reason[:REASON_CHARACTERS]
     block, _created = Block.objects.update_or_create(
         key=key,
         kind=kind,
+        source="",
         defaults={"reason": reason, "until": until, "actor": actor},
         create_defaults={"reason": reason, "until": until, "actor": actor, "created_at": now},
     )

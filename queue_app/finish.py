@@ -148,7 +148,9 @@ def _tell_breakers(job: Job, fence: int, outcome: Outcome | StopExecution, now: 
 
 
 def _place(request: BlockRequest, now: datetime) -> None:
-    blocks.place(request.key, BlockKind(request.kind), now=now, reason=request.reason, until=request.until)
+    # Two jobs under way may be told of two windows, and a person may have paused the key: the longest holds.
+    kind, until = BlockKind(request.kind), request.until
+    blocks.place(request.key, kind, now=now, reason=request.reason, until=until, may_shorten=False)
 
 
 def _refund(job: Job, reason: str, now: datetime, **fields: Any) -> None:

@@ -10,10 +10,13 @@ from queue_app import api, blocks, clock, gates, parking, rescue
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
+from queue_app.outcomes import BlockRequest, Postpone
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+KEY = "account:7"
 
 
 def place(key: str, kind: BlockKind = BlockKind.PAUSE, **options: object) -> Block:
@@ -121,3 +124,19 @@ def test_the_sweep_lets_go_what_a_broken_off_lift_left_parked(register: Register
     block.delete()  # and its process dies before it unparks
     rescue.rescue()
     assert run() == 1
+
+
+@pytest.mark.parametrize("kind", [BlockKind.RATE_LIMIT, BlockKind.PAUSE])
+def test_a_jobs_answer_never_shortens_a_block(register: Register, run: Run, kind: BlockKind) -> None:
+    """Two jobs under way are told of two windows, or an operator has stopped the key meanwhile."""
+    tomorrow = None if kind == BlockKind.PAUSE else clock.now() + timedelta(days=1)
+
+    def handler(context: JobContext) -> Postpone:
+        with atomic():
+            blocks.place(KEY, kind, now=clock.now(), until=tomorrow, reason="the longer one")
+        return Postpone("busy", block=BlockRequest(KEY, kind, "soon", clock.now() + timedelta(seconds=10)))
+
+    job = api.enqueue(register(handler), keys=[KEY])
+    assert run() == 1
+    assert (Block.objects.get().until, Block.objects.get().reason) == (tomorrow, "the longer one")
+    assert reloaded(job).parked_by == KEY
