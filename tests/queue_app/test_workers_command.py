@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 
-from queue_app.cluster import Count
+from queue_app.cluster import Count, JobCluster
 from queue_app.status_line import StatusLine, line
 from tests.faults.clusters import Clusters, descendants, living
 from tests.site import Site
@@ -144,3 +144,10 @@ def test_the_log_gets_a_line_only_when_workers_come_or_go(caplog: pytest.LogCapt
         assert len(caplog.records) == 1
         status([Count("facebook", 2, 3, 2, 9), *COUNTS[1:]])
         assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "a\nb", "\udc80"])
+def test_a_cluster_for_what_can_be_no_queue_does_not_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JobCluster, "run", lambda cluster, once: pytest.fail("it started"))
+    with pytest.raises(CommandError, match="a queue's name is 1 to 100 printable characters"):
+        call_command("qcluster", "--run-once", "--name", name)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from queue_app import autoscale, conf
+from queue_app import autoscale, conf, given
 from queue_app.autoscale import MOST_WORKERS, Bounds
 from queue_app.cluster import DEFAULT_QUEUE, JobCluster, Plan
 from queue_app.management.base import OneLineCommand
@@ -69,10 +69,7 @@ def _pair(entry: str) -> tuple[str, int]:
 
 
 def _plan(name: str, workers: int, bounds: Bounds | None) -> Plan:
-    if len(name) > QUEUE_CHARACTERS or not name.isprintable():
-        raise ValueError(
-            f"a queue's name has at most {QUEUE_CHARACTERS} printable characters; {name[:40]!r} does not fit"
-        )
+    given.word("a queue's name", name, QUEUE_CHARACTERS, spaces=True)
     least, most = (bounds.least, bounds.most) if bounds is not None else (1, MOST_WORKERS)
     if not least <= workers <= most:
         raise ValueError(f"{name} can have {least} to {most} workers, not {workers}")
