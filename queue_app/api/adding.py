@@ -57,18 +57,26 @@ def enqueue(
         queue=queue,
     )
     actor, job = given.actor(actor), build(kind, new, clock.now())
-    try:
-        with atomic():
-            transitions.add(job, actor=actor)
-    except IntegrityError:
-        existing = Job.objects.filter(unique_key=job.unique_key, state__in=UNFINISHED).first()
-        if job.unique_key is None or existing is None:
-            raise
+    existing = _add(job, actor)
+    if existing is not job:
         if on_duplicate == "return":
             return existing
-        raise DuplicateJob(job.unique_key, existing.pk) from None
+        raise DuplicateJob(job.unique_key or "", existing.pk)
     logger.info("job=%s type=%s queue=%s priority=%s operation=enqueue", job.pk, job.type, job.queue, job.priority)
     return job
+
+
+def _add(job: Job, actor: str, *, again: bool = False) -> Job:
+    """Add the job and return it, or the job that has its unique key."""
+    try:
+        with atomic():
+            return transitions.add(job, actor=actor)
+    except IntegrityError:
+        existing = Job.objects.filter(unique_key=job.unique_key, state__in=UNFINISHED).first()
+        if job.unique_key is None or (existing is None and again):
+            raise
+    # Where that one has finished since, the key is free by now.
+    return existing or _add(job, actor, again=True)
 
 
 def enqueue_many(
