@@ -5,197 +5,263 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('queue_app', '0001_initial'),
+        ("queue_app", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200, unique=True, verbose_name='key')),
-                ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
-                ('trips', models.PositiveIntegerField(default=0, verbose_name='times opened in a row')),
-                ('open_until', models.DateTimeField(blank=True, null=True, verbose_name='open until')),
-                ('probe_fence', models.PositiveBigIntegerField(default=0, verbose_name='fence of the probe')),
-                ('last_error', models.CharField(blank=True, max_length=300, verbose_name='last error')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=200, unique=True, verbose_name="key")),
+                ("failures", models.PositiveIntegerField(default=0, verbose_name="failures in a row")),
+                ("trips", models.PositiveIntegerField(default=0, verbose_name="times opened in a row")),
+                ("open_until", models.DateTimeField(blank=True, null=True, verbose_name="open until")),
+                ("probe_fence", models.PositiveBigIntegerField(default=0, verbose_name="fence of the probe")),
+                ("last_error", models.CharField(blank=True, max_length=300, verbose_name="last error")),
             ],
             options={
-                'verbose_name': 'breaker',
-                'verbose_name_plural': 'breakers',
+                "verbose_name": "breaker",
+                "verbose_name_plural": "breakers",
             },
         ),
         migrations.CreateModel(
-            name='Limit',
+            name="Limit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=290, unique=True, verbose_name='key')),
-                ('used', models.PositiveBigIntegerField(default=0, verbose_name='uses so far')),
-                ('opens_at', models.DateTimeField(blank=True, null=True, verbose_name='lets go at')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=290, unique=True, verbose_name="key")),
+                ("used", models.PositiveBigIntegerField(default=0, verbose_name="uses so far")),
+                ("opens_at", models.DateTimeField(blank=True, null=True, verbose_name="lets go at")),
             ],
             options={
-                'verbose_name': 'limit',
-                'verbose_name_plural': 'limits',
+                "verbose_name": "limit",
+                "verbose_name_plural": "limits",
             },
         ),
         migrations.CreateModel(
-            name='LimitUse',
+            name="LimitUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveBigIntegerField(verbose_name='number')),
-                ('at', models.DateTimeField(verbose_name='at')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveBigIntegerField(verbose_name="number")),
+                ("at", models.DateTimeField(verbose_name="at")),
             ],
             options={
-                'verbose_name': 'limit use',
-                'verbose_name_plural': 'limit uses',
+                "verbose_name": "limit use",
+                "verbose_name_plural": "limit uses",
             },
         ),
         migrations.CreateModel(
-            name='MaintenanceWindow',
+            name="MaintenanceWindow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('key', models.CharField(default='all', max_length=200, verbose_name='key')),
-                ('weekdays', models.JSONField(default=list, help_text='Numbers from 0 (Monday) to 6 (Sunday).', verbose_name='weekdays')),
-                ('starts', models.TimeField(verbose_name='starts')),
-                ('duration_minutes', models.PositiveIntegerField(verbose_name='minutes')),
-                ('timezone', models.CharField(default='UTC', max_length=64, verbose_name='time zone')),
-                ('enabled', models.BooleanField(default=True, verbose_name='enabled')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("key", models.CharField(default="all", max_length=200, verbose_name="key")),
+                (
+                    "weekdays",
+                    models.JSONField(
+                        default=list, help_text="Numbers from 0 (Monday) to 6 (Sunday).", verbose_name="weekdays"
+                    ),
+                ),
+                ("starts", models.TimeField(verbose_name="starts")),
+                ("duration_minutes", models.PositiveIntegerField(verbose_name="minutes")),
+                ("timezone", models.CharField(default="UTC", max_length=64, verbose_name="time zone")),
+                ("enabled", models.BooleanField(default=True, verbose_name="enabled")),
             ],
             options={
-                'verbose_name': 'maintenance window',
-                'verbose_name_plural': 'maintenance windows',
+                "verbose_name": "maintenance window",
+                "verbose_name_plural": "maintenance windows",
             },
         ),
         migrations.RemoveConstraint(
-            model_name='block',
-            name='queue_app_block_once',
+            model_name="block",
+            name="queue_app_block_once",
         ),
         migrations.RemoveIndex(
-            model_name='attempt',
-            name='queue_app_attempt_started',
+            model_name="attempt",
+            name="queue_app_attempt_started",
         ),
         migrations.RemoveIndex(
-            model_name='job',
-            name='queue_app_job_parked',
+            model_name="job",
+            name="queue_app_job_parked",
         ),
         migrations.RemoveIndex(
-            model_name='job',
-            name='queue_app_job_finished',
+            model_name="job",
+            name="queue_app_job_finished",
         ),
         migrations.RemoveField(
-            model_name='worker',
-            name='queue',
+            model_name="worker",
+            name="queue",
         ),
         migrations.AddField(
-            model_name='block',
-            name='source',
-            field=models.CharField(blank=True, max_length=100, verbose_name='source'),
+            model_name="block",
+            name="source",
+            field=models.CharField(blank=True, max_length=100, verbose_name="source"),
         ),
         migrations.AddField(
-            model_name='block',
-            name='starts_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='from'),
+            model_name="block",
+            name="starts_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="from"),
         ),
         migrations.AddField(
-            model_name='worker',
-            name='clock_skew_seconds',
-            field=models.FloatField(default=0.0, help_text="By how many seconds its host's clock is ahead of the queue's.", verbose_name='clock skew'),
+            model_name="worker",
+            name="clock_skew_seconds",
+            field=models.FloatField(
+                default=0.0,
+                help_text="By how many seconds its host's clock is ahead of the queue's.",
+                verbose_name="clock skew",
+            ),
         ),
         migrations.AddField(
-            model_name='worker',
-            name='queues',
-            field=models.JSONField(default=dict, help_text='Each queue that it serves, with its weight.', verbose_name='queues'),
+            model_name="worker",
+            name="queues",
+            field=models.JSONField(
+                default=dict, help_text="Each queue that it serves, with its weight.", verbose_name="queues"
+            ),
         ),
         migrations.AlterField(
-            model_name='attempt',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='queue_app.job'),
+            model_name="attempt",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="attempt_set",
+                to="queue_app.job",
+            ),
         ),
         migrations.AlterField(
-            model_name='block',
-            name='kind',
-            field=models.CharField(choices=[('pause', 'paused'), ('rate_limit', 'the platform asked to wait'), ('reconnect', 'the account must be reconnected'), ('disabled', 'the account is disabled'), ('maintenance', 'maintenance')], max_length=20, verbose_name='kind'),
+            model_name="block",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("pause", "paused"),
+                    ("rate_limit", "the platform asked to wait"),
+                    ("reconnect", "the account must be reconnected"),
+                    ("disabled", "the account is disabled"),
+                    ("maintenance", "maintenance"),
+                ],
+                max_length=20,
+                verbose_name="kind",
+            ),
         ),
         migrations.AlterField(
-            model_name='event',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='queue_app.job'),
+            model_name="event",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="events", to="queue_app.job"
+            ),
         ),
         migrations.AlterField(
-            model_name='job',
-            name='parked_by',
-            field=models.CharField(blank=True, max_length=300, verbose_name='parked under'),
+            model_name="job",
+            name="parked_by",
+            field=models.CharField(blank=True, max_length=300, verbose_name="parked under"),
         ),
         migrations.AlterField(
-            model_name='job',
-            name='reconciles',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='reconciliations', to='queue_app.job'),
+            model_name="job",
+            name="reconciles",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="reconciliations",
+                to="queue_app.job",
+            ),
         ),
         migrations.AlterField(
-            model_name='job',
-            name='target_id',
-            field=models.CharField(blank=True, max_length=200, verbose_name='target'),
+            model_name="job",
+            name="target_id",
+            field=models.CharField(blank=True, max_length=200, verbose_name="target"),
         ),
         migrations.AlterField(
-            model_name='job',
-            name='type',
-            field=models.CharField(max_length=100, verbose_name='type'),
+            model_name="job",
+            name="type",
+            field=models.CharField(max_length=100, verbose_name="type"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('parked_by', ''), _negated=True), fields=['parked_by', 'priority', 'run_at', 'id'], name='queue_app_job_parked'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("parked_by", ""), _negated=True),
+                fields=["parked_by", "priority", "run_at", "id"],
+                name="queue_app_job_parked",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['state', 'type'], name='queue_app_job_state_type'),
+            model_name="job",
+            index=models.Index(fields=["state", "type"], name="queue_app_job_state_type"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ['completed', 'failed', 'cancelled'])), fields=['finished_at'], name='queue_app_job_finished'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state__in", ["completed", "failed", "cancelled"])),
+                fields=["finished_at"],
+                name="queue_app_job_finished",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('result_expires_at__isnull', False)), fields=['result_expires_at', 'id'], name='queue_app_job_result'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("result_expires_at__isnull", False)),
+                fields=["result_expires_at", "id"],
+                name="queue_app_job_result",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('target_id', ''), _negated=True), fields=['target_id'], name='queue_app_job_target'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("target_id", ""), _negated=True), fields=["target_id"], name="queue_app_job_target"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('reconciles__isnull', False)), fields=['reconciles'], name='queue_app_job_reconciles'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("reconciles__isnull", False)),
+                fields=["reconciles"],
+                name="queue_app_job_reconciles",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='block',
-            constraint=models.UniqueConstraint(fields=('key', 'kind', 'source'), name='queue_app_block_once'),
+            model_name="block",
+            constraint=models.UniqueConstraint(fields=("key", "kind", "source"), name="queue_app_block_once"),
         ),
         migrations.AddField(
-            model_name='breaker',
-            name='probe',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='queue_app.job'),
+            model_name="breaker",
+            name="probe",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="queue_app.job",
+            ),
         ),
         migrations.AddIndex(
-            model_name='limit',
-            index=models.Index(condition=models.Q(('opens_at__isnull', False)), fields=['opens_at'], name='queue_app_limit_opens'),
+            model_name="limit",
+            index=models.Index(
+                condition=models.Q(("opens_at__isnull", False)), fields=["opens_at"], name="queue_app_limit_opens"
+            ),
         ),
         migrations.AddField(
-            model_name='limituse',
-            name='limit',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='uses', to='queue_app.limit'),
+            model_name="limituse",
+            name="limit",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="uses", to="queue_app.limit"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='maintenancewindow',
-            constraint=models.CheckConstraint(condition=models.Q(('duration_minutes__gte', 1), ('duration_minutes__lte', 10080)), name='queue_app_window_duration'),
+            model_name="maintenancewindow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("duration_minutes__gte", 1), ("duration_minutes__lte", 10080)),
+                name="queue_app_window_duration",
+            ),
         ),
         migrations.AddIndex(
-            model_name='limituse',
-            index=models.Index(fields=['limit', 'at'], name='queue_app_use_at'),
+            model_name="limituse",
+            index=models.Index(fields=["limit", "at"], name="queue_app_use_at"),
         ),
         migrations.AddConstraint(
-            model_name='limituse',
-            constraint=models.UniqueConstraint(fields=('limit', 'number'), name='queue_app_use_once'),
+            model_name="limituse",
+            constraint=models.UniqueConstraint(fields=("limit", "number"), name="queue_app_use_once"),
         ),
     ]

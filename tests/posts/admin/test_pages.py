@@ -31,8 +31,8 @@ def boss() -> Client:
 def worker() -> Worker:
     now = clock.now()
     return Worker.objects.create(
-        name="w1", cluster="c", queues={"default": 1}, host="elsewhere", pid=1, start_ticks="1", version="1", started_at=now,
-        heartbeat_at=now, types=["posts.publish"],
+        name="w1", cluster="c", queues={"default": 1}, host="elsewhere", pid=1, start_ticks="1", version="1",
+        started_at=now, heartbeat_at=now, types=["posts.publish"],
     )  # fmt: skip
 
 

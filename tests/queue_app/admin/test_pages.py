@@ -116,7 +116,14 @@ def test_the_error_log_shows_errors_and_filters(boss: Client, register: Register
 
 def test_workers_are_alive_stopped_or_lost(boss: Client) -> None:
     now = clock.now()
-    common = {"cluster": "c", "queues": {"default": 1}, "host": "elsewhere", "pid": 1, "start_ticks": "1", "version": "1"}
+    common = {
+        "cluster": "c",
+        "queues": {"default": 1},
+        "host": "elsewhere",
+        "pid": 1,
+        "start_ticks": "1",
+        "version": "1",
+    }
     Worker.objects.create(name="busy", started_at=now, heartbeat_at=now, types=["a"], **common)
     Worker.objects.create(name="ended", started_at=now, heartbeat_at=now, stopped_at=now, **common)
     Worker.objects.create(name="silent", started_at=now, heartbeat_at=now - timedelta(hours=1), **common)
