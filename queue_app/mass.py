@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max
-
 from queue_app import api, clock, transitions
 from queue_app.api import steps
 from queue_app.api.many import Many, batches_of, each
@@ -25,7 +23,7 @@ from queue_app.states import UNFINISHED, JobState
 logger = logging.getLogger("socialq.queue")
 
 BULK_OPERATION = "queue_app.bulk_operation"
-PART_JOBS = 1000
+PART_JOBS = 500
 REASONS_KEPT = 20
 SHOWN = 5
 
@@ -102,22 +100,21 @@ def hand_over(order: Order, job_ids: Sequence[int]) -> Progress:
 
 def under_way() -> list[Progress]:
     """Return the newest orders that were handed over and are not done, or of which a part failed. A few look-ups."""
-    parts = Job.objects.filter(type=BULK_OPERATION, state__in=[*UNFINISHED, JobState.FAILED])
-    newest = parts.values("target_id").annotate(last=Max("pk"), found=Count("pk")).order_by("-last")[:SHOWN]
-    jobs = Job.objects.in_bulk([row["last"] for row in newest])
-    failed = dict(
-        parts.filter(state=JobState.FAILED).values_list("target_id").annotate(Count("pk")).order_by("target_id")
-    )
+    orders: dict[str, list[tuple[int, str]]] = {}
+    # One look-up a state, grouped here: asked for all of them at once, SQLite would read every job.
+    parts = [
+        (job_id, name, state)
+        for state in (*UNFINISHED, JobState.FAILED)
+        for job_id, name in Job.objects.filter(state=state, type=BULK_OPERATION).values_list("pk", "target_id")
+    ]
+    for job_id, name, state in sorted(parts, reverse=True):
+        orders.setdefault(name, []).append((job_id, state))
+    newest = list(orders.items())[:SHOWN]
+    jobs = Job.objects.in_bulk([found[0][0] for _name, found in newest])
     return [
-        Progress(
-            row["target_id"],
-            _words(job.args["operation"], job.metadata["jobs"], job.args["actor"]),
-            job.metadata["parts"],
-            row["found"] - failed.get(row["target_id"], 0),
-            failed.get(row["target_id"], 0),
-        )
-        for row in newest
-        if (job := jobs.get(row["last"])) is not None
+        _progress(name, jobs[found[0][0]], [state for _id, state in found])
+        for name, found in newest
+        if found[0][0] in jobs
     ]
 
 
@@ -131,6 +128,12 @@ def summary(answer: Many) -> dict[str, Any]:
     """Return what became of a part, as its result is kept."""
     why = [answer.skipped[job_id] for job_id in sorted(answer.skipped)[:REASONS_KEPT]]
     return {"done": answer.done, "skipped": len(answer.skipped), "why": why}
+
+
+def _progress(name: str, part: Job, states: Sequence[str]) -> Progress:
+    words = _words(part.args["operation"], part.metadata["jobs"], part.args["actor"])
+    failed = states.count(JobState.FAILED)
+    return Progress(name, words, part.metadata["parts"], len(states) - failed, failed)
 
 
 def _words(operation: str, jobs: int, actor: str) -> str:

@@ -16,9 +16,9 @@ BATCH = 500
 def lots() -> list[str]:
     """Return every lot in which a job waits. One look-up a lot, however many wait."""
     found: list[str] = []
-    while lot := Job.objects.filter(parked_by__gt=found[-1] if found else "").aggregate(first=Min("parked_by"))[
-        "first"
-    ]:
+    # Said twice, as below.
+    parked = Job.objects.exclude(parked_by="")
+    while lot := parked.filter(parked_by__gt=found[-1] if found else "").aggregate(first=Min("parked_by"))["first"]:
         found.append(lot)
     return found
 

@@ -13,10 +13,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
-from queue_app.admin.lists import MOST_COUNTED, AttemptTypeFilter, ChosenFilter, LongListMixin
+from queue_app.admin.lists import AttemptTypeFilter, ChosenFilter, LongListMixin
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Attempt, AttemptOutcome
 
+NEWEST = 1000
 GONE_WELL = (AttemptOutcome.RUNNING, AttemptOutcome.COMPLETED)
 
 
@@ -51,8 +52,8 @@ class ErrorFilter(ChosenFilter):
 
     def offered(self) -> list[str]:
         """Return the classes by name."""
-        newest = Attempt.objects.order_by("-id").values("error_class")[:MOST_COUNTED]
-        found = Attempt.objects.filter(pk__in=newest.values("pk")).exclude(error_class="")
+        newest = Attempt.objects.order_by("-id").values("pk")[:NEWEST]
+        found = Attempt.objects.filter(pk__in=newest).exclude(error_class="")
         return sorted(found.order_by().values_list("error_class", flat=True).distinct())
 
 

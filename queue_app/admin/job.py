@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -54,7 +53,8 @@ class JobAdmin(ManyJobsMixin, LongListMixin, ReadOnlyAdmin):
         """Search for the words; a number finds the job and the jobs about that target, by an index alone."""
         number = whole_number(search_term.strip().removeprefix("#"))
         if number is not None:
-            return queryset.filter(Q(pk=number) | Q(target_id=str(number))), False
+            by_target = Job.objects.exclude(target_id="").filter(target_id=str(number)).values("pk")
+            return queryset.filter(pk__in=Job.objects.filter(pk=number).values("pk").union(by_target)), False
         return super().get_search_results(request, queryset, search_term)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

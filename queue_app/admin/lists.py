@@ -57,9 +57,10 @@ class LongChangeList(ChangeList):
 
 
 class LongListMixin(AnyModelAdmin):
-    """A list that is not counted to its end."""
+    """A list that is not counted to its end, nor once for each choice of its filters."""
 
     paginator = CappedPaginator
+    show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the class of the list."""

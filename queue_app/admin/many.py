@@ -25,7 +25,7 @@ from queue_app.models import Job
 from queue_app.states import JobState
 
 # More than so many are not looked at one by one; more than MOST_AT_ONCE are not done while a person waits.
-FEW, MOST_AT_ONCE = 500, 5000
+FEW, MOST_AT_ONCE = 200, 1000
 
 
 class ManyJobsMixin(ConfirmedActionsMixin):

@@ -151,6 +151,8 @@ def test_fits_a_phone_in_light_and_dark(served: Served, browser: Browser) -> Non
     ]
     paths += [f"queue_app/{name}/" for name in ("job", "attempt", "worker", "block", "maintenancewindow", "notice")]
     paths += ["queue_app/job/1/change/", "queue_app/worker/1/change/", "queue_app/block/add/"]
+    paths += ["queue_app/limit/", "queue_app/breaker/", "queue_app/event/", "queue_app/event/1/change/"]
+    paths += ["queue_app/job/?state__exact=failed"]
     paths += ["queue_app/maintenancewindow/add/"]
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
