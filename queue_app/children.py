@@ -31,6 +31,8 @@ logger = logging.getLogger("socialq.queue")
 STOP = "STOP"  # what ends django-q2's loops
 # How soon a worker that waits for work sees that it should leave.
 LEAVE_POLL_SECONDS = 1.0
+# After so many times PostgreSQL's plan for a statement is kept.
+PLANS_KEPT_AFTER = 2
 CONNECTION_SECONDS = 600
 
 
@@ -124,11 +126,15 @@ def begin(parent_pid: int) -> None:
 
 
 def _keep_connection() -> None:
-    """Spare a worker the new connection that django-q2 would have it make for every task; check the old one instead."""
-    connections[database.alias()].settings_dict |= {
-        "CONN_MAX_AGE": CONNECTION_SECONDS,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    """Spare a worker the new connection that django-q2 would have it make for every task; check the old one instead.
+
+    On PostgreSQL it keeps the plans of what it asks again and again: the claim's takes longer to make than to run. Only
+    here, for a pooler between the web server and the database might not know kept plans.
+    """
+    settings = connections[database.alias()].settings_dict
+    settings |= {"CONN_MAX_AGE": CONNECTION_SECONDS, "CONN_HEALTH_CHECKS": True}
+    if database.is_postgresql():
+        settings["OPTIONS"] = {"prepare_threshold": PLANS_KEPT_AFTER, **settings.get("OPTIONS", {})}
 
 
 def _count_tasks(wiring: Wiring, slot: int) -> None:

@@ -23,7 +23,7 @@ WAKE_CHANNEL = "socialq_jobs"
 PROGRAM_LIMIT_EXCEEDED = "54"
 
 
-Statement = tuple[str, Sequence[Any], bool | None]
+Statement = tuple[str, Sequence[Any]]
 
 _found = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
@@ -125,11 +125,10 @@ def wake(queue: str) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
 
 
-def run(sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
+def run(sql: str, params: Sequence[Any]) -> Any:
     """Run one statement past Django's cursors, which rewrite its text every time; return its cursor.
 
-    The text has the database's own placeholders. PostgreSQL may keep the plan, for the connection; only where workers
-    ask, for a pooler before the server might not know kept plans. What was gathered is sent along, before it.
+    The text has the database's own placeholders. What was gathered is sent along, before it.
     """
     queue = connection()
     if queue.connection is None:
@@ -139,11 +138,10 @@ def run(sql: str, params: Sequence[Any], *, keep_plan: bool = False) -> Any:
     with queue.wrap_database_errors:
         if queue.vendor != "postgresql":
             return queue.connection.execute(sql, params)
-        statement = (sql, params, True if keep_plan else None)
         waiting = _gathered.get()
         if waiting is None:
-            return _plain_cursor()(queue.connection).execute(sql, params, prepare=statement[2])
-        return _send([*_taken(waiting), statement])
+            return _plain_cursor()(queue.connection).execute(sql, params)
+        return _send([*_taken(waiting), (sql, params)])
 
 
 def tell(sql: str, params: Sequence[Any]) -> None:
@@ -152,7 +150,7 @@ def tell(sql: str, params: Sequence[Any]) -> None:
     if waiting is None:
         run(sql, params)
     else:
-        waiting.append((sql, params, None))
+        waiting.append((sql, params))
 
 
 @contextmanager
@@ -201,7 +199,7 @@ def _send(statements: Sequence[Statement]) -> Any:
     """Send ``statements`` in one round trip; return the last one's cursor."""
     server = connection().connection
     with server.pipeline():
-        cursors = [_plain_cursor()(server).execute(sql, params, prepare=prepare) for sql, params, prepare in statements]
+        cursors = [_plain_cursor()(server).execute(sql, params) for sql, params in statements]
     return cursors[-1]
 
 

@@ -53,8 +53,8 @@ def insert_returning(model: type[Model], *rows: Values) -> list[int]:
 
 
 def fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a query that is asked again and again; PostgreSQL keeps its plan for the connection."""
-    found: list[tuple[Any, ...]] = run(sql, params, keep_plan=True).fetchall()
+    """Return the rows of a query."""
+    found: list[tuple[Any, ...]] = run(sql, params).fetchall()
     return found
 
 
