@@ -71,6 +71,8 @@ def test_the_question_counts_and_says_what_is_skipped(boss: Client, register: Re
     assert "1 jobs – cancelled: there is nothing to do" in text
     assert "1 jobs – uncertain: they may already be live" in text
     assert states() == {"pending": 3, "cancelled": 1, "uncertain": 1}
+    assert "3 jobs cancelled." in said(act(boss, "cancel", jobs[0], everything=True))
+    assert states() == {"cancelled": 4, "uncertain": 1}
 
 
 def test_what_a_page_can_wait_for_is_done_at_once_with_one_line_in_the_history(
