@@ -6,7 +6,8 @@ import pytest
 
 from posts.models import DeliveryStatus, PostStatus
 from queue_app.admin import display
-from queue_app.models import AttemptOutcome, BlockKind
+from queue_app.admin.breaker import STATES
+from queue_app.models import AttemptOutcome, BlockKind, EventName
 from queue_app.states import JobState
 from tests.site import ROOT
 
@@ -27,13 +28,19 @@ def test_a_duration_has_its_fitting_unit(seconds: float | None, text: str) -> No
     assert display.duration(seconds) == text
 
 
-@pytest.mark.parametrize("states", [JobState, PostStatus, DeliveryStatus, AttemptOutcome, BlockKind])
+@pytest.mark.parametrize("states", [JobState, PostStatus, DeliveryStatus, AttemptOutcome, BlockKind, EventName])
 def test_every_state_has_an_icon_that_exists(states: type[JobState]) -> None:
     sprite = (ROOT / "queue_app/static" / display.SPRITE).read_text()
     for state in states:
         icon, _tone = display.LOOKS[state.value]
         assert f'id="{icon}"' in sprite
         assert str(state.label) in display.badge(state.value, state.label)
+
+
+@pytest.mark.parametrize("value", [*STATES, "clock_skew"])
+def test_breakers_and_clocks_have_a_look_that_exists(value: str) -> None:
+    icon, _tone = display.LOOKS[value]
+    assert f'id="{icon}"' in (ROOT / "queue_app/static" / display.SPRITE).read_text()
 
 
 def test_a_moment_is_told_in_a_named_zone() -> None:
