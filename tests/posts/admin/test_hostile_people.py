@@ -18,7 +18,7 @@ from posts import urls as posts_urls
 from posts.models import Account, Delivery, Media, Post
 from posts.services.accounts import ask_reconnect, connect_account
 from queue_app import blocks, clock
-from queue_app.models import Attempt, Block, BlockKind, Job, MaintenanceWindow, Notice, Worker
+from queue_app.models import Attempt, Block, BlockKind, Breaker, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import EDITOR, VIEWER, browser, edit_form, form, list_of, messages_of, page, person
 from tests.posts.admin.test_permissions import PEOPLE
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
@@ -29,12 +29,14 @@ SEES_POSTS = {"viewer", "editor", "publisher", "operator"}
 SEES_MEDIA = {"viewer", "editor", "publisher"}
 WRITES = {"editor", "publisher"}
 VIEWS = ("changelist", "history", "change")
+READ_ONLY = ("attempt", "event", "worker", "notice")
+OPERATED = ("job", "block", "maintenancewindow", "limit", "breaker")
 # Who may look at each page, beside a superuser. A page without a line here fails the first test below.
 PAGES: dict[str, set[str]] = {
     **{f"posts_{kind}_{view}": SEES_POSTS for kind in ("post", "delivery", "account") for view in VIEWS},
     **{f"posts_media_{view}": SEES_MEDIA for view in VIEWS},
-    **{f"queue_app_{kind}_{view}": {"operator"} for kind in ("job", "block", "maintenancewindow") for view in VIEWS},
-    **{f"queue_app_{kind}_{view}": set() for kind in ("attempt", "worker", "notice") for view in VIEWS},
+    **{f"queue_app_{kind}_{view}": {"operator"} for kind in OPERATED for view in VIEWS},
+    **{f"queue_app_{kind}_{view}": set() for kind in READ_ONLY for view in VIEWS},
     "posts_post_add": WRITES,
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
@@ -46,9 +48,9 @@ PAGES: dict[str, set[str]] = {
 # Nobody, superusers included.
 CLOSED = {
     *(f"posts_{kind}_delete" for kind in ("post", "delivery", "account", "media")),
-    *(f"queue_app_{kind}_delete" for kind in ("job", "block", "attempt", "worker", "notice")),
+    *(f"queue_app_{kind}_delete" for kind in ("job", "block", "limit", "breaker", *READ_ONLY)),
     *(f"posts_{kind}_add" for kind in ("delivery", "media")),
-    *(f"queue_app_{kind}_add" for kind in ("job", "attempt", "worker", "notice")),
+    *(f"queue_app_{kind}_add" for kind in ("job", "limit", "breaker", *READ_ONLY)),
 }
 # The app's own addresses are tested beside their views.
 OWN = {"outbox", "outbox_post", "outbox_picture", "upload", "thumbnail"}
@@ -66,7 +68,10 @@ def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
     )  # fmt: skip
     block = blocks.place("type:other", BlockKind.PAUSE, now=now)
     window = MaintenanceWindow.objects.create(name="Backup", weekdays=[0], starts="02:30", duration_minutes=60)
+    limit, breaker = Limit.objects.create(key="account:7"), Breaker.objects.create(key="platform:x")
+    event = found.job.events.earliest("id")
     rows = [post, found, found.account, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
+    rows += [limit, breaker, event]
     return {type(row): row for row in [*rows, Notice.objects.get()]}
 
 
