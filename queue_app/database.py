@@ -51,9 +51,14 @@ class Atomic(transaction.Atomic):
 
     def __enter__(self) -> None:
         """Begin a transaction, or a savepoint of one."""
-        if connection().in_atomic_block:
+        queue = connection()
+        if queue.in_atomic_block:
             flush()
-        super().__enter__()
+            super().__enter__()
+        elif queue.vendor == "sqlite":
+            _begin_immediate(queue, super().__enter__)
+        else:
+            super().__enter__()
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
@@ -63,6 +68,19 @@ class Atomic(transaction.Atomic):
         if waiting and (exc_type is not None or connection().needs_rollback):
             waiting.clear()
         super().__exit__(exc_type, exc_value, traceback)
+
+
+def _begin_immediate(queue: Any, begin: Callable[[], None]) -> None:
+    """Begin a transaction of SQLite's that takes the write lock at once, whatever mode the host's settings name.
+
+    One that first reads and then wants to write fails as "locked" without waiting, if anybody wrote in between.
+    """
+    queue.ensure_connection()
+    mode, queue.transaction_mode = queue.transaction_mode, "IMMEDIATE"
+    try:
+        begin()
+    finally:
+        queue.transaction_mode = mode
 
 
 def atomic(*, durable: bool = False) -> Atomic:
