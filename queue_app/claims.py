@@ -95,9 +95,10 @@ def claim_next(
         found = _first_due(queue, types)
         if found is not None:
             job, now, may_be_blocked = found
-            if joined and (_expired(job, now) or not _is_plain(job, may_be_blocked)):
+            guarded = may_be_blocked or gates.has_own(job)
+            if joined and (guarded or _expired(job, now) or _is_hooked(job)):
                 return SetAside()
-            return _take(job, now, worker, types, holder, lease_seconds, may_be_blocked=may_be_blocked)
+            return _take(job, now, worker, types, holder, lease_seconds, guarded=guarded)
     return None
 
 
@@ -120,14 +121,14 @@ def _take(
     holder: str,
     lease_seconds: float | None,
     *,
-    may_be_blocked: bool,
+    guarded: bool,
 ) -> Claim | SetAside:
     fence = job.fence
     try:
         if _expired(job, now):
             _expire(job, now, types)
             return SetAside()
-        if may_be_blocked or gates.has_own(job):
+        if guarded:
             # A gate may open this moment: under the lock it is shut, and letting go comes after us, or it is open.
             lock_control(shared=True)
             now = clock.now()
@@ -185,10 +186,6 @@ def _is_hooked(job: Job) -> bool:
     return kind is not None and kind.on_transition is not None
 
 
-def _is_plain(job: Job, may_be_blocked: bool) -> bool:
-    return not (may_be_blocked or _is_hooked(job) or gates.has_own(job))
-
-
 def _expired(job: Job, now: datetime) -> bool:
     return job.expires_at is not None and job.expires_at <= now
 
@@ -201,27 +198,31 @@ def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] |
     if not rows:
         return None
     *values, moment, blocked = rows[0]
-    return statements.instance(Job, values), statements.read(_RUN_AT, moment), bool(blocked)
+    now = statements.read(_RUN_AT, moment)
+    clock.told(now)
+    return statements.instance(Job, values), now, bool(blocked)
 
 
 @lru_cache(maxsize=64)
 def _claim_sql(using: str, queue: str, types: tuple[str, ...]) -> str:
     """Return the query for the first due job, most urgent priority first. Its one parameter is the clock's.
 
-    The parts are looked into one after the other until one has a row, and only that row is locked; rows that others
-    are claiming are skipped. States and names stand in the text: partial indexes serve no parameters.
+    The priorities are looked into one after the other until one has a row, and only that row is locked; rows that
+    others are claiming are skipped. States and names stand in the text: partial indexes serve no parameters.
+    PostgreSQL plans and starts a part for each priority whether or not it looks into it, but one that is joined once.
     """
-    locks = " FOR UPDATE SKIP LOCKED" if connections[using].vendor == "postgresql" else ""
-    parts = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {statements.columns(Job, 'job')} {_pending(queue, types, priority)}"  # noqa: S608 -- names
-        f" AND run_at <= (SELECT now FROM moment) ORDER BY run_at, id LIMIT 1{locks}) AS first_of_{priority}"
-        for priority in PRIORITIES
-    )
-    block = connections[using].ops.quote_name(Block._meta.db_table)
-    return (
-        f"WITH moment AS (SELECT {clock.expression()} AS now) "  # noqa: S608 -- names from code
-        f"SELECT found.*, (SELECT now FROM moment), EXISTS (SELECT 1 FROM {block}) FROM ({parts}) AS found LIMIT 1"
-    )
+    select = f"SELECT {statements.columns(Job, 'job')} "
+    now = "moment.now" if connections[using].vendor == "postgresql" else clock.expression()
+    first = f"AND run_at <= {now} ORDER BY run_at, id LIMIT 1"
+    if connections[using].vendor == "postgresql":
+        levels = f"generate_series({PRIORITY_FIRST}, {PRIORITY_LAST}) AS level"
+        part = f"{select} {_pending(queue, types, 'level')} {first} FOR UPDATE SKIP LOCKED"
+        source = f"(SELECT {clock.expression()} AS now) AS moment, {levels}, LATERAL ({part}) AS found"
+    else:
+        parts = (f"SELECT * FROM ({select} {_pending(queue, types, priority)} {first})" for priority in PRIORITIES)  # noqa: S608 -- names
+        source = f"({' UNION ALL '.join(parts)}) AS found"
+    block = statements.quoted(Block._meta.db_table)
+    return f"SELECT found.*, {now}, EXISTS (SELECT 1 FROM {block}) FROM {source} LIMIT 1"  # noqa: S608 -- names
 
 
 @lru_cache(maxsize=64)
@@ -235,8 +236,8 @@ def _first_due_sql(using: str, queues: tuple[str, ...], types: tuple[str, ...]) 
     )
 
 
-def _pending(queue: str, types: tuple[str, ...], priority: int) -> str:
-    table = connections[alias()].ops.quote_name(Job._meta.db_table)
+def _pending(queue: str, types: tuple[str, ...], priority: int | str) -> str:
+    table = statements.quoted(Job._meta.db_table)
     known = ", ".join(statements.literal(name) for name in types)
     return (
         f"FROM {table} AS job WHERE queue = {statements.literal(queue)} AND priority = {priority} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
@@ -107,6 +107,13 @@ def open_transactions() -> int:
     return len(queue.atomic_blocks) + by_hand
 
 
+def alone() -> bool:
+    """Say whether every statement of this thread commits by itself now."""
+    queue = connection()
+    queue.ensure_connection()
+    return queue.get_autocommit() and not queue.in_atomic_block
+
+
 def abandon() -> None:
     """Close this thread's connections, whatever they were in the middle of; new ones are made when needed."""
     connections.close_all()
@@ -137,10 +144,8 @@ def lock_control(*, shared: bool) -> None:
 
 def wake(queue: str) -> None:
     """Tell waiting clusters on PostgreSQL, at commit, that ``queue`` has changed; SQLite's watch its data version."""
-    if not is_postgresql():
-        return
-    with connection().cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
+    if is_postgresql():
+        run("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
 
 
 def run(sql: str, params: Sequence[Any]) -> Any:
@@ -171,15 +176,17 @@ def tell(sql: str, params: Sequence[Any]) -> None:
         waiting.append((sql, params))
 
 
-@contextmanager
-def gathered() -> Iterator[None]:
-    """Send what needs no answer together with the next statement that does, in one round trip; all of it at the end.
+def gathered() -> AbstractContextManager[None]:
+    """Send what needs no answer as a part of the next statement that does, in one round trip; all of it at the end.
 
-    For code inside one transaction that runs several statements. On SQLite there is no round trip to spare.
+    For code inside one transaction that runs several statements, of which those gathered write different rows. On
+    SQLite there is no round trip to spare.
     """
-    if not is_postgresql() or _gathered.get() is not None:
-        yield
-        return
+    return _gathering() if is_postgresql() and _gathered.get() is None else nullcontext()
+
+
+@contextmanager
+def _gathering() -> Iterator[None]:
     token = _gathered.set([])
     try:
         yield
@@ -214,11 +221,19 @@ def _taken(waiting: list[Statement]) -> list[Statement]:
 
 
 def _send(statements: Sequence[Statement]) -> Any:
-    """Send ``statements`` in one round trip; return the last one's cursor."""
-    server = connection().connection
-    with server.pipeline():
-        cursors = [_plain_cursor()(server).execute(sql, params) for sql, params in statements]
-    return cursors[-1]
+    """Send ``statements``, of which all but the last only write, as one; return its cursor, which is the last one's."""
+    text = _joined(tuple([sql for sql, _params in statements]))
+    return _plain_cursor()(connection().connection).execute(
+        text, [each for _sql, params in statements for each in params]
+    )
+
+
+@lru_cache(maxsize=256)
+def _joined(texts: tuple[str, ...]) -> str:
+    """Return one statement that does what all of ``texts`` do. PostgreSQL runs what writes although nobody reads it."""
+    *writing, last = texts
+    named = ", ".join(f"written_{number} AS ({text})" for number, text in enumerate(writing))
+    return f"WITH {named} {last}" if writing else last
 
 
 @lru_cache

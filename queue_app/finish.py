@@ -17,23 +17,32 @@ from queue_app.states import JobState
 logger = logging.getLogger("socialq.queue")
 
 
-def apply(claim: Claim, outcome: Outcome | StopExecution) -> None:
-    """Record what became of a started job. An answer that comes too late is kept with its attempt and looked into."""
+def apply(claim: Claim, outcome: Outcome | StopExecution) -> AttemptOutcome | None:
+    """Record what became of a started job and return how its attempt ended.
+
+    An answer that comes too late is kept with its attempt and looked into: ``None``.
+    """
     job = claim.job
     breakers.lock(job)
-    now, fence = clock.now(), job.fence
+    now, fence = clock.recent(), job.fence
     try:
         ended = _end(job, outcome, now)
     except transitions.LostRace:
         _keep_late_answer(claim, outcome, now)
-        return
+        return None
     failure = getattr(outcome, "failure", None)
     transitions.close_attempt(job, fence, ended, now=now, **_columns(failure))
     _tell_breakers(job, fence, outcome, now)
+    return ended
+
+
+def log(claim: Claim, outcome: Outcome | StopExecution, ended: AttemptOutcome) -> None:
+    """Log how the attempt ended; call once that is committed."""
+    failure = getattr(outcome, "failure", None)
     logger.info(
         "job=%s type=%s attempt=%s outcome=%s error=%s",
-        job.pk,
-        job.type,
+        claim.job.pk,
+        claim.job.type,
         claim.attempt.number,
         ended.value,
         failure.code or failure.error_class if failure else "",

@@ -126,7 +126,9 @@ class Job(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["unique_key"], name="queue_app_job_unique", condition=Q(state__in=list(UNFINISHED))
+                fields=["unique_key"],
+                name="queue_app_job_unique",
+                condition=Q(state__in=list(UNFINISHED), unique_key__isnull=False),
             ),
             models.CheckConstraint(condition=Q(state__in=JobState.values), name="queue_app_job_state"),
             models.CheckConstraint(

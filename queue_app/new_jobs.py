@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models.base import ModelState
 
-from queue_app import arguments, given, routes
+from queue_app import arguments, given, routes, statements
 from queue_app.models import Job
 from queue_app.priorities import number_of
 from queue_app.registry import KEY_CHARACTERS, JobType
@@ -70,14 +69,7 @@ def build(kind: JobType, new: NewJob, now: datetime) -> Job:
         "created_at": now,
         "updated_at": now,
     }
-    return _make(values)
-
-
-def _make(values: Mapping[str, Any]) -> Job:
-    """Return the object that ``Job(**values)`` would be, at a tenth of its cost, in the way pickle makes objects."""
-    job = Job.__new__(Job)
-    job.__dict__ = {"_state": ModelState(), **_BLANK, **values}
-    return job
+    return statements.assemble(Job, {**_BLANK, **values})
 
 
 def _target(target_id: object) -> str:

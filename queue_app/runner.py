@@ -178,8 +178,10 @@ def _finish_and_claim(
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
         with atomic(), gathered():
-            finish.apply(claim, answer)
+            ended = finish.apply(claim, answer)
             taken = None if alone else take_next()
+        if ended is not None:
+            finish.log(claim, answer, ended)
         return taken if isinstance(taken, Claim) else None
 
     if not hooked:
@@ -231,17 +233,17 @@ def _this_worker(cluster: str, queue: str) -> Worker:
     return _worker
 
 
+def _ring(_signal: int, _frame: Any) -> None:
+    raise JobTimeout
+
+
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Have this process's alarm raise JobTimeout after ``seconds``. Set for each job: a handler may use the alarm."""
-
-    def ring(_signal: int, _frame: Any) -> None:
-        raise JobTimeout
-
-    before = signal.signal(signal.SIGALRM, ring)
+    """Have the alarm raise JobTimeout after ``seconds``. Seen to for each job: a handler may use the alarm itself."""
+    if signal.getsignal(signal.SIGALRM) is not _ring:
+        signal.signal(signal.SIGALRM, _ring)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.db.models import F
 
 from queue_app import events, notices, registry, routes, statements, states
-from queue_app.database import alias, at_once, atomic, wake
+from queue_app.database import alias, at_once, atomic, is_postgresql, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
@@ -29,7 +29,11 @@ EVENT_NAMES = {
 EXPIRED = "expired"
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
-_NEW_ATTEMPT = {field.attname: field.get_default() for field in Attempt._meta.concrete_fields if not field.primary_key}
+_NEW_ATTEMPT = {
+    field.attname: field.get_default()
+    for field in Attempt._meta.concrete_fields
+    if not (field.primary_key or field.null)
+}
 
 _asks_hooks: ContextVar[bool] = ContextVar("asks_hooks", default=True)
 
@@ -65,11 +69,23 @@ def without_hooks() -> Iterator[None]:
 def add(job: Job, *, actor: str = "") -> Job:
     """Save a new pending job with its first event. Raises IntegrityError if its unique key is taken."""
     job.state = JobState.PENDING
-    (job.pk,) = statements.insert_returning(Job, {name: getattr(job, name) for name in _COLUMNS})
+    values = {name: value for name in _COLUMNS if (value := getattr(job, name)) is not None}
+    words: dict[str, Any] = {"source": "", "reason": job.reason, "actor": actor, "at": job.created_at, "data": {}}
+    if is_added_at_once(job):
+        event = {**words, "name": EventName.ADDED, "target": job.state}
+        job.pk = statements.insert_both(Job, values, Event, event, link="job_id", wakes=job.queue)
+        job._state.adding, job._state.db = False, alias()
+        return job
+    (job.pk,) = statements.insert_returning(Job, values)
     job._state.adding, job._state.db = False, alias()
-    _record([job], EventName.ADDED, source="", reason=job.reason, actor=actor, at=job.created_at, data={})
+    _record([job], EventName.ADDED, **words)
     wake(job.queue)
     return job
+
+
+def is_added_at_once(job: Job) -> bool:
+    """Say whether ``add`` is a single statement: then it needs no transaction of its own."""
+    return is_postgresql() and not _is_followed(job, EventName.ADDED)
 
 
 def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 0.0, **fields: Any) -> bool:
@@ -98,18 +114,8 @@ def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 
 def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: float, holder: str = "") -> Execution:
     """Claim and start a pending job; count the attempt."""
     by = worker.name if worker else holder
-    change(
-        job,
-        JobState.RUNNING,
-        now=now,
-        reason="",
-        actor=by,
-        worker_id=worker.pk if worker else None,
-        started_at=now,
-        lease_until=now + timedelta(seconds=lease_seconds),
-        attempts=job.attempts + 1,
-    )
-    execution = Execution(job.attempts, job.fence, now)
+    execution = Execution(job.attempts + 1, job.fence + 1, now)
+    # Written first, so that it travels with the change: whoever loses the race takes it back with the transaction.
     statements.insert(
         Attempt,
         {
@@ -120,6 +126,18 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
             "worker": by,
             "started_at": now,
         },
+    )
+    change(
+        job,
+        JobState.RUNNING,
+        now=now,
+        reason="",
+        actor=by,
+        worker_id=worker.pk if worker else None,
+        started_at=now,
+        lease_until=now + timedelta(seconds=lease_seconds),
+        attempts=execution.number,
+        locked=True,
     )
     return execution
 
@@ -168,12 +186,14 @@ def change(
     reason: str,
     actor: str = "",
     data: dict[str, Any] | None = None,
+    locked: bool = False,
     **fields: Any,
 ) -> None:
     """Move ``job`` to ``target`` and bring the object up to date.
 
-    ``reason`` is a code of ``explain.REASONS``. ``fields`` are further columns to set. Raises IllegalTransition if the
-    table has no such edge and LostRace if the stored state or fence differs.
+    ``reason`` is a code of ``explain.REASONS``. ``fields`` are further columns to set. ``locked`` says that the caller
+    has locked the row as it is, so that the event may be written first and travel with the change. Raises
+    IllegalTransition if the table has no such edge and LostRace if the stored state or fence differs.
     """
     source = job.state
     states.check(job.pk, source, target, marked=job.marked_at is not None)
@@ -185,9 +205,14 @@ def change(
         values.setdefault("postponed_since", None)
     if target in FINISHED:
         values |= {"finished_at": now, "needs_review_at": None}
-    _write(job, values)
     name = EVENT_NAMES.get(target, EventName.UPDATED)
-    _record([job], name, source=source, reason=reason, actor=actor, at=now, data=data or {})
+    words: dict[str, Any] = {"source": source, "reason": reason, "actor": actor, "at": now, "data": data or {}}
+    if locked and not _is_followed(job, name):
+        statements.insert(Event, {**words, "job_id": job.pk, "name": name, "target": target})
+        _write(job, values)
+    else:
+        _write(job, values)
+        _record([job], name, **words)
     if target == JobState.PENDING:
         wake(job.queue)
     elif target == JobState.UNCERTAIN:
@@ -273,19 +298,8 @@ def _record(
     jobs: Sequence[Job], name: EventName, *, source: str, reason: str, actor: str, at: datetime, data: dict[str, Any]
 ) -> None:
     """Write one event for each of ``jobs``, all with the same words, and ask their types' hooks."""
-    rows = [
-        {
-            "job_id": job.pk,
-            "at": at,
-            "name": name,
-            "source": source,
-            "target": job.state,
-            "reason": reason,
-            "actor": actor,
-            "data": data,
-        }
-        for job in jobs
-    ]
+    words = {"source": source, "reason": reason, "actor": actor, "at": at, "data": data}
+    rows = [{**words, "job_id": job.pk, "name": name, "target": job.state} for job in jobs]
     if not any(_is_followed(job, name) for job in jobs):
         statements.insert(Event, *rows)
         return

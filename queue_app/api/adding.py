@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Literal
 
 from django.db import IntegrityError
 
 from queue_app import bulk, clock, given, registry, transitions
-from queue_app.database import atomic
+from queue_app.database import alone, atomic
 from queue_app.errors import DuplicateJob
 from queue_app.models import Job
 from queue_app.new_jobs import NewJob, build
@@ -56,7 +57,7 @@ def enqueue(
         max_retries=max_retries,
         queue=queue,
     )
-    actor, job = given.actor(actor), build(kind, new, clock.now())
+    actor, job = given.actor(actor), build(kind, new, clock.recent())
     existing = _add(job, actor)
     if existing is not job:
         if on_duplicate == "return":
@@ -69,7 +70,7 @@ def enqueue(
 def _add(job: Job, actor: str, *, again: bool = False) -> Job:
     """Add the job and return it, or the job that has its unique key."""
     try:
-        with atomic():
+        with nullcontext() if alone() and transitions.is_added_at_once(job) else atomic():
             return transitions.add(job, actor=actor)
     except IntegrityError:
         existing = Job.objects.filter(unique_key=job.unique_key, state__in=UNFINISHED).first()

@@ -64,9 +64,12 @@ def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_a
     if job.state not in RETRIED:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
     actor, now, kind = given.actor(actor), clock.now(), registry.find(job.type)
-    fields: dict[str, Any] = {}
-    if job.state != JobState.HELD:
-        fields["max_attempts"] = job.attempts + (kind.max_attempts if kind else 1)
+    if job.state == JobState.HELD:
+        # It goes on with the attempts that it has left; the one in which it was held may have been the last.
+        most = max(job.max_attempts, job.attempts + 1)
+    else:
+        most = job.attempts + (kind.max_attempts if kind else 1)
+    fields: dict[str, Any] = {"max_attempts": most}
     if expires_at is not None or (job.expires_at is not None and job.expires_at <= now):
         fields["expires_at"] = expires_at
     if args is not None:

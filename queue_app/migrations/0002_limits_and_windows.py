@@ -220,6 +220,17 @@ class Migration(migrations.Migration):
                 name="queue_app_job_reconciles",
             ),
         ),
+        migrations.RemoveConstraint(model_name="job", name="queue_app_job_unique"),
+        migrations.AddConstraint(
+            model_name="job",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("state__in", ["pending", "running", "held", "uncertain"]), ("unique_key__isnull", False)
+                ),
+                fields=("unique_key",),
+                name="queue_app_job_unique",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="block",
             constraint=models.UniqueConstraint(fields=("key", "kind", "source"), name="queue_app_block_once"),

@@ -75,7 +75,9 @@ class ModelJob:
 
     def retry(self) -> None:
         """Be retried by a person."""
-        if self.state != "held":
+        if self.state == "held":
+            self.max_attempts = max(self.max_attempts, self.attempts + 1)
+        else:
             self.max_attempts = self.attempts + self.policy_attempts
         self.leave("pending")
 
