@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from queue_app import bulk, clock, database, registry, signals, transitions
+from queue_app import bulk, clock, registry, signals, transitions
 from queue_app.errors import DuplicateJob
 from queue_app.models import Event, EventName, Job
 from queue_app.new_jobs import NewJob, build
@@ -99,7 +99,6 @@ def test_a_batch_is_one_statement_for_jobs_and_one_for_events(make: Make) -> Non
     with CaptureQueriesContext(connection) as queries:
         bulk.insert(jobs)
     assert sum("INSERT INTO" in query["sql"] for query in queries) == 4
-    assert sum("pg_notify" in query["sql"] for query in queries) == int(database.is_postgresql())
 
 
 def test_large_arguments_make_smaller_batches(make: Make) -> None:
