@@ -7,6 +7,7 @@ beside it at once. Workers that leave in order do not end the cluster: as many a
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -106,6 +107,9 @@ class JobSentinel:
 
     def _start(self) -> None:
         connections.close_all()
+        # What there is by now stays: a child's collector that looks through it would make a copy of its pages.
+        gc.collect()
+        gc.freeze()
         self._housekeeper = self._fork(housekeeper.run_housekeeper)
         self._fit()
         logger.info("cluster=%s queue=%s workers=%s running", *self._name(), len(self._workers))

@@ -193,7 +193,7 @@ def _to_database(using: str, field: Field[Any, Any]) -> Convert | None:
         return _utc_text
     if isinstance(field, models.JSONField):
         return lambda value: str(value) if value in ({}, []) else field.get_db_prep_save(value, queue)
-    if isinstance(field, models.DateTimeField):
+    if isinstance(field, models.DateTimeField) and queue.vendor != "postgresql":
         return lambda value: field.get_db_prep_save(value, queue)
     return None
 
