@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from django.db import IntegrityError
 from django.db.models import F, Q
 
 from queue_app import clock, conf, parking, registry
@@ -72,7 +71,7 @@ def succeeded(job: Job, fence: int, now: datetime) -> None:
 def failed(job: Job, fence: int, error: str, now: datetime) -> None:
     """Note that an execution failed in a way that speaks against its key; enough of them in a row open the breaker."""
     for key in keys_of(job):
-        _ensure(key)
+        Breaker.objects.get_or_create(key=key)
     for breaker in _locked(keys_of(job)):
         is_probe = _is_probe(breaker, job, fence)
         values = {"failures": F("failures") + 1, "last_error": error[:ERROR_CHARACTERS]}
@@ -149,12 +148,3 @@ def _probe_lives(breaker: Breaker, now: datetime) -> bool:
 
 def _locked(keys: list[str]) -> list[Breaker]:
     return list(Breaker.objects.select_for_update().filter(key__in=keys).order_by("key")) if keys else []
-
-
-def _ensure(key: str) -> None:
-    if not Breaker.objects.filter(key=key).exists():
-        try:
-            with atomic():
-                Breaker.objects.create(key=key)
-        except IntegrityError:
-            return

@@ -97,7 +97,7 @@ def _batches(jobs: Iterable[Job]) -> Iterator[tuple[list[Job], list[Row]]]:
 
 
 def _is_followed(batch: Sequence[Job]) -> bool:
-    hooked = any(registry.get(name).on_transition is not None for name in {job.type for job in batch})
+    hooked = any(map(registry.is_hooked, {job.type for job in batch}))
     return hooked or signals.job_added.has_listeners(Job)
 
 

@@ -96,7 +96,7 @@ def claim_next(
         if found is not None:
             job, now, may_be_blocked = found
             guarded = may_be_blocked or gates.has_own(job)
-            if joined and (guarded or _expired(job, now) or _is_hooked(job)):
+            if joined and (guarded or _expired(job, now) or registry.is_hooked(job.type)):
                 return SetAside()
             return _take(job, now, worker, types, holder, lease_seconds, guarded=guarded)
     return None
@@ -154,9 +154,9 @@ def _take(
 def _expire(job: Job, now: datetime, types: Sequence[str]) -> None:
     """Cancel the expired job and those right behind it; a hooked one alone, for its hook may lock more."""
     transitions.change(job, JobState.CANCELLED, now=now, reason=transitions.EXPIRED)
-    if not _is_hooked(job):
+    if not registry.is_hooked(job.type):
         for other in _behind(job, now, types, SET_ASIDE_BATCH):
-            if _expired(other, now) and not _is_hooked(other):
+            if _expired(other, now) and not registry.is_hooked(other.type):
                 transitions.change(other, JobState.CANCELLED, now=now, reason=transitions.EXPIRED)
 
 
@@ -179,11 +179,6 @@ def _drawn(queues: Mapping[str, int]) -> list[str]:
         return list(queues)
     # Efraimidis and Spirakis: sorting by u^(1/w) draws without replacement by weight.
     return sorted(queues, key=lambda queue: random.random() ** (1 / queues[queue]), reverse=True)  # noqa: S311 -- a draw
-
-
-def _is_hooked(job: Job) -> bool:
-    kind = registry.find(job.type)
-    return kind is not None and kind.on_transition is not None
 
 
 def _expired(job: Job, now: datetime) -> bool:

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from django.db import IntegrityError
-
 from queue_app import blocks, clock, conf, parking, registry, workers
 from queue_app.database import atomic
 from queue_app.models import Job, Limit, LimitUse
@@ -105,7 +103,8 @@ def uses(limit: Limit, rates: Rates, now: datetime) -> list[tuple[Rate, int]]:
 
 def lock(names: Sequence[str]) -> list[Limit]:
     """Return the rows of the named limits, locked in the order of their names until the transaction ends."""
-    return [_locked(name) for name in sorted(names)]
+    rows = Limit.objects.select_for_update()
+    return [rows.get_or_create(key=name)[0] for name in sorted(names)]
 
 
 def wait(limit: Limit, until: datetime) -> None:
@@ -187,18 +186,6 @@ def _used(limit: Limit | None, rate: Rate, now: datetime) -> int:
     within = LimitUse.objects.filter(limit=limit, at__gt=now - rate.window)
     oldest = within.order_by("at", "number").values_list("number", flat=True).first()
     return 0 if oldest is None else limit.used - oldest + 1
-
-
-def _locked(name: str) -> Limit:
-    found = Limit.objects.select_for_update().filter(key=name)
-    limit = found.first()
-    if limit is None:
-        try:
-            with atomic():
-                limit = Limit.objects.create(key=name)
-        except IntegrityError:
-            limit = found.get()
-    return limit
 
 
 def _own_name(type_name: str, key: str) -> str:

@@ -5,22 +5,18 @@ A block's lot is its key; ``limit:`` and ``breaker:`` begin the others'. Decides
 
 from __future__ import annotations
 
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 
 from queue_app import clock, transitions
 from queue_app.models import Job
+from queue_app.planning import values_of
 
 BATCH = 500
 
 
 def lots() -> list[str]:
     """Return every lot in which a job waits. One look-up a lot, however many wait."""
-    found: list[str] = []
-    # Said twice, as below.
-    parked = Job.objects.exclude(parked_by="")
-    while lot := parked.filter(parked_by__gt=found[-1] if found else "").aggregate(first=Min("parked_by"))["first"]:
-        found.append(lot)
-    return found
+    return values_of("parked_by", Job.objects.exclude(parked_by=""))
 
 
 def first(lot: str) -> Job | None:

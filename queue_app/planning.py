@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Func, Q
+from django.db.models import BooleanField, Func, Min, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 from queue_app.models import Job
@@ -61,3 +61,11 @@ def finished_since(moment: datetime, job: str = "") -> Q:
     """Return the condition of jobs that finished at ``moment`` or later, by their own index; ``job`` is a prefix."""
     recent = Share(Q(**{f"{job}finished_at__gte": moment}), 0.000001)
     return Q(Written("state", *(state.value for state in FINISHED))) & Q(recent)
+
+
+def values_of(column: str, jobs: QuerySet[Job]) -> list[str]:
+    """Return the values of a text column that ``jobs`` have, in order: one look into its index for each."""
+    found: list[str] = []
+    while value := jobs.filter(**{f"{column}__gt": found[-1] if found else ""}).aggregate(first=Min(column))["first"]:
+        found.append(value)
+    return found

@@ -204,6 +204,12 @@ def find(name: str) -> JobType | None:
     return _types.get(name)
 
 
+def is_hooked(name: str) -> bool:
+    """Say whether the job type ``name`` wants to be asked at every change of its jobs."""
+    kind = _types.get(name)
+    return kind is not None and kind.on_transition is not None
+
+
 def site_retry() -> RetryPolicy:
     """Return the site's policy (``QUEUE_*`` settings): of types without one, and of those that nobody knows here."""
     return RetryPolicy(

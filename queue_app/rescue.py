@@ -10,11 +10,12 @@ from collections.abc import Callable
 from copy import copy
 from datetime import datetime, timedelta
 
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from queue_app import clock, conf, gates, processes, registry, transitions
 from queue_app.database import atomic, is_away
 from queue_app.models import AttemptOutcome, Job, Worker
+from queue_app.planning import values_of
 from queue_app.states import UNFINISHED, JobState
 
 logger = logging.getLogger("socialq.queue")
@@ -69,23 +70,14 @@ def hold_unknown_types(now: datetime) -> int:
     known = {name for types in live.values_list("types", flat=True) for name in types}
     if not known or live.filter(started_at__gt=overdue).count() == live.count():
         return 0
-    held = 0
-    unknown = [name for name in _pending_types() if name not in known and registry.find(name) is None]
+    held, pending = 0, Job.objects.filter(state=JobState.PENDING)
+    unknown = [name for name in values_of("type", pending) if name not in known and registry.find(name) is None]
     if not unknown:
         return 0
     orphaned = Job.objects.filter(state=JobState.PENDING, parked_by="", run_at__lte=overdue, type__in=unknown)
     for job in orphaned[:EXPIRY_BATCH]:
         held += _sweep(job, lambda job: transitions.change(job, JobState.HELD, now=now, reason="unknown_type"))
     return held
-
-
-def _pending_types() -> list[str]:
-    """Return the types of all pending jobs. One look-up a type, however many wait."""
-    found: list[str] = []
-    waiting = Job.objects.filter(state=JobState.PENDING)
-    while name := waiting.filter(type__gt=found[-1] if found else "").aggregate(first=Min("type"))["first"]:
-        found.append(name)
-    return found
 
 
 def see_to_uncertain(now: datetime) -> int:

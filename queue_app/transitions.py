@@ -315,5 +315,4 @@ def _record(
 
 def _is_followed(job: Job, name: EventName) -> bool:
     """Say whether anybody wants the job's events as objects: its type's hook, or a receiver of signals."""
-    kind = registry.find(job.type)
-    return (kind is not None and kind.on_transition is not None) or events.is_heard(name)
+    return registry.is_hooked(job.type) or events.is_heard(name)

@@ -144,5 +144,5 @@ def _step_through(ids: list[int], state: JobState, step: Callable[[Job], None], 
 
 
 def _hooked_among(ids: list[int]) -> set[int]:
-    hooked = [name for name, kind in registry.known().items() if kind.on_transition is not None]
+    hooked = [name for name in registry.known() if registry.is_hooked(name)]
     return set(Job.objects.filter(pk__in=ids, type__in=hooked).values_list("pk", flat=True))

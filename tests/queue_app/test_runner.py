@@ -124,6 +124,16 @@ def test_a_held_job_waits_for_a_person(register: Register, run: Run) -> None:
     assert reloaded(job).state == JobState.COMPLETED
 
 
+def test_a_job_that_was_held_in_its_last_attempt_has_one_more(register: Register, run: Run) -> None:
+    answers: list[Any] = [Hold("look_at_this"), Done()]
+    job = api.enqueue(register(lambda context: answers.pop(0)), max_retries=0)
+    run()
+    assert (reloaded(job).attempts, reloaded(job).max_attempts) == (1, 1)
+    api.release(job.pk, actor="ada")
+    run()
+    assert (reloaded(job).attempts, reloaded(job).max_attempts) == (2, 2)
+
+
 @pytest.mark.parametrize("answer", ["raise", Uncertain(BROKEN), Retry(BROKEN), Hold("hm"), Postpone("later")])
 def test_after_the_mark_no_clear_answer_means_uncertain(register: Register, run: Run, answer: Any) -> None:
     def handler(context: JobContext) -> Any:
