@@ -202,14 +202,18 @@ class Housekeeper:
                 os.kill(enlisted.pid, signal.SIGKILL)
 
     def _hand_over(self) -> None:
-        """Hand back what workers were running when they were ended, and sign the cluster off."""
+        """Settle what workers were running when they ended, and sign the cluster off.
+
+        Only a grace that is over ended workers at their jobs; before that, whoever left a job behind was lost at it.
+        """
+        settle = rescue.take_from_lost_worker if self._wiring.board.seconds_left > 0 else rescue.hand_back
         try:
             for job in rescue.running_on(self._wiring.cluster):
-                rescue.hand_back(job)
+                settle(job)
             workers.stopped(self._wiring.cluster)
         except DatabaseError as error:
             # The next cluster's sweep finds these jobs by their dead processes.
-            logger.warning("cluster=%s cannot hand back its jobs error=%s", self._wiring.cluster, type(error).__name__)
+            logger.warning("cluster=%s cannot settle its jobs error=%s", self._wiring.cluster, type(error).__name__)
 
 
 class _Results:

@@ -40,8 +40,9 @@ def served(site: Site) -> Served:
     return Served(site, url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    """Chromium, for one module: while Playwright's event loop is there, Django refuses to ask the database."""
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
