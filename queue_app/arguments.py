@@ -47,6 +47,16 @@ class InvalidArguments(ValueError):
         self.problems = tuple(problems)
 
 
+class Checked(dict[str, Any]):
+    """Arguments found to be fine, with the JSON that says so: whoever stores them need not write it again."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, args: Mapping[str, Any], text: str) -> None:
+        super().__init__(args)
+        self.text = text
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One argument of a handler; ``accepts`` is None where its annotation is none that can be checked."""
@@ -83,15 +93,19 @@ class Expected:
                 yield f"no {name!r}"
 
 
-def check(job_type: JobType, args: Mapping[str, Any]) -> None:
-    """Raise InvalidArguments unless ``args`` are JSON of at most MAX_ARGS_BYTES and fit the type's handler."""
+def check(job_type: JobType, args: Mapping[str, Any]) -> Checked:
+    """Return a copy of ``args``; raise InvalidArguments unless they are JSON that fits the type's handler.
+
+    At most MAX_ARGS_BYTES.
+    """
     expected = _expected(job_type.handler)
     if not isinstance(args, dict):
         raise InvalidArguments(job_type.name, [f"a {type(args).__name__} instead of a dict"], str(expected))
-    check_json(job_type.name, "", args)
+    text = check_json(job_type.name, "", args)
     problems = list(expected.problems(args))
     if problems:
         raise InvalidArguments(job_type.name, problems, str(expected))
+    return Checked(args, text)
 
 
 def check_json(job_type: str, what: str, value: Any) -> str:

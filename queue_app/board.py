@@ -28,6 +28,7 @@ class _Count(IntEnum):
     FRUITFUL = 2
     LEFT = 3
     PLACE = 4
+    ENDED = 5
 
 
 class Place(IntEnum):
@@ -121,6 +122,15 @@ class Board:
     def has_left(self, slot: int) -> bool:
         """Whether the worker in ``slot`` left its loop in order."""
         return bool(self._of(slot, _Count.LEFT))
+
+    def say_ended(self, slot: int, pid: int) -> None:
+        """Say that the sentinel ends the process in ``slot``, whatever it is at."""
+        self._counts[slot * len(_Count) + _Count.ENDED] = pid
+
+    @property
+    def ended(self) -> set[int]:
+        """The processes that the sentinel has ended; every other that is gone left in order or was lost."""
+        return {self._of(slot, _Count.ENDED) for slot in range(self.slots)} - {0}
 
     @property
     def present(self) -> int:

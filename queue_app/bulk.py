@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError, connections
 from django.db.models import DateTimeField, JSONField
 
-from queue_app import arguments, registry, signals, transitions
+from queue_app import registry, signals, statements, transitions
 from queue_app.database import alias, atomic, wake
 from queue_app.errors import DuplicateJob
 from queue_app.models import Event, EventName, Job
@@ -83,7 +83,7 @@ def _batches(jobs: Iterable[Job]) -> Iterator[tuple[list[Job], list[Row]]]:
     for job in jobs:
         row = list(_values(job))
         for place in _JSON_PLACES:
-            row[place] = arguments.encode(row[place]) if row[place] else str(row[place])
+            row[place] = statements.to_json(row[place])
             size += len(row[place])
         for place in _MOMENT_PLACES:
             row[place] = stored(row[place])
@@ -152,9 +152,14 @@ def _holders(keys: Iterable[str | None]) -> dict[str | None, int]:
 
 def _insert_rows(rows: Sequence[Row]) -> list[tuple[int, str | None]]:
     """Insert jobs and return the id and unique key of each but those whose key is taken; ids rise with the rows."""
-    sql, defaults = _job_statement(alias())
+    columns = list(zip(*rows, strict=True))
+    # Most jobs of a batch differ in a few columns only: what they share is sent, and read by the database, once.
+    varying = tuple(place for place, column in enumerate(columns) if column.count(column[0]) < len(rows))
+    shared = [column[0] for place, column in enumerate(columns) if place not in varying]
+    own = list(zip(*(columns[place] for place in varying), strict=True)) if varying else [()] * len(rows)
+    sql, defaults = _job_statement(alias(), varying)
     with connections[alias()].cursor() as cursor:
-        cursor.execute(sql, [*defaults, json.dumps(rows)])
+        cursor.execute(sql, [*shared, *defaults, json.dumps(own)])
         inserted: list[tuple[int, str | None]] = cursor.fetchall()
     return inserted
 
@@ -164,9 +169,12 @@ def _insert_events(job_ids: Sequence[int], actor: str) -> None:
         cursor.execute(_event_statement(alias()), [actor, json.dumps(job_ids)])
 
 
-@lru_cache
-def _job_statement(using: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that inserts rows given as JSON, and the values of the columns that they leave out."""
+@lru_cache(maxsize=64)
+def _job_statement(using: str, varying: tuple[int, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that inserts jobs, and the values of the columns that no row has.
+
+    Its parameters are the columns that the jobs share, those values, and the ``varying`` columns of each job as JSON.
+    """
     connection = connections[using]
     quote = connection.ops.quote_name
     blank = Job()
@@ -176,18 +184,22 @@ def _job_statement(using: str) -> tuple[str, tuple[Any, ...]]:
         if field not in _FIELDS and not field.primary_key
     }
     defaults = {field: value for field, value in left_out.items() if value is not None}
+    places = {field: place for place, field in enumerate(_FIELDS[each] for each in varying)}
+    listed = (*_FIELDS, *defaults)
     if connection.vendor == "postgresql":
+        own = "(item ->> {})"
         # Without its length a type refuses what is too long; with it a cast would cut it.
-        types = {field: str(field.db_type(connection)).partition("(")[0] for field in (*_FIELDS, *defaults)}
-        values = [f"(item ->> {place})::{types[field]}" for place, field in enumerate(_FIELDS)]
-        values += [f"%s::{types[field]}" for field in defaults]
+        casts = [f"::{str(field.db_type(connection)).partition('(')[0]}" for field in listed]
         source = "jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS items(item, place) ORDER BY place"
     else:
-        values = [f"json_extract(value, '$[{place}]')" for place in range(len(_FIELDS))] + ["%s"] * len(defaults)
+        own = "json_extract(value, '$[{}]')"
+        casts = [""] * len(listed)
         source = "json_each(%s) WHERE true"
-    columns = ", ".join(quote(str(field.column)) for field in (*_FIELDS, *defaults))
+    values = [own.format(places[field]) if field in places else "%s" for field in listed]
+    selected = ", ".join(f"{value}{cast}" for value, cast in zip(values, casts, strict=True))
+    columns = ", ".join(quote(str(field.column)) for field in listed)
     sql = (
-        f"INSERT INTO {quote(Job._meta.db_table)} ({columns}) SELECT {', '.join(values)} FROM {source} "  # noqa: S608
+        f"INSERT INTO {quote(Job._meta.db_table)} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608
         "ON CONFLICT DO NOTHING RETURNING id, unique_key"
     )
     return sql, tuple(defaults.values())

@@ -21,9 +21,11 @@ CONTROL_LOCK = (0x50C1, 0x0A1)
 WAKE_CHANNEL = "socialq_jobs"
 # A class of PostgreSQL's error codes.
 PROGRAM_LIMIT_EXCEEDED = "54"
+DIVISION_BY_ZERO = "22012"
+MOST_ROWS = 1_000_000
 
-
-Statement = tuple[str, Sequence[Any]]
+# SQL, its parameters, and what to raise if it changes no row.
+Statement = tuple[str, Sequence[Any], Exception | None]
 
 _found = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
@@ -162,18 +164,21 @@ def run(sql: str, params: Sequence[Any]) -> Any:
         if queue.vendor != "postgresql":
             return queue.connection.execute(sql, params)
         waiting = _gathered.get()
-        if waiting is None:
-            return _plain_cursor()(queue.connection).execute(sql, params)
-        return _send([*_taken(waiting), (sql, params)])
+        if waiting and not sql.startswith("SELECT"):
+            _send_all(waiting)
+        return _send([*_taken(waiting or []), (sql, params, None)])
 
 
-def tell(sql: str, params: Sequence[Any]) -> None:
-    """Run one statement whose answer nobody needs: at once, or with the next one where statements are gathered."""
+def tell(sql: str, params: Sequence[Any], unchanged: Exception | None = None) -> None:
+    """Run one statement whose answer nobody needs: at once, or with the next one where statements are gathered.
+
+    Where it changes no row, ``unchanged`` is raised: by this call or by the one that sends it.
+    """
     waiting = _gathered.get()
-    if waiting is None:
-        run(sql, params)
-    else:
-        waiting.append((sql, params))
+    if waiting is not None:
+        waiting.append((sql, params, unchanged))
+    elif run(sql, params).rowcount == 0 and unchanged is not None:
+        raise unchanged
 
 
 def gathered() -> AbstractContextManager[None]:
@@ -211,7 +216,11 @@ def flush() -> None:
     waiting = _gathered.get()
     if waiting:
         with connection().wrap_database_errors:
-            _send(_taken(waiting))
+            _send_all(waiting)
+
+
+def _send_all(waiting: list[Statement]) -> None:
+    _send([*_taken(waiting), ("SELECT 1", (), None)])
 
 
 def _taken(waiting: list[Statement]) -> list[Statement]:
@@ -222,18 +231,33 @@ def _taken(waiting: list[Statement]) -> list[Statement]:
 
 def _send(statements: Sequence[Statement]) -> Any:
     """Send ``statements``, of which all but the last only write, as one; return its cursor, which is the last one's."""
-    text = _joined(tuple([sql for sql, _params in statements]))
-    return _plain_cursor()(connection().connection).execute(
-        text, [each for _sql, params in statements for each in params]
-    )
+    awaited = [unchanged for _sql, _params, unchanged in statements if unchanged is not None]
+    text = _joined(tuple([(sql, unchanged is not None) for sql, _params, unchanged in statements]))
+    try:
+        return _plain_cursor()(connection().connection).execute(
+            text, [each for _sql, params, _unchanged in statements for each in params]
+        )
+    except Exception as error:
+        if awaited and getattr(error, "sqlstate", None) == DIVISION_BY_ZERO:
+            raise awaited[0] from error
+        raise
 
 
 @lru_cache(maxsize=256)
-def _joined(texts: tuple[str, ...]) -> str:
-    """Return one statement that does what all of ``texts`` do. PostgreSQL runs what writes although nobody reads it."""
-    *writing, last = texts
-    named = ", ".join(f"written_{number} AS ({text})" for number, text in enumerate(writing))
-    return f"WITH {named} {last}" if writing else last
+def _joined(texts: tuple[tuple[str, bool], ...]) -> str:
+    """Return one statement that does what all of ``texts`` do. PostgreSQL runs what writes although nobody reads it.
+
+    A limit is reckoned before the first row is looked for: where what must change a row changes none, that divides by
+    zero, and the whole statement has not been.
+    """
+    *writing, (last, _answers) = texts
+    if not writing:
+        return last
+    named = [f"written_{n} AS ({text}{' RETURNING 1' if must else ''})" for n, (text, must) in enumerate(writing)]
+    changed = [f"(SELECT COUNT(*) FROM written_{n})" for n, (_text, must) in enumerate(writing) if must]  # noqa: S608 -- our own
+    if changed:
+        last = f"SELECT * FROM ({last}) AS last LIMIT {MOST_ROWS} / ({' * '.join(changed)})"  # noqa: S608 -- our own
+    return f"WITH {', '.join(named)} {last}"
 
 
 @lru_cache

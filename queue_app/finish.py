@@ -3,41 +3,66 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from queue_app import blocks, breakers, clock, registry, transitions
 from queue_app.claims import Claim
 from queue_app.context import Blocked, Expired, StopExecution
-from queue_app.database import atomic
+from queue_app.database import atomic, gathered
 from queue_app.models import Attempt, AttemptOutcome, BlockKind, Job
 from queue_app.outcomes import BlockRequest, Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
 from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
 
+T = TypeVar("T")
 
-def apply(claim: Claim, outcome: Outcome | StopExecution) -> AttemptOutcome | None:
-    """Record what became of a started job and return how its attempt ended.
 
-    An answer that comes too late is kept with its attempt and looked into: ``None``.
+def settle(
+    claim: Claim, outcome: Outcome | StopExecution, then: Callable[[], T | None] = lambda: None
+) -> tuple[AttemptOutcome | None, T | None]:
+    """Record what became of a started job, in a transaction of its own with what ``then`` does.
+
+    Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
+    and looked into, nothing else is done, and both are ``None``.
     """
+    try:
+        with atomic(), gathered():
+            ended, answer = _apply(claim, outcome), then()
+    except transitions.LostRace as lost:
+        if lost.job is not claim.job:
+            raise
+        with atomic():
+            _keep_late_answer(claim, outcome)
+        return None, None
+    _log(claim, outcome, ended)
+    return ended, answer
+
+
+def _apply(claim: Claim, outcome: Outcome | StopExecution) -> AttemptOutcome:
     job = claim.job
     breakers.lock(job)
     now, fence = clock.recent(), job.fence
-    try:
-        ended = _end(job, outcome, now)
-    except transitions.LostRace:
-        _keep_late_answer(claim, outcome, now)
-        return None
+    ended = _end(job, outcome, now)
     failure = getattr(outcome, "failure", None)
     transitions.close_attempt(job, fence, ended, now=now, **_columns(failure))
     _tell_breakers(job, fence, outcome, now)
     return ended
 
 
-def log(claim: Claim, outcome: Outcome | StopExecution, ended: AttemptOutcome) -> None:
-    """Log how the attempt ended; call once that is committed."""
+def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution) -> None:
+    now, failure = clock.now(), getattr(outcome, "failure", None)
+    answer = f"{type(outcome).__name__}: {failure.message}" if failure else type(outcome).__name__
+    Attempt.objects.filter(job=claim.job, fence=claim.attempt.fence).update(late_answer=answer, finished_at=now)
+    stored = Job.objects.get(pk=claim.job.pk)
+    logger.warning("job=%s late answer outcome=%s state=%s", stored.pk, type(outcome).__name__, stored.state)
+    if stored.state == JobState.UNCERTAIN:
+        transitions.request_reconciliation(stored, now=now, delay_seconds=0.0)
+
+
+def _log(claim: Claim, outcome: Outcome | StopExecution, ended: AttemptOutcome) -> None:
     failure = getattr(outcome, "failure", None)
     logger.info(
         "job=%s type=%s attempt=%s outcome=%s error=%s",
@@ -130,18 +155,17 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
         )
         return AttemptOutcome.FAILED
     parked_by = outcome.block.key if outcome.block is not None else ""
-    with atomic():  # an execution that was fenced off leaves no block behind: what it knew may be over
-        if outcome.block is not None:
-            _place(outcome.block, now)
-        _refund(
-            job,
-            outcome.reason,
-            now,
-            run_at=outcome.until or now,
-            parked_by=parked_by,
-            postponed_since=since,
-            last_error=message or job.last_error,
-        )
+    if outcome.block is not None:
+        _place(outcome.block, now)
+    _refund(
+        job,
+        outcome.reason,
+        now,
+        run_at=outcome.until or now,
+        parked_by=parked_by,
+        postponed_since=since,
+        last_error=message or job.last_error,
+    )
     return AttemptOutcome.POSTPONED
 
 
@@ -176,13 +200,3 @@ def _columns(failure: Failure | None) -> dict[str, object]:
         "traceback": failure.traceback,
         "response_code": failure.response_code,
     }
-
-
-def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution, now: datetime) -> None:
-    failure = getattr(outcome, "failure", None)
-    answer = f"{type(outcome).__name__}: {failure.message}" if failure else type(outcome).__name__
-    Attempt.objects.filter(job=claim.job, fence=claim.attempt.fence).update(late_answer=answer, finished_at=now)
-    stored = Job.objects.get(pk=claim.job.pk)
-    logger.warning("job=%s late answer outcome=%s state=%s", stored.pk, type(outcome).__name__, stored.state)
-    if stored.state == JobState.UNCERTAIN:
-        transitions.request_reconciliation(stored, now=now, delay_seconds=0.0)

@@ -202,14 +202,14 @@ class Housekeeper:
                 os.kill(enlisted.pid, signal.SIGKILL)
 
     def _hand_over(self) -> None:
-        """Settle what workers were running when they ended, and sign the cluster off.
-
-        Only a grace that is over ended workers at their jobs; before that, whoever left a job behind was lost at it.
-        """
-        settle = rescue.take_from_lost_worker if self._wiring.board.seconds_left > 0 else rescue.hand_back
+        """Settle what workers were running when they ended, and sign the cluster off."""
+        ended = self._wiring.board.ended
         try:
             for job in rescue.running_on(self._wiring.cluster):
-                settle(job)
+                if job.worker is not None and job.worker.pid in ended:
+                    rescue.hand_back(job)
+                else:
+                    rescue.take_from_lost_worker(job)
             workers.stopped(self._wiring.cluster)
         except DatabaseError as error:
             # The next cluster's sweep finds these jobs by their dead processes.

@@ -51,14 +51,14 @@ def build(kind: JobType, new: NewJob, now: datetime) -> Job:
 
     Its arguments are checked too. Raises InvalidArguments, and ValueError for everything else that cannot be.
     """
-    arguments.check(kind, new.args)
+    args = arguments.check(kind, new.args)
     target_id = _target(new.target_id)
     run_at = now if new.run_at is None else given.moment("run_at", new.run_at)
     values = {
         "type": kind.name,
         "queue": routes.queue_for(kind.name, kind.queue) if new.queue is None else _queue(new.queue),
         "priority": kind.priority if new.priority is None else number_of(new.priority),
-        "args": dict(new.args),
+        "args": args,
         "target_id": target_id,
         "metadata": _metadata(kind, new.metadata),
         "keys": _keys(new.keys) if new.keys else [],

@@ -177,11 +177,7 @@ def _finish_and_claim(
     def save(answer: Outcome | context.StopExecution, *, alone: bool = False) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
-        with atomic(), gathered():
-            ended = finish.apply(claim, answer)
-            taken = None if alone else take_next()
-        if ended is not None:
-            finish.log(claim, answer, ended)
+        _ended, taken = finish.settle(claim, answer, (lambda: None) if alone else take_next)
         return taken if isinstance(taken, Claim) else None
 
     if not hooked:

@@ -197,6 +197,7 @@ class JobSentinel:
             worker.idle_since = now
         stays = worker.idle_since is not None and now - worker.idle_since > IDLE_WORKER_SECONDS
         if stays or self._board.seconds_left <= 0:
+            self._board.say_ended(worker.slot, worker.process.pid or 0)
             worker.process.kill()
         elif worker.told_at is None or now - worker.told_at > TELL_AGAIN_SECONDS:
             # Again, because a signal may arrive just before the process begins to wait.

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 from django.db.models.base import ModelState
 
+from queue_app.arguments import Checked
 from queue_app.database import WAKE_CHANNEL, alias, connection, run, tell
 
 Row = TypeVar("Row", bound=Model)
@@ -31,9 +33,9 @@ def update(model: type[Model], where: Values, values: Values) -> int:
     return count
 
 
-def update_unseen(model: type[Model], where: Values, values: Values) -> None:
-    """Do as ``update`` does where nobody needs to know how many rows there were."""
-    tell(*_updating(model, where, values))
+def update_unseen(model: type[Model], where: Values, values: Values, unchanged: Exception | None = None) -> None:
+    """Do as ``update`` does where nobody needs to know how many rows there were; see ``tell`` for ``unchanged``."""
+    tell(*_updating(model, where, values), unchanged)
 
 
 def insert(model: type[Model], *rows: Values) -> None:
@@ -192,7 +194,7 @@ def _to_database(using: str, field: Field[Any, Any]) -> Convert | None:
     if isinstance(field, models.DateTimeField) and _keeps_utc_text(queue):
         return _utc_text
     if isinstance(field, models.JSONField):
-        return lambda value: str(value) if value in ({}, []) else field.get_db_prep_save(value, queue)
+        return partial(to_json, encoder=field.encoder)
     if isinstance(field, models.DateTimeField) and queue.vendor != "postgresql":
         return lambda value: field.get_db_prep_save(value, queue)
     return None
@@ -242,6 +244,13 @@ def _from_database(using: str, field: Field[Any, Any]) -> Convert | None:
         return value
 
     return convert
+
+
+def to_json(value: Any, encoder: type[json.JSONEncoder] | None = DjangoJSONEncoder) -> str:
+    """Return the text of a JSON column."""
+    if type(value) is Checked:
+        return value.text
+    return str(value) if value in ({}, []) else json.dumps(value, cls=encoder)
 
 
 def _from_json(text: str) -> Any:

@@ -193,9 +193,10 @@ def change(
 
     ``reason`` is a code of ``explain.REASONS``. ``fields`` are further columns to set. ``locked`` says that the caller
     has locked the row as it is, so that the event may be written first and travel with the change. Raises
-    IllegalTransition if the table has no such edge and LostRace if the stored state or fence differs.
+    IllegalTransition if the table has no such edge and LostRace if the stored state or fence differs: of a job that
+    completes, and that nobody follows, not before the next statement is sent where they are gathered.
     """
-    source = job.state
+    source, job_type = job.state, registry.find(job.type)
     states.check(job.pk, source, target, marked=job.marked_at is not None)
     values: dict[str, Any] = {"state": target, "reason": reason, "parked_by": "", "updated_at": now, **fields}
     if source == JobState.RUNNING:
@@ -207,11 +208,12 @@ def change(
         values |= {"finished_at": now, "needs_review_at": None}
     name = EVENT_NAMES.get(target, EventName.UPDATED)
     words: dict[str, Any] = {"source": source, "reason": reason, "actor": actor, "at": now, "data": data or {}}
+    recurs = target in FINISHED and job_type is not None and job_type.every_seconds is not None
     if locked and not _is_followed(job, name):
         statements.insert(Event, {**words, "job_id": job.pk, "name": name, "target": target})
         _write(job, values)
     else:
-        _write(job, values)
+        _write(job, values, unseen=target == JobState.COMPLETED and not (recurs or _is_followed(job, name)))
         _record([job], name, **words)
     if target == JobState.PENDING:
         wake(job.queue)
@@ -219,9 +221,8 @@ def change(
         request_reconciliation(job, now=now)
     elif target in (JobState.FAILED, JobState.HELD) or reason == EXPIRED:
         _tell(job, EXPIRED if reason == EXPIRED else target, job.last_error, now=now)
-    job_type = registry.find(job.type)
-    if target in FINISHED and job_type is not None and job_type.every_seconds is not None:
-        add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds)
+    if recurs and job_type is not None:
+        add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds or 0.0)
 
 
 def add_recurring(job_type: registry.JobType, *, now: datetime, delay_seconds: float) -> bool:
@@ -283,12 +284,17 @@ def _move(jobs: Sequence[Job], parked_by: str, reason: str, lot: str, *, now: da
     _record(jobs, EventName.UPDATED, source=JobState.PENDING, reason=reason, actor="", at=now, data={"key": lot})
 
 
-def _write(job: Job, values: dict[str, Any], *, moves_fence: bool = True) -> None:
-    """Compare and set: write ``values`` where the stored state and fence are the object's, then onto the object."""
+def _write(job: Job, values: dict[str, Any], *, moves_fence: bool = True, unseen: bool = False) -> None:
+    """Compare and set: write ``values`` where the stored state and fence are the object's, then onto the object.
+
+    ``unseen`` says that nothing reads the row before the next statement is sent.
+    """
     where = {"id": job.pk, "state": job.state, "fence": job.fence}
     if moves_fence:
         values = {**values, "fence": job.fence + 1}
-    if statements.update(Job, where, values) == 0:
+    if unseen:
+        statements.update_unseen(Job, where, values, unchanged=LostRace(job))
+    elif statements.update(Job, where, values) == 0:
         raise LostRace(job)
     for name, value in values.items():
         setattr(job, name, value)

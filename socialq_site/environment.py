@@ -27,6 +27,8 @@ SECRETS_FILE = "secrets.env"
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 Number = TypeVar("Number", int, float)
+# How often a connection asks a statement of PostgreSQL before its plan is kept: psycopg's usual number.
+PREPARE_THRESHOLD = 5
 ENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|")
 
 
@@ -177,7 +179,20 @@ def database(text: str, root: Path) -> dict[str, Any]:
         config["NAME"] = str(root / config["NAME"])
     if "pool" in parse_qs(url.query):
         raise ImproperlyConfigured("DATABASE_URL asks for a connection pool; clusters fork, so remove pool= from it")
+    if url.scheme != "sqlite":
+        config["OPTIONS"] = _plans_kept(config.get("OPTIONS", {}))
     return config
+
+
+def _plans_kept(options: dict[str, Any]) -> dict[str, Any]:
+    """Return psycopg's options with a number of times after which it has PostgreSQL keep a statement's plan.
+
+    Behind a pooler that shares connections and does not know such statements, the URL says None.
+    """
+    threshold = options.get("prepare_threshold", PREPARE_THRESHOLD)
+    if not isinstance(threshold, int) and threshold != "None":
+        raise ImproperlyConfigured("DATABASE_URL has a prepare_threshold that is neither a number nor None")
+    return {**options, "prepare_threshold": None if threshold == "None" else threshold}
 
 
 def email(text: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime
 
 import django
@@ -36,16 +35,21 @@ def version() -> str:
 def enqueue(note: Note, due_at: float | None) -> None:
     """Add a task, or a schedule that runs once."""
     if due_at is None:
-        async_task(FUNCTION, *astuple(note))
+        async_task(FUNCTION, *note.arguments().values())
     else:
-        schedule(FUNCTION, *astuple(note), schedule_type=Schedule.ONCE, next_run=datetime.fromtimestamp(due_at, UTC))
+        schedule(
+            FUNCTION,
+            *note.arguments().values(),
+            schedule_type=Schedule.ONCE,
+            next_run=datetime.fromtimestamp(due_at, UTC),
+        )
 
 
 def enqueue_many(notes: Sequence[Note]) -> None:
     """Add tasks one by one in one transaction: there is no other way."""
     with transaction.atomic():
         for note in notes:
-            async_task(FUNCTION, *astuple(note))
+            async_task(FUNCTION, *note.arguments().values())
 
 
 def fill(file: str, count: int) -> None:

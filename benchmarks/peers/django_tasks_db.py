@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
 
@@ -40,7 +39,7 @@ def version() -> str:
 def enqueue(note: Note, due_at: float | None) -> None:
     """Add a task."""
     later = None if due_at is None else datetime.fromtimestamp(due_at, UTC)
-    (note_task if later is None else note_task.using(run_after=later)).enqueue(*astuple(note))
+    (note_task if later is None else note_task.using(run_after=later)).enqueue(*note.arguments().values())
 
 
 def enqueue_many(notes: Sequence[Note]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 
 import huey
@@ -37,9 +36,9 @@ def prepare() -> None:
 def enqueue(note: Note, due_at: float | None) -> None:
     """Add a task."""
     if due_at is None:
-        note_task(*astuple(note))
+        note_task(*note.arguments().values())
     else:
-        note_task.schedule(astuple(note), eta=datetime.fromtimestamp(due_at, UTC))
+        note_task.schedule(tuple(note.arguments().values()), eta=datetime.fromtimestamp(due_at, UTC))
 
 
 def enqueue_many(notes: Sequence[Note]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import django
@@ -30,17 +29,17 @@ def version() -> str:
 
 def enqueue(note: Note, due_at: float | None) -> None:
     """Add one job."""
-    api.enqueue(JOB_TYPE, asdict(note), run_at=None if due_at is None else datetime.fromtimestamp(due_at, UTC))
+    api.enqueue(JOB_TYPE, note.arguments(), run_at=None if due_at is None else datetime.fromtimestamp(due_at, UTC))
 
 
 def enqueue_many(notes: Sequence[Note]) -> None:
     """Add jobs in one statement."""
-    api.enqueue_many(JOB_TYPE, [api.NewJob(args=asdict(note)) for note in notes])
+    api.enqueue_many(JOB_TYPE, [api.NewJob(args=note.arguments()) for note in notes])
 
 
 def fill(file: str, count: int) -> None:
     """Add one job through the API and copy it with its event."""
-    api.enqueue(JOB_TYPE, asdict(Note(file, -1)), run_at=clock.now() + timedelta(days=365))
+    api.enqueue(JOB_TYPE, Note(file, -1).arguments(), run_at=clock.now() + timedelta(days=365))
     first = Job.objects.latest("id").pk
     django_site.copy_newest(Job._meta.db_table, count)
     django_site.copy_newest(Event._meta.db_table, count, {"job_id": f"{first} + n.i"})

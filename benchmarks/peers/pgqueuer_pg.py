@@ -8,7 +8,6 @@ import os
 import platform
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version as installed
@@ -77,7 +76,7 @@ async def _consume() -> None:
 
 
 def _payload(note: Note) -> bytes:
-    return json.dumps(asdict(note)).encode()
+    return json.dumps(note.arguments()).encode()
 
 
 @cache

@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import procrastinate
@@ -53,13 +52,13 @@ def enqueue(note: Note, due_at: float | None) -> None:
     """Add a job."""
     _opened()
     later = None if due_at is None else datetime.fromtimestamp(due_at, UTC)
-    note_task.configure(schedule_at=later).defer(**asdict(note))
+    note_task.configure(schedule_at=later).defer(**note.arguments())
 
 
 def enqueue_many(notes: Sequence[Note]) -> None:
     """Add jobs in one statement."""
     _opened()
-    note_task.batch_defer(*(asdict(note) for note in notes))
+    note_task.batch_defer(*(note.arguments() for note in notes))
 
 
 def fill(file: str, count: int) -> None:

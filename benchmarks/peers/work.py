@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 MACHINE = "BENCH_MACHINE"
 
@@ -16,6 +17,10 @@ class Note:
     file: str
     number: int
     hold_seconds: float = 0.0
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the fields by name; ``dataclasses.asdict`` copies each, and its time would count as the queue's."""
+        return {"file": self.file, "number": self.number, "hold_seconds": self.hold_seconds}
 
 
 def write(file: str, number: int) -> None:

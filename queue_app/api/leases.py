@@ -144,9 +144,8 @@ def _end(lease: Lease, outcome: Outcome) -> Job:
     stored = job.state
     # As it was taken: where the stored row differs, what follows finds it gone and keeps the answer as a late one.
     job.state, job.fence, job.marked_at = JobState.RUNNING, lease.fence, None
-    with atomic():
-        finish.apply(claims.Claim(job, attempt), outcome)
-    if job.fence == lease.fence:
+    ended, _nothing = finish.settle(claims.Claim(job, attempt), outcome)
+    if ended is None:
         raise LeaseLost(job.pk, stored)
     return job
 

@@ -35,7 +35,7 @@ def test_an_unmarked_job_whose_worker_was_killed_runs_again(
     clusters.start()
     clusters.wait_for_state(job, "completed")
     injected("kill -9 of a worker, unmarked job")
-    assert clusters.lines() == [f"{job}/{number}" for number in executions]
+    assert clusters.lines() == [f"{job}/{number}" for number in executions], clusters.attempts(job)
     assert clusters.attempts(job) == ["lost", "completed"]
 
 

@@ -97,8 +97,7 @@ def begin(found: Delivery, *, mark: bool = False) -> Claim:
 def end(found: Delivery, outcome: Outcome) -> Delivery:
     """Run the delivery's job to ``outcome``, past its mark."""
     claim = begin(found, mark=True)
-    with atomic():
-        finish.apply(claim, outcome)
+    finish.settle(claim, outcome)
     return delivery(found.post, found.account)
 
 

@@ -170,9 +170,8 @@ class CheckedQueue(RuleBasedStateMachine):
         job = self.model.jobs[execution.job.pk]
         live = job.execution == execution.attempt.fence
         answer = outcome(clock.now(), job.keys[0] if job.keys else f"type:{job.type}")
-        with atomic():
-            # As it was when claimed: a worker knows nothing of what became of the job since.
-            finish.apply(Claim(copy(execution.job), execution.attempt), answer)
+        # As it was when claimed: a worker knows nothing of what became of the job since.
+        finish.settle(Claim(copy(execution.job), execution.attempt), answer)
         if live:
             if isinstance(answer, Postpone) and answer.block is not None and not job.marked:
                 self.model.blocks[answer.block.key, answer.block.kind] = answer.block.until

@@ -101,8 +101,7 @@ def test_one_probe_at_a_time(name: str, platform: Platform, run: Run, later: Lat
     assert gates.open_due() == 0
     assert rescue.rescue() == 0
     assert platform.calls == calls
-    with atomic():
-        finish.apply(probe, Done())
+    finish.settle(probe, Done())
     platform.answer = None
     assert gates.open_due() == 4
     assert run() == 4
@@ -153,8 +152,7 @@ def test_a_probe_that_never_answers_is_followed_by_another(
         with atomic():
             probe = claims.claim_next({"default": 1}, None, types=[name], holder="w1")
             assert isinstance(probe, Claim)
-        with atomic():
-            finish.apply(probe, platform.answer)
+        finish.settle(probe, platform.answer)
     else:
         with atomic():
             claims.claim_next({"default": 1}, None, types=[name], holder="w1")
@@ -257,8 +255,7 @@ def test_a_finish_and_a_claim_whose_hooks_lock_one_row_do_not_wait_for_each_othe
             return claims.claim_next({"default": 1}, None, types=[name], holder="w")
 
     def complete() -> None:
-        with atomic():
-            finish.apply(begun[0], Done())
+        finish.settle(begun[0], Done())
 
     begun.append(claim())
     done, claimed = at_once(complete, claim)

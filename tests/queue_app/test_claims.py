@@ -74,8 +74,7 @@ def test_of_finish_and_cancel_at_once_exactly_one_wins(register: Register) -> No
         assert claim is not None
 
         def complete(claim: Claim = claim) -> None:
-            with atomic():
-                finish.apply(claim, Done("done"))
+            finish.settle(claim, Done("done"))
 
         _, cancelled = at_once(complete, lambda job=job: api.cancel(job.pk))
         stored = reloaded(job)

@@ -22,8 +22,7 @@ def test_a_late_answer_blocks_nothing(register: Register) -> None:
     assert isinstance(claim, claims.Claim)
     api.release_running(actor="ada")
     expired = BlockRequest("account:7", BlockKind.RECONNECT, "its session has ended")
-    with atomic():
-        finish.apply(claim, Postpone("reconnect", until=clock.now(), block=expired))
+    finish.settle(claim, Postpone("reconnect", until=clock.now(), block=expired))
     assert not Block.objects.exists()
     stored = reloaded(claim.job)
     assert (stored.state, stored.parked_by) == (JobState.PENDING, "")

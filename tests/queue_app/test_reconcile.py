@@ -9,7 +9,6 @@ import pytest
 
 from queue_app import api, clock, finish, rescue
 from queue_app.context import JobContext
-from queue_app.database import atomic
 from queue_app.models import Job, Notice
 from queue_app.outcomes import Absent, CannotTell, Done, Finding, Found
 from queue_app.registry import RECONCILE
@@ -153,8 +152,7 @@ def test_an_uncertain_job_that_found_an_older_look_up_under_way_gets_its_own(unc
     api.retry(job.pk)
     assert run() == 1
     assert reloaded(job).state == JobState.UNCERTAIN
-    with atomic():
-        finish.apply(older, Done("settled elsewhere"))
+    finish.settle(older, Done("settled elsewhere"))
     assert not Job.objects.filter(type=RECONCILE, state=JobState.PENDING).exists()
     rescue.rescue()
     assert Job.objects.filter(type=RECONCILE, state=JobState.PENDING).exists()

@@ -147,7 +147,7 @@ class Queue(CheckedQueue):
         if taken is None:
             return
         job = self.model.jobs[taken.job.args["job_id"]]
-        finish.apply(taken, runner.execute(taken, "w"))
+        finish.settle(taken, runner.execute(taken, "w"))
         if job.state == "uncertain" and isinstance(answer, Found):
             job.leave("completed")
         elif job.state == "uncertain" and isinstance(answer, Absent):

@@ -112,6 +112,7 @@ def test_a_line_that_is_no_setting_is_named_by_number_and_not_shown(tmp_path: Pa
         f"me:{SECRET}@db/name",
         f"sqlite://{SECRET}",
         f"postgres://me:{SECRET}@db/name?pool=true",
+        f"postgres://me:{SECRET}@db/name?prepare_threshold=often",
     ],
 )
 def test_a_malformed_database_url_is_explained_without_its_password(text: str) -> None:
@@ -125,6 +126,12 @@ def test_a_relative_sqlite_path_begins_at_the_project() -> None:
     assert environment.database("sqlite:////data/a.sqlite3", Path("/srv"))["NAME"] == "/data/a.sqlite3"
 
 
+@pytest.mark.parametrize(("given", "threshold"), [("2", 2), ("None", None)])
+def test_a_postgresql_url_says_when_plans_are_kept(given: str, threshold: int | None) -> None:
+    config = environment.database(f"postgres://me@db/name?prepare_threshold={given}", Path("/srv"))
+    assert config["OPTIONS"] == {"prepare_threshold": threshold}
+
+
 def test_a_postgresql_url_gives_its_parts() -> None:
     config = environment.database("postgres://me:p%40ss@db:5433/name?sslmode=require", Path("/srv"))
     assert config == {
@@ -134,7 +141,7 @@ def test_a_postgresql_url_gives_its_parts() -> None:
         "HOST": "db",
         "PORT": 5433,
         "NAME": "name",
-        "OPTIONS": {"sslmode": "require"},
+        "OPTIONS": {"sslmode": "require", "prepare_threshold": environment.PREPARE_THRESHOLD},
     }
 
 

@@ -83,8 +83,7 @@ def test_a_block_on_account_or_platform_is_told_by_name_and_with_its_end() -> No
 def test_a_retry_tells_the_last_error() -> None:
     found = delivery(publish_now(draft(account())))
     claim = begin(found)
-    with atomic():
-        finish.apply(claim, Retry(Failure("Temporary", "Outbox is down.", code="temporary"), delay_seconds=600))
+    finish.settle(claim, Retry(Failure("Temporary", "Outbox is down.", code="temporary"), delay_seconds=600))
     text = explanation(delivery(found.post))
     assert text.startswith("The last execution failed and it will be tried again; due at ")
     assert text.endswith("(last error: Outbox is down.).")

@@ -31,7 +31,7 @@ def held(name: str = "Ada") -> Delivery:
 
 def refused(found: Delivery) -> None:
     claim = begin(found)
-    finish.apply(claim, REJECTED)
+    finish.settle(claim, REJECTED)
 
 
 def waiting() -> Delivery:

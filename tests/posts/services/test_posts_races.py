@@ -16,7 +16,6 @@ from posts.services.errors import Conflict, Refused, ServiceError
 from posts.services.posts import cancel_post, delete_post, publish_now, reschedule_post, schedule_post
 from queue_app import clock, finish
 from queue_app.claims import Claim
-from queue_app.database import atomic
 from queue_app.models import Job
 from tests.posts.making import LIVE, account, begin, delivery, draft, edit
 
@@ -43,8 +42,7 @@ def together(*actions: Callable[[], object]) -> list[object]:
 
 
 def finished(claim: Claim) -> None:
-    with atomic():
-        finish.apply(claim, LIVE)
+    finish.settle(claim, LIVE)
 
 
 def test_a_post_scheduled_twice_at_once_has_one_job() -> None:
