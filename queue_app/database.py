@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
+from operator import itemgetter
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,7 @@ MOST_ROWS = 1_000_000
 
 # SQL, its parameters, and what to raise if it changes no row.
 Statement = tuple[str, Sequence[Any], Exception | None]
+_unchanged = itemgetter(2)
 
 _found = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
@@ -164,7 +166,7 @@ def run(sql: str, params: Sequence[Any]) -> Any:
         if queue.vendor != "postgresql":
             return queue.connection.execute(sql, params)
         waiting = _gathered.get()
-        if waiting and not sql.startswith("SELECT"):
+        if waiting and not sql.startswith("SELECT") and any(map(_unchanged, waiting)):
             _send_all(waiting)
         return _send([*_taken(waiting or []), (sql, params, None)])
 
@@ -231,7 +233,7 @@ def _taken(waiting: list[Statement]) -> list[Statement]:
 
 def _send(statements: Sequence[Statement]) -> Any:
     """Send ``statements``, of which all but the last only write, as one; return its cursor, which is the last one's."""
-    awaited = [unchanged for _sql, _params, unchanged in statements if unchanged is not None]
+    awaited = list(filter(None, map(_unchanged, statements)))
     text = _joined(tuple([(sql, unchanged is not None) for sql, _params, unchanged in statements]))
     try:
         return _plain_cursor()(connection().connection).execute(
