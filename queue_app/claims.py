@@ -91,7 +91,7 @@ def claim_next(
     job is only started, and only one without a hook or a gate, so that no transaction waits for one job's locks while
     it holds another's. Raises Unclaimable.
     """
-    for queue in _drawn(queues):
+    for queue in drawn(queues):
         found = _first_due(queue, types)
         if found is not None:
             job, now, may_be_blocked = found
@@ -100,6 +100,11 @@ def claim_next(
                 return SetAside()
             return _take(job, now, worker, types, holder, lease_seconds, guarded=guarded)
     return None
+
+
+def lease_seconds_of(type_name: str) -> float:
+    """Return how long a worker of a cluster has a job of this type before it is taken for lost."""
+    return registry.get(type_name).timeout + LEASE_GRACE_SECONDS
 
 
 def hold_unclaimable(refusal: Unclaimable) -> None:
@@ -139,7 +144,7 @@ def _take(
         else:
             passage = gates.FREE
         if lease_seconds is None:
-            lease_seconds = registry.get(job.type).timeout + LEASE_GRACE_SECONDS
+            lease_seconds = lease_seconds_of(job.type)
         attempt = transitions.start(job, worker, now=now, lease_seconds=lease_seconds, holder=holder)
         passage.record(job, now)
         return Claim(job, attempt)
@@ -173,7 +178,7 @@ def _behind(job: Job, now: datetime, types: Sequence[str], most: int) -> list[Jo
     return list(following.select_for_update(skip_locked=True)[:most])
 
 
-def _drawn(queues: Mapping[str, int]) -> list[str]:
+def drawn(queues: Mapping[str, int]) -> list[str]:
     """Return the queues in an order drawn by their weights: the first with something due is served."""
     if len(queues) == 1:
         return list(queues)
@@ -189,7 +194,7 @@ def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] |
     """Return the first due job, locked, with the time at which it was found and whether there is any block at all."""
     if not types:
         return None
-    rows = statements.fetch(_claim_sql(alias(), queue, tuple(types)), [clock.parameter()])
+    rows = statements.fetch(claim_sql(alias(), queue, tuple(types)), [clock.parameter()])
     if not rows:
         return None
     *values, moment, blocked = rows[0]
@@ -199,7 +204,7 @@ def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] |
 
 
 @lru_cache(maxsize=64)
-def _claim_sql(using: str, queue: str, types: tuple[str, ...]) -> str:
+def claim_sql(using: str, queue: str, types: tuple[str, ...]) -> str:
     """Return the query for the first due job, most urgent priority first. Its one parameter is the clock's.
 
     The priorities are looked into one after the other until one has a row, and only that row is locked; rows that
@@ -217,7 +222,7 @@ def _claim_sql(using: str, queue: str, types: tuple[str, ...]) -> str:
         parts = (f"SELECT * FROM ({select} {_pending(queue, types, priority)} {first})" for priority in PRIORITIES)  # noqa: S608 -- names
         source = f"({' UNION ALL '.join(parts)}) AS found"
     block = statements.quoted(Block._meta.db_table)
-    return f"SELECT found.*, {now}, EXISTS (SELECT 1 FROM {block}) FROM {source} LIMIT 1"  # noqa: S608 -- names
+    return f"SELECT found.*, {now} AS now, EXISTS (SELECT 1 FROM {block}) AS blocked FROM {source} LIMIT 1"  # noqa: S608 -- names
 
 
 @lru_cache(maxsize=64)

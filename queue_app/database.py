@@ -152,10 +152,11 @@ def wake(queue: str) -> None:
         run("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
 
 
-def run(sql: str, params: Sequence[Any]) -> Any:
+def run(sql: str, params: Sequence[Any], named: str = "") -> Any:
     """Run one statement past Django's cursors, which rewrite its text every time; return its cursor.
 
-    The text has the database's own placeholders. What was gathered is sent along, before it.
+    The text has the database's own placeholders. What was gathered is sent along, before it. On PostgreSQL a query may
+    speak of what is ``named``: the parts of its WITH clause, whose parameters come first.
     """
     queue = connection()
     if queue.connection is None:
@@ -168,7 +169,7 @@ def run(sql: str, params: Sequence[Any]) -> Any:
         waiting = _gathered.get()
         if waiting and not sql.startswith("SELECT") and any(map(_unchanged, waiting)):
             _send_all(waiting)
-        return _send([*_taken(waiting or []), (sql, params, None)])
+        return _send([*_taken(waiting or []), (sql, params, None)], named)
 
 
 def tell(sql: str, params: Sequence[Any], unchanged: Exception | None = None) -> None:
@@ -231,10 +232,10 @@ def _taken(waiting: list[Statement]) -> list[Statement]:
     return taken
 
 
-def _send(statements: Sequence[Statement]) -> Any:
+def _send(statements: Sequence[Statement], named: str = "") -> Any:
     """Send ``statements``, of which all but the last only write, as one; return its cursor, which is the last one's."""
     awaited = list(filter(None, map(_unchanged, statements)))
-    text = _joined(tuple([(sql, unchanged is not None) for sql, _params, unchanged in statements]))
+    text = _joined(tuple([(sql, unchanged is not None) for sql, _params, unchanged in statements]), named)
     try:
         return _plain_cursor()(connection().connection).execute(
             text, [each for _sql, params, _unchanged in statements for each in params]
@@ -246,20 +247,19 @@ def _send(statements: Sequence[Statement]) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _joined(texts: tuple[tuple[str, bool], ...]) -> str:
+def _joined(texts: tuple[tuple[str, bool], ...], named: str) -> str:
     """Return one statement that does what all of ``texts`` do. PostgreSQL runs what writes although nobody reads it.
 
     A limit is reckoned before the first row is looked for: where what must change a row changes none, that divides by
     zero, and the whole statement has not been.
     """
     *writing, (last, _answers) = texts
-    if not writing:
-        return last
-    named = [f"written_{n} AS ({text}{' RETURNING 1' if must else ''})" for n, (text, must) in enumerate(writing)]
+    parts = [f"written_{n} AS ({text}{' RETURNING 1' if must else ''})" for n, (text, must) in enumerate(writing)]
     changed = [f"(SELECT COUNT(*) FROM written_{n})" for n, (_text, must) in enumerate(writing) if must]  # noqa: S608 -- our own
     if changed:
         last = f"SELECT * FROM ({last}) AS last LIMIT {MOST_ROWS} / ({' * '.join(changed)})"  # noqa: S608 -- our own
-    return f"WITH {', '.join(named)} {last}"
+    parts += [named] if named else []
+    return f"WITH {', '.join(parts)} {last}" if parts else last
 
 
 @lru_cache

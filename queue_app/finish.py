@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,15 +22,19 @@ T = TypeVar("T")
 
 
 def settle(
-    claim: Claim, outcome: Outcome | StopExecution, then: Callable[[], T | None] = lambda: None
+    claim: Claim,
+    outcome: Outcome | StopExecution,
+    then: Callable[[], T | None] = lambda: None,
+    *,
+    in_one: bool = False,
 ) -> tuple[AttemptOutcome | None, T | None]:
     """Record what became of a started job, in a transaction of its own with what ``then`` does.
 
     Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
-    and looked into, nothing else is done, and both are ``None``.
+    and looked into, nothing else is done, and both are ``None``. ``in_one`` says that all of it is one statement.
     """
     try:
-        with atomic(), gathered():
+        with nullcontext() if in_one else atomic(), gathered():
             ended, answer = _apply(claim, outcome), then()
     except transitions.LostRace as lost:
         if lost.job is not claim.job:

@@ -210,6 +210,12 @@ def is_hooked(name: str) -> bool:
     return kind is not None and kind.on_transition is not None
 
 
+def is_plain(name: str) -> bool:
+    """Say whether jobs of the type ``name`` have no hook, no limit and no breaker of their own."""
+    kind = _types.get(name)
+    return kind is not None and kind.on_transition is None and not (kind.limits or kind.breaker)
+
+
 def site_retry() -> RetryPolicy:
     """Return the site's policy (``QUEUE_*`` settings): of types without one, and of those that nobody knows here."""
     return RetryPolicy(

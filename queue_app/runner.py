@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, registry, rescue, routes, transitions, workers
+from queue_app import claims, context, finish, plain, registry, rescue, routes, transitions, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.database import abandon, atomic, gathered, is_away, open_transactions
 from queue_app.failpoints import failpoint
@@ -66,19 +66,27 @@ def run_due(queue: str, cluster: str) -> int:
     deadline = time.monotonic() + TOKEN_SECONDS
     worker = persist(lambda: _this_worker(cluster, queue))
     types, queues = sorted(registry.known()), routes.queues_of(queue)
+    plain_types = plain.types_among(types)
 
     def take_next(*, joined: bool = False) -> Claim | SetAside | None:
         if _stopping() or time.monotonic() >= deadline:
             return None
         return claims.claim_next(queues, worker, types=types, joined=joined)
 
+    def take_plain() -> Claim | SetAside | None:
+        if _stopping() or time.monotonic() >= deadline:
+            return None
+        return plain.take(queues, worker, types, plain_types) if plain_types else SetAside()
+
     def first() -> Claim | None:
         nonlocal worker
         _hand_back_unknown(worker)
         while True:
             try:
-                with atomic(), gathered():
-                    taken = take_next()
+                taken = take_plain()
+                if isinstance(taken, SetAside):
+                    with atomic(), gathered():
+                        taken = take_next()
             except IntegrityError:
                 if Worker.objects.filter(pk=worker.pk).exists():
                     raise
@@ -96,7 +104,9 @@ def run_due(queue: str, cluster: str) -> int:
     while claim is not None:
         failpoint("after_claim")
         answer = execute(claim, worker.name)
-        claim = _finish_and_claim(claim, answer, lambda: take_next(joined=True)) or persist(first)
+        in_one = bool(plain_types) and plain.ends(claim.job, answer)
+        then = take_plain if in_one else lambda: take_next(joined=True)
+        claim = _finish_and_claim(claim, answer, then, in_one=in_one) or persist(first)
         ran += 1
     return ran
 
@@ -165,7 +175,11 @@ def persist(write: Callable[[], T]) -> T:
 
 
 def _finish_and_claim(
-    claim: Claim, outcome: Outcome | context.StopExecution, take_next: Callable[[], Claim | SetAside | None]
+    claim: Claim,
+    outcome: Outcome | context.StopExecution,
+    take_next: Callable[[], Claim | SetAside | None],
+    *,
+    in_one: bool,
 ) -> Claim | None:
     failpoint("before_saving")
     before = dict(vars(claim.job))
@@ -177,7 +191,8 @@ def _finish_and_claim(
     def save(answer: Outcome | context.StopExecution, *, alone: bool = False) -> Claim | None:
         # A try that was rolled back must not leave its changes on the object.
         vars(claim.job).update(before)
-        _ended, taken = finish.settle(claim, answer, (lambda: None) if alone else take_next)
+        then: Callable[[], Claim | SetAside | None] = (lambda: None) if alone else take_next
+        _ended, taken = finish.settle(claim, answer, then, in_one=in_one and not alone)
         return taken if isinstance(taken, Claim) else None
 
     if not hooked:

@@ -62,9 +62,9 @@ def insert_both(
     return int(identifier)
 
 
-def fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a query."""
-    found: list[tuple[Any, ...]] = run(sql, params).fetchall()
+def fetch(sql: str, params: Sequence[Any], named: str = "") -> list[tuple[Any, ...]]:
+    """Return the rows of a query; see ``run`` for what is ``named``."""
+    found: list[tuple[Any, ...]] = run(sql, params, named).fetchall()
     return found
 
 

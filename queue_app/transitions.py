@@ -29,7 +29,7 @@ EVENT_NAMES = {
 EXPIRED = "expired"
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
-_NEW_ATTEMPT = {
+NEW_ATTEMPT = {
     field.attname: field.get_default()
     for field in Attempt._meta.concrete_fields
     if not (field.primary_key or field.null)
@@ -119,7 +119,7 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
     statements.insert(
         Attempt,
         {
-            **_NEW_ATTEMPT,
+            **NEW_ATTEMPT,
             "job_id": job.pk,
             "number": execution.number,
             "fence": execution.fence,
