@@ -184,13 +184,15 @@ def tell(sql: str, params: Sequence[Any], unchanged: Exception | None = None) ->
         raise unchanged
 
 
-def gathered() -> AbstractContextManager[None]:
+def gathered(*, locks: bool = True) -> AbstractContextManager[None]:
     """Send what needs no answer as a part of the next statement that does, in one round trip; all of it at the end.
 
     For code inside one transaction that runs several statements, of which those gathered write different rows. On
-    SQLite there is no round trip to spare.
+    SQLite there is no round trip to spare, but where ``locks`` says that no transaction is open yet, what is gathered
+    is made ready before one takes the write lock.
     """
-    return _gathering() if is_postgresql() and _gathered.get() is None else nullcontext()
+    spares = is_postgresql() or not locks
+    return _gathering() if spares and _gathered.get() is None else nullcontext()
 
 
 @contextmanager
@@ -218,12 +220,24 @@ def flush() -> None:
     """Send what was gathered so far."""
     waiting = _gathered.get()
     if waiting:
-        with connection().wrap_database_errors:
-            _send_all(waiting)
+        if is_postgresql():
+            with connection().wrap_database_errors:
+                _send_all(waiting)
+        elif connection().in_atomic_block:
+            _run_all(waiting)
+        else:
+            with atomic():
+                _run_all(waiting)
 
 
 def _send_all(waiting: list[Statement]) -> None:
     _send([*_taken(waiting), ("SELECT 1", (), None)])
+
+
+def _run_all(waiting: list[Statement]) -> None:
+    for sql, params, unchanged in _taken(waiting):
+        if run(sql, params).rowcount == 0 and unchanged is not None:
+            raise unchanged
 
 
 def _taken(waiting: list[Statement]) -> list[Statement]:

@@ -31,10 +31,11 @@ def settle(
     """Record what became of a started job, in a transaction of its own with what ``then`` does.
 
     Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
-    and looked into, nothing else is done, and both are ``None``. ``in_one`` says that all of it is one statement.
+    and looked into, nothing else is done, and both are ``None``. ``in_one`` says that
+    ``then`` ends the transaction, with all that is written here as ``plain.take`` does.
     """
     try:
-        with nullcontext() if in_one else atomic(), gathered():
+        with nullcontext() if in_one else atomic(), gathered(locks=not in_one):
             ended, answer = _apply(claim, outcome), then()
     except transitions.LostRace as lost:
         if lost.job is not claim.job:

@@ -68,9 +68,10 @@ def fetch(sql: str, params: Sequence[Any], named: str = "") -> list[tuple[Any, .
     return found
 
 
-def columns(model: type[Model], table: str) -> str:
-    """Return every column of ``model`` as a select list of ``table``, in the order in which ``instance`` reads them."""
-    return ", ".join(f"{table}.{quoted(field.column)}" for field in model._meta.concrete_fields)
+def columns(model: type[Model], table: str = "") -> str:
+    """Return every column of ``model`` as a select list (of ``table``), in the order in which ``instance`` reads."""
+    prefix = f"{table}." if table else ""
+    return ", ".join(prefix + quoted(field.column) for field in model._meta.concrete_fields)
 
 
 def instance(model: type[Row], values: Sequence[Any]) -> Row:
@@ -97,6 +98,11 @@ def read(field: Field[Any, Any], value: Any) -> Any:
     """Return a database's ``value`` of one column as Python's."""
     convert = _from_database(alias(), field)
     return value if value is None or convert is None else convert(value)
+
+
+def writer(field: Field[Any, Any]) -> Convert:
+    """Return what turns Python's values of one column, none of them null, into the database's."""
+    return _to_database(alias(), field) or (lambda value: value)
 
 
 def placeholder() -> str:
