@@ -1,4 +1,4 @@
-"""Adding many jobs at once: what ``transitions.add`` does, in one statement a batch and another for their events.
+"""Adding many jobs at once: what ``transitions.add`` does, in one statement a batch; on SQLite one more for events.
 
 The rows travel as one JSON text, which both databases take apart themselves. Adds pending jobs and changes none.
 """
@@ -15,7 +15,7 @@ from django.db import IntegrityError, connections
 from django.db.models import DateTimeField, JSONField
 
 from queue_app import registry, signals, statements, transitions
-from queue_app.database import alias, atomic, wake
+from queue_app.database import alias, atomic, is_postgresql, wake
 from queue_app.errors import DuplicateJob
 from queue_app.models import Event, EventName, Job
 from queue_app.states import UNFINISHED
@@ -118,8 +118,7 @@ def _add_batch(batch: Sequence[Job], rows: Sequence[Row], actor: str, *, skip: b
     ids = [0] * len(batch)
     left = list(range(len(batch)))
     while left:
-        added = sorted(_insert_rows([rows[position] for position in left]))
-        _insert_events([job_id for job_id, _key in added], actor)
+        added = sorted(_insert_rows([rows[position] for position in left], actor))
         new_keys = {key for _job_id, key in added if key is not None}
         new_ids = iter(job_id for job_id, _key in added)
         refused = []
@@ -150,23 +149,26 @@ def _holders(keys: Iterable[str | None]) -> dict[str | None, int]:
     return dict(Job.objects.filter(unique_key__in=wanted, state__in=UNFINISHED).values_list("unique_key", "pk"))
 
 
-def _insert_rows(rows: Sequence[Row]) -> list[tuple[int, str | None]]:
-    """Insert jobs and return the id and unique key of each but those whose key is taken; ids rise with the rows."""
+def _insert_rows(rows: Sequence[Row], actor: str) -> list[tuple[int, str | None]]:
+    """Insert jobs with their first events; ids rise with the rows.
+
+    Return the id and unique key of each but those whose key is taken.
+    """
     columns = list(zip(*rows, strict=True))
     # Most jobs of a batch differ in a few columns only: what they share is sent, and read by the database, once.
     varying = tuple(place for place, column in enumerate(columns) if column.count(column[0]) < len(rows))
     shared = [column[0] for place, column in enumerate(columns) if place not in varying]
     own = list(zip(*(columns[place] for place in varying), strict=True)) if varying else [()] * len(rows)
     sql, defaults = _job_statement(alias(), varying)
+    given = [*shared, *defaults, json.dumps(own)]
     with connections[alias()].cursor() as cursor:
-        cursor.execute(sql, [*shared, *defaults, json.dumps(own)])
-        inserted: list[tuple[int, str | None]] = cursor.fetchall()
-    return inserted
-
-
-def _insert_events(job_ids: Sequence[int], actor: str) -> None:
-    with connections[alias()].cursor() as cursor:
-        cursor.execute(_event_statement(alias()), [actor, json.dumps(job_ids)])
+        if is_postgresql():
+            cursor.execute(_together(sql), [*given, actor])
+            return list(cursor.fetchall())
+        cursor.execute(sql, given)
+        inserted = cursor.fetchall()
+        cursor.execute(_event_statement(alias()), [actor, json.dumps([job_id for job_id, *_rest in inserted])])
+    return [(job_id, unique_key) for job_id, unique_key, *_rest in inserted]
 
 
 @lru_cache(maxsize=64)
@@ -200,22 +202,27 @@ def _job_statement(using: str, varying: tuple[int, ...]) -> tuple[str, tuple[Any
     columns = ", ".join(quote(str(field.column)) for field in listed)
     sql = (
         f"INSERT INTO {quote(Job._meta.db_table)} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608
-        "ON CONFLICT DO NOTHING RETURNING id, unique_key"
+        "ON CONFLICT DO NOTHING RETURNING id, unique_key, created_at, state, reason"
     )
     return sql, tuple(defaults.values())
+
+
+@lru_cache(maxsize=64)
+def _together(inserting: str) -> str:
+    """Return the statement of PostgreSQL's that inserts jobs with their first events; its last parameter is who."""
+    return f"WITH added AS ({inserting}), told AS ({_events('added')}) SELECT id, unique_key FROM added"  # noqa: S608
 
 
 @lru_cache
 def _event_statement(using: str) -> str:
     """Return the statement that writes the first event of the jobs whose ids are given as JSON."""
-    connection = connections[using]
-    if connection.vendor == "postgresql":
-        ids = "SELECT value::bigint FROM json_array_elements_text(%s::json)"
-    else:
-        ids = "SELECT value FROM json_each(%s)"
+    jobs = connections[using].ops.quote_name(Job._meta.db_table)
+    return _events(f"{jobs} WHERE id IN (SELECT value FROM json_each(%s))")  # noqa: S608
+
+
+def _events(jobs: str) -> str:
     return (
-        f"INSERT INTO {connection.ops.quote_name(Event._meta.db_table)} "  # noqa: S608 -- names from code
+        f"INSERT INTO {statements.quoted(Event._meta.db_table)} "  # noqa: S608 -- names from code
         "(job_id, at, name, source, target, reason, actor, data) "
-        f"SELECT id, created_at, '{EventName.ADDED.value}', '', state, reason, %s, '{{}}' "
-        f"FROM {connection.ops.quote_name(Job._meta.db_table)} WHERE id IN ({ids}) ORDER BY id"
+        f"SELECT id, created_at, '{EventName.ADDED.value}', '', state, reason, %s, '{{}}' FROM {jobs} ORDER BY id"
     )

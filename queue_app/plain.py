@@ -22,6 +22,8 @@ from queue_app.outcomes import Done
 from queue_app.states import JobState
 from queue_app.transitions import NEW_ATTEMPT, Execution
 
+Leases = tuple[tuple[str, float], ...]
+
 START_EVENT = EventName.UPDATED
 _RUN_AT = Job._meta.get_field("run_at")
 _COLUMNS = [field.attname for field in Job._meta.concrete_fields]
@@ -39,11 +41,14 @@ class _Statements:
     stored: Callable[[datetime], Any]
 
 
-def types_among(types: Sequence[str]) -> tuple[str, ...]:
-    """Return those of ``types`` whose jobs may be plain: none where the site has limits, or listens to every start."""
+def types_among(types: Sequence[str]) -> Leases:
+    """Return those of ``types`` whose jobs may be plain, with how many seconds a worker may have one.
+
+    There are none where the site has limits, or listens to every start.
+    """
     if conf.get("LIMITS") or events.is_heard(START_EVENT):
         return ()
-    return tuple(filter(registry.is_plain, types))
+    return tuple((name, claims.lease_seconds_of(name)) for name in types if registry.is_plain(name))
 
 
 def ends(job: Job, outcome: object) -> bool:
@@ -54,9 +59,7 @@ def ends(job: Job, outcome: object) -> bool:
     return isinstance(outcome, Done) and quiet and alone()
 
 
-def take(
-    queues: Mapping[str, int], worker: Worker, types: Sequence[str], plain: tuple[str, ...]
-) -> Claim | SetAside | None:
+def take(queues: Mapping[str, int], worker: Worker, types: Sequence[str], plain: Leases) -> Claim | SetAside | None:
     """Start the next due job of ``queues`` if it is plain, in a transaction of its own with all that was gathered.
 
     ``None``: none is due. SetAside: perhaps one is that is not plain, or in another queue. ``plain`` are the types of
@@ -68,9 +71,7 @@ def take(
     return SetAside() if found is None and others else found
 
 
-def _start_in_one(
-    queue: str, worker: Worker, types: tuple[str, ...], plain: tuple[str, ...]
-) -> Claim | SetAside | None:
+def _start_in_one(queue: str, worker: Worker, types: tuple[str, ...], plain: Leases) -> Claim | SetAside | None:
     named = _named_sql(alias(), queue, types, plain)
     params = [clock.parameter(), worker.pk, worker.name, worker.name]
     rows = statements.fetch("SELECT found.*, EXISTS (SELECT 1 FROM started) FROM found", params, named)
@@ -85,11 +86,11 @@ def _start_in_one(
     job.state, job.reason, job.parked_by = JobState.RUNNING, "", ""
     job.attempts, job.fence, job.worker_id = job.attempts + 1, job.fence + 1, worker.pk
     job.started_at = job.updated_at = now
-    job.lease_until = now + timedelta(seconds=claims.lease_seconds_of(job.type))
+    job.lease_until = now + timedelta(seconds=dict(plain)[job.type])
     return _claim(job, now)
 
 
-def _start_in_turn(queue: str, worker: Worker, types: tuple[str, ...], plain: tuple[str, ...]) -> Claim | SetAside:
+def _start_in_turn(queue: str, worker: Worker, types: tuple[str, ...], plain: Leases) -> Claim | SetAside:
     run = _statements(alias(), queue, types, plain)
     with atomic():
         flush()
@@ -110,12 +111,12 @@ def _claim(job: Job, now: datetime) -> Claim:
 
 
 @lru_cache(maxsize=64)
-def _named_sql(using: str, queue: str, types: tuple[str, ...], plain: tuple[str, ...]) -> str:
+def _named_sql(using: str, queue: str, types: tuple[str, ...], plain: Leases) -> str:
     """Return a start as parts of a WITH clause: ``found`` is the next due job, ``started`` says if it was started.
 
     The parameters are the clock's, the worker's id, and twice its name.
     """
-    leases = " ".join(f"WHEN {name} THEN {seconds}" for name, seconds in _leases(plain))
+    leases = " ".join(f"WHEN {statements.literal(name)} THEN {seconds}" for name, seconds in plain)
     lease = f"plain.now + CASE plain.type {leases} END * INTERVAL '1 second'"
     attempt = _inserting(Attempt, _attempt("id", "attempts + 1", "fence + 1", "%s", "now"))
     event = _inserting(Event, _event("id", "%s", "now"))
@@ -128,10 +129,10 @@ def _named_sql(using: str, queue: str, types: tuple[str, ...], plain: tuple[str,
 
 
 @lru_cache(maxsize=64)
-def _statements(using: str, queue: str, types: tuple[str, ...], plain: tuple[str, ...]) -> _Statements:
+def _statements(using: str, queue: str, types: tuple[str, ...], plain: Leases) -> _Statements:
     """Return a start in three statements; their parameters are numbered as ``_start_in_turn`` gives them."""
-    seconds = tuple(sorted({seconds for _name, seconds in _leases(plain)}))
-    leases = " ".join(f"WHEN {name} THEN ?{seconds.index(each) + 3}" for name, each in _leases(plain))
+    seconds = sorted({seconds for _name, seconds in plain})
+    leases = " ".join(f"WHEN {statements.literal(name)} THEN ?{seconds.index(each) + 3}" for name, each in plain)
     attempt = _inserting(Attempt, _attempt("?1", "?2", "?3", "?4", "?5"))
     event = _inserting(Event, _event("?1", "?2", "?3"))
     return _Statements(
@@ -145,12 +146,8 @@ def _statements(using: str, queue: str, types: tuple[str, ...], plain: tuple[str
     )
 
 
-def _leases(plain: tuple[str, ...]) -> list[tuple[str, float]]:
-    return [(statements.literal(name), claims.lease_seconds_of(name)) for name in plain]
-
-
-def _unexpired(plain: tuple[str, ...], now: str) -> str:
-    known = ", ".join(map(statements.literal, plain))
+def _unexpired(plain: Leases, now: str) -> str:
+    known = ", ".join(statements.literal(name) for name, _seconds in plain)
     return f"type IN ({known}) AND (expires_at IS NULL OR expires_at > {now})"
 
 

@@ -62,36 +62,40 @@ def run_due(queue: str, cluster: str) -> int:
 
     Ends when none is due, a second has passed or the cluster stops.
     """
-    ran = 0
-    deadline = time.monotonic() + TOKEN_SECONDS
-    worker = persist(lambda: _this_worker(cluster, queue))
-    types, queues = sorted(registry.known()), routes.queues_of(queue)
-    plain_types = plain.types_among(types)
+    ran, turn = 0, _Turn(queue, cluster)
+    claim = persist(turn.first)
+    while claim is not None:
+        failpoint("after_claim")
+        answer = execute(claim, turn.worker.name)
+        claim = turn.after(claim, answer) or persist(turn.first)
+        ran += 1
+    return ran
 
-    def take_next(*, joined: bool = False) -> Claim | SetAside | None:
-        if _stopping() or time.monotonic() >= deadline:
-            return None
-        return claims.claim_next(queues, worker, types=types, joined=joined)
 
-    def take_plain() -> Claim | SetAside | None:
-        if _stopping() or time.monotonic() >= deadline:
-            return None
-        return plain.take(queues, worker, types, plain_types) if plain_types else SetAside()
+class _Turn:
+    """One token's worth of work: takes the due jobs of the queues that ``queue`` names, one after the other."""
 
-    def first() -> Claim | None:
-        nonlocal worker
-        _hand_back_unknown(worker)
+    def __init__(self, queue: str, cluster: str) -> None:
+        self._queue, self._cluster = queue, cluster
+        self._deadline = time.monotonic() + TOKEN_SECONDS
+        self.worker = persist(lambda: _this_worker(cluster, queue))
+        self._types, self._queues = sorted(registry.known()), routes.queues_of(queue)
+        self._plain_types = plain.types_among(self._types)
+
+    def first(self) -> Claim | None:
+        """Start the next job, whatever has to be put aside for it."""
+        _hand_back_unknown(self.worker)
         while True:
             try:
-                taken = take_plain()
+                taken = self._take_plain()
                 if isinstance(taken, SetAside):
                     with atomic(), gathered():
-                        taken = take_next()
+                        taken = self._take()
             except IntegrityError:
-                if Worker.objects.filter(pk=worker.pk).exists():
+                if Worker.objects.filter(pk=self.worker.pk).exists():
                     raise
                 # Our row was purged while the machine slept, or is not in the backup that was restored.
-                worker = _enlist_anew(cluster, queue)
+                self.worker = _enlist_anew(self._cluster, self._queue)
                 continue
             except claims.Unclaimable as refusal:
                 logger.exception("job=%s cannot be started, holding it", refusal.job_id)
@@ -100,15 +104,26 @@ def run_due(queue: str, cluster: str) -> int:
             if not isinstance(taken, SetAside):
                 return taken
 
-    claim = persist(first)
-    while claim is not None:
-        failpoint("after_claim")
-        answer = execute(claim, worker.name)
-        in_one = bool(plain_types) and plain.ends(claim.job, answer)
-        then = take_plain if in_one else lambda: take_next(joined=True)
-        claim = _finish_and_claim(claim, answer, then, in_one=in_one) or persist(first)
-        ran += 1
-    return ran
+    def after(self, claim: Claim, answer: Outcome | context.StopExecution) -> Claim | None:
+        """Finish a job, and start the next one with that if it is simple enough."""
+        if self._plain_types and plain.ends(claim.job, answer):
+            return _finish_and_claim(claim, answer, self._take_plain, in_one=True)
+        return _finish_and_claim(claim, answer, lambda: self._take(joined=True))
+
+    def _take(self, *, joined: bool = False) -> Claim | SetAside | None:
+        return (
+            None if self._is_over() else claims.claim_next(self._queues, self.worker, types=self._types, joined=joined)
+        )
+
+    def _take_plain(self) -> Claim | SetAside | None:
+        if self._is_over():
+            return None
+        return (
+            plain.take(self._queues, self.worker, self._types, self._plain_types) if self._plain_types else SetAside()
+        )
+
+    def _is_over(self) -> bool:
+        return _stopping() or time.monotonic() >= self._deadline
 
 
 def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
@@ -179,7 +194,7 @@ def _finish_and_claim(
     outcome: Outcome | context.StopExecution,
     take_next: Callable[[], Claim | SetAside | None],
     *,
-    in_one: bool,
+    in_one: bool = False,
 ) -> Claim | None:
     failpoint("before_saving")
     before = dict(vars(claim.job))

@@ -94,11 +94,11 @@ def test_ids_come_in_the_order_of_the_jobs(make: Make) -> None:
     assert not any(job._state.adding for job in jobs)
 
 
-def test_a_batch_is_one_statement_for_jobs_and_one_for_events(make: Make) -> None:
+def test_a_batch_is_one_statement_and_on_sqlite_one_more_for_events(make: Make) -> None:
     jobs = make(*({"args": {"n": number}} for number in range(2_000)))
     with CaptureQueriesContext(connection) as queries:
         bulk.insert(jobs)
-    assert sum("INSERT INTO" in query["sql"] for query in queries) == 4
+    assert sum("INSERT INTO" in query["sql"] for query in queries) == (2 if connection.vendor == "postgresql" else 4)
 
 
 def test_large_arguments_make_smaller_batches(make: Make) -> None:

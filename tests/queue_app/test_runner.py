@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
-from queue_app import api, clock, runner
+from queue_app import api, clock, plain
 from queue_app.context import JobContext
 from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Event, Job, Notice
 from queue_app.outcomes import (
@@ -341,17 +339,16 @@ def test_a_claim_whose_commit_was_not_answered_is_not_left_running(
     register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = api.enqueue(register(lambda context: None))
-    real, answers = runner.atomic, [False]
+    real, answers = plain.take, [False]
 
-    @contextmanager
-    def unanswered() -> Iterator[None]:
-        with real():
-            yield
+    def unanswered(*args: Any) -> Any:
+        taken = real(*args)
         if answers and Job.objects.filter(state=JobState.RUNNING).exists():
             answers.pop()
             raise OperationalError("the connection was lost")
+        return taken
 
-    monkeypatch.setattr(runner, "atomic", unanswered)
+    monkeypatch.setattr(plain, "take", unanswered)
     run()
     assert not answers
     stored = reloaded(job)
