@@ -94,6 +94,11 @@ def assemble(model: type[Row], attributes: dict[str, Any], using: str | None = N
     return row
 
 
+def inserting(model: type[Model], values: Mapping[str, str]) -> str:
+    """Return the text that inserts ``values``, SQL by column, as one row."""
+    return f"INSERT INTO {quoted(model._meta.db_table)} ({', '.join(values)}) SELECT {', '.join(values.values())}"
+
+
 def read(field: Field[Any, Any], value: Any) -> Any:
     """Return a database's ``value`` of one column as Python's."""
     convert = _from_database(alias(), field)

@@ -29,7 +29,7 @@ EVENT_NAMES = {
 EXPIRED = "expired"
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
-NEW_ATTEMPT = {
+_NEW_ATTEMPT = {
     field.attname: field.get_default()
     for field in Attempt._meta.concrete_fields
     if not (field.primary_key or field.null)
@@ -119,7 +119,7 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
     statements.insert(
         Attempt,
         {
-            **NEW_ATTEMPT,
+            **_NEW_ATTEMPT,
             "job_id": job.pk,
             "number": execution.number,
             "fence": execution.fence,
@@ -140,6 +140,29 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
         locked=True,
     )
     return execution
+
+
+def start_update(*, now: str, worker_id: str, lease_until: str) -> str:
+    """Return what ``start`` does to a job's row, called ``job``, as SQL that only lacks which; all given is SQL too."""
+    return (
+        f"UPDATE {statements.quoted(Job._meta.db_table)} AS job SET state = '{JobState.RUNNING.value}', reason = '', "  # noqa: S608
+        f"parked_by = '', updated_at = {now}, started_at = {now}, worker_id = {worker_id}, "
+        f"lease_until = {lease_until}, attempts = job.attempts + 1, fence = job.fence + 1"
+    )
+
+
+def start_attempt(*, job_id: str, number: str, fence: str, worker: str, now: str) -> str:
+    """Return how ``start`` writes the attempt, as SQL; all given is SQL too."""
+    defaults = {name: statements.literal(str(value)) for name, value in _NEW_ATTEMPT.items()}
+    own = {"job_id": job_id, "number": number, "fence": fence, "worker": worker, "started_at": now}
+    return statements.inserting(Attempt, {**defaults, **own})
+
+
+def start_event(*, job_id: str, worker: str, now: str) -> str:
+    """Return how ``start`` writes the event, as SQL; all given is SQL too."""
+    edge = {"name": EventName.UPDATED.value, "source": JobState.PENDING.value, "target": JobState.RUNNING.value}
+    words = {name: statements.literal(word) for name, word in {**edge, "reason": "", "data": "{}"}.items()}
+    return statements.inserting(Event, {**words, "job_id": job_id, "actor": worker, "at": now})
 
 
 def mark(job: Job, *, now: datetime) -> None:
