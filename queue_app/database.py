@@ -114,8 +114,8 @@ def open_transactions() -> int:
 def alone() -> bool:
     """Say whether every statement of this thread commits by itself now."""
     queue = connection()
-    queue.ensure_connection()
-    return queue.get_autocommit() and not queue.in_atomic_block
+    commits = queue.settings_dict["AUTOCOMMIT"] if queue.connection is None else queue.autocommit
+    return commits and not queue.in_atomic_block
 
 
 def abandon() -> None:

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
 from queue_app import api, clock, plain
 from queue_app.context import JobContext
+from queue_app.database import alias
 from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Event, Job, Notice
 from queue_app.outcomes import (
     BlockRequest,
@@ -351,6 +352,32 @@ def test_a_claim_whose_commit_was_not_answered_is_not_left_running(
     monkeypatch.setattr(plain, "take", unanswered)
     run()
     assert not answers
+    stored = reloaded(job)
+    assert (stored.state, stored.attempts) == (JobState.COMPLETED, 1)
+
+
+def test_an_outcome_waits_for_the_database_where_the_handler_closed_the_connection(
+    register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [OperationalError("the server is away")] * 2
+    ran: list[int] = []
+
+    def handler(context: JobContext) -> None:
+        ran.append(context.job.pk)
+        wrapper = connections[alias()]
+        connect = wrapper.get_new_connection
+
+        def refused(params: Any) -> Any:
+            if refusals:
+                raise refusals.pop()
+            return connect(params)
+
+        monkeypatch.setattr(wrapper, "get_new_connection", refused)
+        wrapper.close()
+
+    job = api.enqueue(register(handler))
+    assert run() == 1
+    assert (ran, refusals) == ([job.pk], [])
     stored = reloaded(job)
     assert (stored.state, stored.attempts) == (JobState.COMPLETED, 1)
 
