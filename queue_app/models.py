@@ -107,7 +107,6 @@ class Job(models.Model):
                 name="queue_app_job_parked",
                 condition=~Q(parked_by=""),
             ),
-            models.Index(fields=["lease_until"], name="queue_app_job_lease", condition=Q(state=JobState.RUNNING)),
             models.Index(
                 fields=["expires_at"],
                 name="queue_app_job_expiry",

@@ -89,6 +89,10 @@ class Migration(migrations.Migration):
             model_name="job",
             name="queue_app_job_finished",
         ),
+        migrations.RemoveIndex(
+            model_name="job",
+            name="queue_app_job_lease",
+        ),
         migrations.RemoveField(
             model_name="worker",
             name="queue",

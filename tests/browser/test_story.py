@@ -70,6 +70,7 @@ def test_does_the_same_without_scripts(served: Served, browser: Browser, cat: Pa
     expect(page.get_by_label("Text", exact=True)).to_have_value("Written without scripts")
     page.get_by_label("Alt text").fill("A cat")
     schedule(page, 2)
+    expect(page.locator(".messagelist")).to_contain_text("is scheduled")  # no reload while the answer is under way
 
     def published() -> bool:
         page.reload()
