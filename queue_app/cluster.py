@@ -271,7 +271,9 @@ class JobCluster:
 
 def _keep_memory_shared() -> None:
     """Load before the fork what every child would load; keep their collectors from touching, and so copying, it all."""
-    connections[database.alias()].ops.compiler("SQLCompiler")  # loads Django's compilers, connects to nothing
+    connection = connections[database.alias()]  # connects to nothing
+    connection.ops.compiler("SQLCompiler")  # loads Django's compilers
+    connection.get_connection_params()  # on PostgreSQL, makes the table of psycopg's adapters
     gettext("")
     gc.collect()
     gc.freeze()
