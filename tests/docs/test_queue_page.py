@@ -49,7 +49,7 @@ class Reader:
                 case "python":
                     self._enter(text)
                 case _:
-                    self.site.wait_until(lambda text=text: self._was_said(text), 60)
+                    self._wait_for(text)
 
     def _type(self, line: str) -> None:
         match line.split():
@@ -75,6 +75,12 @@ class Reader:
         if head["database"] in (None, self._database):
             with (self.site.directory / head["path"]).open("a" if head["added"] else "w") as file:
                 file.write(code)
+
+    def _wait_for(self, text: str) -> None:
+        try:
+            self.site.wait_until(lambda: self._was_said(text), 60)
+        except AssertionError as error:
+            raise AssertionError(f"the page shows\n{text}\nand what was printed is\n{self._said}\n{error}") from error
 
     def _was_said(self, text: str) -> bool:
         """Say whether the last command has printed the lines of ``text``; if not, ask it once more."""
