@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from operator import itemgetter
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,7 +27,9 @@ MOST_ROWS = 1_000_000
 
 # SQL, its parameters, and what to raise if it changes no row.
 Statement = tuple[str, Sequence[Any], Exception | None]
+Execute = Callable[..., Any]
 _unchanged = itemgetter(2)
+Result = TypeVar("Result")
 
 _found = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
@@ -216,6 +218,31 @@ def at_once() -> Iterator[None]:
         _gathered.reset(token)
 
 
+def briefly(work: Callable[[Execute], Result]) -> Result:
+    """Send what was gathered, then call ``work``, in one transaction of SQLite's; return its answer.
+
+    ``work`` gets what runs a statement, and does nothing else: all that Django does around transactions and statements
+    takes as long as they do, while others wait for the write lock.
+    """
+    queue = connection()
+    if not alone():
+        with atomic():
+            flush()
+            return work(queue.connection.execute)
+    queue.ensure_connection()
+    with queue.wrap_database_errors:
+        execute = queue.connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            _run_all(_gathered.get() or [], execute)
+            answer = work(execute)
+            execute("COMMIT")
+        except BaseException:
+            queue.connection.rollback()
+            raise
+        return answer
+
+
 def flush() -> None:
     """Send what was gathered so far."""
     waiting = _gathered.get()
@@ -224,19 +251,19 @@ def flush() -> None:
             with connection().wrap_database_errors:
                 _send_all(waiting)
         elif connection().in_atomic_block:
-            _run_all(waiting)
+            _run_all(waiting, run)
         else:
             with atomic():
-                _run_all(waiting)
+                _run_all(waiting, run)
 
 
 def _send_all(waiting: list[Statement]) -> None:
     _send([*_taken(waiting), ("SELECT 1", (), None)])
 
 
-def _run_all(waiting: list[Statement]) -> None:
+def _run_all(waiting: list[Statement], execute: Execute) -> None:
     for sql, params, unchanged in _taken(waiting):
-        if run(sql, params).rowcount == 0 and unchanged is not None:
+        if execute(sql, params).rowcount == 0 and unchanged is not None:
             raise unchanged
 
 

@@ -213,9 +213,10 @@ class EventName(models.TextChoices):
 
 
 class Event(models.Model):
-    """One line of a job's history. Written in the transaction of the change it tells of."""
+    """One line of a job's history. Written in the transaction of the change it tells of, which holds its job's row:
+    the database need not look once more whether there is such a job (docs/adr/0009)."""
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     at = models.DateTimeField(_("at"))
     name = models.CharField(_("event"), max_length=20, choices=EventName.choices)
     source = models.CharField(_("from"), max_length=12, blank=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from queue_app import claims, clock, conf, events, registry, statements, transitions
 from queue_app.claims import Claim, SetAside
-from queue_app.database import alias, alone, atomic, flush, is_postgresql
+from queue_app.database import Execute, alias, alone, briefly, is_postgresql
 from queue_app.models import EventName, Job, Worker
 from queue_app.outcomes import Done
 from queue_app.states import JobState
@@ -84,15 +84,17 @@ def _start_in_one(queue: str, worker: Worker, types: tuple[str, ...], plain: Lea
 
 def _start_in_turn(queue: str, worker: Worker, types: tuple[str, ...], plain: Leases) -> Claim | SetAside:
     run = _statements(alias(), queue, types, plain)
-    with atomic():
-        flush()
+
+    def start(execute: Execute) -> tuple[list[tuple[Any, ...]], datetime]:
         now = clock.now()
         at = run.stored(now)
-        rows = statements.fetch(run.start, [at, worker.pk, *[run.stored(now + lease) for lease in run.leases]])
+        rows = execute(run.start, [at, worker.pk, *[run.stored(now + lease) for lease in run.leases]]).fetchall()
         for values in rows:
-            number, fence = values[_ATTEMPTS], values[_FENCE]
-            statements.fetch(run.attempt, [values[_ID], number, fence, worker.name, at])
-            statements.fetch(run.event, [values[_ID], worker.name, at])
+            execute(run.attempt, [values[_ID], values[_ATTEMPTS], values[_FENCE], worker.name, at])
+            execute(run.event, [values[_ID], worker.name, at])
+        return rows, now
+
+    rows, now = briefly(start)
     # Nothing due, or something else: that is for a closer look.
     return _claim(rows[0], now) if rows else SetAside()
 
