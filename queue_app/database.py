@@ -139,7 +139,8 @@ def lock_control(*, shared: bool) -> None:
     """Take the control lock until the transaction ends: shared to mark or park, alone to place or lift a block.
 
     After a block has committed, no transaction that took the shared lock before it is still open, so no mark commits
-    that did not see the block. On SQLite every writing transaction is already alone.
+    that did not see the block. On SQLite every writing transaction is already alone. Comes before all other locks that
+    one waits for (ADR 2).
     """
     if not is_postgresql():
         return

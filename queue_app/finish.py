@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from queue_app import blocks, breakers, clock, registry, transitions
 from queue_app.claims import Claim
 from queue_app.context import Blocked, Expired, StopExecution
-from queue_app.database import atomic, gathered
+from queue_app.database import atomic, gathered, lock_control
 from queue_app.models import Attempt, AttemptOutcome, BlockKind, Job
 from queue_app.outcomes import BlockRequest, Done, Fail, Failure, Hold, Outcome, Postpone, Retry, Uncertain
 from queue_app.states import JobState
@@ -49,6 +49,9 @@ def settle(
 
 def _apply(claim: Claim, outcome: Outcome | StopExecution) -> AttemptOutcome:
     job = claim.job
+    if isinstance(outcome, Postpone) and outcome.block is not None:
+        # Before the job and its breakers, as a claim takes it: the block is placed under it.
+        lock_control(shared=False)
     breakers.lock(job)
     now, fence = clock.recent(), job.fence
     ended = _end(job, outcome, now)

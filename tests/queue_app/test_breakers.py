@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from queue_app import api, claims, clock, finish, gates, rescue, workers
+from queue_app import api, blocks, claims, clock, finish, gates, rescue, workers
 from queue_app.claims import Claim
 from queue_app.database import atomic
-from queue_app.models import Breaker, Event, Job, Worker
-from queue_app.outcomes import Done, Fail, Failure, Postpone, Retry
+from queue_app.models import AttemptOutcome, BlockKind, Breaker, Event, Job, Worker
+from queue_app.outcomes import BlockRequest, Done, Fail, Failure, Postpone, Retry
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
@@ -260,4 +260,34 @@ def test_a_finish_and_a_claim_whose_hooks_lock_one_row_do_not_wait_for_each_othe
     begun.append(claim())
     done, claimed = at_once(complete, claim)
     assert done is None
+    assert isinstance(claimed, Claim)
+
+
+def test_a_cool_down_and_a_claim_under_the_same_breaker_do_not_wait_for_each_other(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Breaker.objects.create(key=KEY)
+    for _ in range(2):
+        api.enqueue(name, keys=[KEY])
+
+    def claim() -> Any:
+        with atomic():
+            return claims.claim_next({"default": 1}, None, types=[name], holder="w")
+
+    begun = claim()
+    both_hold_a_lock = threading.Barrier(2)
+
+    def meeting(work: Any) -> Any:
+        def met(*args: Any, **options: Any) -> Any:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both_hold_a_lock.wait(0.5)
+            return work(*args, **options)
+
+        return met
+
+    monkeypatch.setattr(blocks, "place", meeting(blocks.place))
+    monkeypatch.setattr(gates, "enter", meeting(gates.enter))
+    asked_to_wait = BlockRequest("account:7", BlockKind.RATE_LIMIT, "429", clock.now() + timedelta(hours=1))
+    ended, claimed = at_once(lambda: finish.settle(begun, Postpone("rate_limited", block=asked_to_wait)), claim)
+    assert ended == (AttemptOutcome.POSTPONED, None)
     assert isinstance(claimed, Claim)
