@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 -- Django's name for it
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- Django's name for it
 from django.db import connections, router
 from django.db.models import Model
 
 from queue_app import conf, database, given, registry, routes
 from queue_app.models import Job
 from queue_app.rates import parse_rates
+
+READ_COMMITTED = "read committed"
+# What is read under the control lock must be what is committed when the lock is granted, not when it was asked for.
+NEEDS_READ_COMMITTED = (
+    "The database {!r} begins transactions as {}: a job could begin its irreversible step after an emergency stop."
+)
+_LEVEL_OF_SESSION = re.compile(r"default_transaction_isolation\W+(repeatable|serializable)", re.IGNORECASE)
 
 
 @register
@@ -84,7 +93,26 @@ def check_connections(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
                 id="queue_app.E005",
             )
         )
-    return found
+    return found + _check_isolation(alias)
+
+
+@register(Tags.database)
+def check_isolation_of_server(
+    app_configs: Any, databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Find a server that begins the queue's transactions in another level; asked by ``migrate``, which has it there."""
+    alias = database.alias()
+    if alias not in (databases or ()) or not database.is_postgresql():
+        return []
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SHOW default_transaction_isolation")
+        (level,) = cursor.fetchone()
+    if level == READ_COMMITTED:
+        return []
+    hint = (
+        f"ALTER ROLE ... SET default_transaction_isolation = '{READ_COMMITTED}' for the user of DATABASES[{alias!r}]."
+    )
+    return [Error(NEEDS_READ_COMMITTED.format(alias, level), hint=hint, id="queue_app.E010")]
 
 
 @register
@@ -122,6 +150,19 @@ def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
         hint = "Make LEASE_SECONDS several times HEARTBEAT_SECONDS."
         found.append(Warning(f"{said}, so living workers may be taken for dead.", hint=hint, id="queue_app.W001"))
     return found
+
+
+def _check_isolation(alias: str) -> list[CheckMessage]:
+    from django.db.backends.postgresql.psycopg_any import IsolationLevel  # noqa: PLC0415 -- where PostgreSQL is used
+
+    options = connections[alias].settings_dict.get("OPTIONS", {})
+    level = options.get("isolation_level", IsolationLevel.READ_COMMITTED)
+    by_option = _LEVEL_OF_SESSION.search(str(options.get("options", "")))
+    if level == IsolationLevel.READ_COMMITTED and by_option is None:
+        return []
+    hint = f'Remove "isolation_level", and default_transaction_isolation, from OPTIONS of DATABASES[{alias!r}].'
+    chosen = by_option[1] if by_option is not None else getattr(level, "name", level)
+    return [Error(NEEDS_READ_COMMITTED.format(alias, chosen), hint=hint, id="queue_app.E010")]
 
 
 def _read_plain(name: str, setting: conf.Setting, value: object) -> None:

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from pytest_django import Settings
 
 from queue_app import checks, database
@@ -56,6 +57,36 @@ def test_a_connection_pool_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "is_postgresql", lambda: True)
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"pool": True})
     assert ids(checks.check_connections(None)) == ["queue_app.E004"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, []),
+        ({"isolation_level": IsolationLevel.READ_COMMITTED}, []),
+        ({"options": r"-c default_transaction_isolation=read\ committed"}, []),
+        ({"isolation_level": IsolationLevel.REPEATABLE_READ}, ["queue_app.E010"]),
+        ({"isolation_level": 4}, ["queue_app.E010"]),
+        ({"options": "-c statement_timeout=5s -c default_transaction_isolation='Serializable'"}, ["queue_app.E010"]),
+        ({"options": r"-c default_transaction_isolation=repeatable\ read"}, ["queue_app.E010"]),
+    ],
+)
+def test_a_level_in_which_a_mark_could_miss_a_stop_is_found(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], found: list[str]
+) -> None:
+    monkeypatch.setattr(database, "is_postgresql", lambda: True)
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", options)
+    assert ids(checks.check_connections(None)) == found
+
+
+@pytest.mark.django_db
+def test_a_server_that_chooses_such_a_level_is_found_where_it_is_asked() -> None:
+    assert checks.check_isolation_of_server(None, databases=["default"]) == []
+    if database.is_postgresql():
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SET LOCAL default_transaction_isolation = 'repeatable read'")
+        assert ids(checks.check_isolation_of_server(None, databases=["default"])) == ["queue_app.E010"]
+        assert checks.check_isolation_of_server(None) == []
 
 
 @pytest.mark.parametrize(
