@@ -57,6 +57,7 @@ def dequeue(
     queue = given.word("queue", queue, QUEUE_CHARACTERS, spaces=True)
     holder = given.word("worker", OUTSIDE if worker == "" else worker, given.ACTOR_CHARACTERS, spaces=True)
     seconds = given.number("lease_seconds", lease_seconds, 1.0, LONGEST_LEASE_SECONDS)
+    opened = False
     while True:
         try:
             with atomic():
@@ -64,10 +65,12 @@ def dequeue(
         except claims.Unclaimable as refusal:
             claims.hold_unclaimable(refusal)
             continue
-        if taken is None:
-            return None
         if isinstance(taken, claims.Claim):
             return _of(taken.job, taken.attempt)
+        if taken is None:
+            if opened or not _open_gates():
+                return None
+            opened = True
 
 
 def start(job: Job, *, worker: str = "", lease_seconds: float = DEFAULT_LEASE_SECONDS) -> None:
@@ -134,6 +137,15 @@ def fail(lease: Lease, error: str, requeue: bool = True, delay_seconds: float | 
         return _end(lease, Fail(failure))
     delay = None if delay_seconds is None else given.number("delay_seconds", delay_seconds, 0.0, LONGEST_DELAY_SECONDS)
     return _end(lease, Retry(failure, delay))
+
+
+def _open_gates() -> bool:
+    """Open the gates whose time has come, as no cluster may run that would; say whether there were any."""
+    opening = gates.next_opening()
+    if opening is None or opening > clock.now():
+        return False
+    gates.open_due()
+    return True
 
 
 def _end(lease: Lease, outcome: Outcome) -> Job:

@@ -162,6 +162,24 @@ def test_blocks_and_limits_hold_for_outsiders_too(register: Register) -> None:
     assert [api.dequeue() is not None for _ in range(3)] == [True, True, False]
 
 
+def test_outsiders_alone_get_what_waited_for_a_limit_once_it_allows_more(register: Register, later: Later) -> None:
+    name = register(lambda context: None, limits="1/m")
+    jobs = [api.enqueue(name) for _ in range(3)]
+    for job in jobs:
+        assert taken().job_id == job.pk
+        assert api.dequeue() is None
+        later(61)
+
+
+def test_outsiders_alone_get_what_waited_for_a_pause_once_it_is_over(name: str, later: Later) -> None:
+    job = api.enqueue(name)
+    pauses.pause("all", until=clock.now() + timedelta(minutes=1))
+    assert api.dequeue() is None
+    assert reloaded(job).parked_by == "all"
+    later(61)
+    assert taken().job_id == job.pk
+
+
 def test_expired_jobs_are_dropped_on_the_way(name: str, later: Later) -> None:
     dropped = api.enqueue(name, expires_at=clock.now() + timedelta(hours=1))
     kept = api.enqueue(name)
