@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from queue_app import blocks, breakers, clock, registry, transitions
+from queue_app import answers, blocks, breakers, clock, registry, transitions
 from queue_app.claims import Claim
 from queue_app.context import Blocked, Expired, StopExecution
 from queue_app.database import atomic, gathered, lock_control
@@ -32,8 +32,10 @@ def settle(
 
     Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
     and looked into, nothing else is done, and both are ``None``. ``in_one`` says that
-    ``then`` ends the transaction, with all that is written here as ``plain.take`` does.
+    ``then`` ends the transaction, with all that is written here as ``plain.take`` does. Raises ValueError for an
+    outcome that cannot be meant.
     """
+    outcome = answers.fitted(outcome)
     try:
         with nullcontext() if in_one else atomic(), gathered(locks=not in_one):
             ended, answer = _apply(claim, outcome), then()

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from queue_app import clock, mail, mass, purge, registry, transitions
+from queue_app import answers, clock, mail, mass, purge, registry, transitions
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Job
@@ -48,6 +48,7 @@ def _act_on(job: Job, finding: Any, *, last_look: bool) -> Outcome:
         case Absent():
             transitions.change(job, JobState.PENDING, now=now, reason="proven_absent", run_at=now)
         case CannotTell(reason, look_again, failure):
+            reason = answers.code(reason)
             problem = failure or Failure("CannotTell", reason, code=reason)
             if look_again and not last_look:
                 return Retry(problem)

@@ -1,4 +1,7 @@
-"""What a handler may answer. Values only; ``transitions.py`` says what each does to the job."""
+"""What a handler may answer. Values only; ``finish.py`` says what each does to the job.
+
+Reasons and codes are kept up to 100 characters. Times are aware.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class BlockRequest:
-    """A block to place in the transaction that records the outcome."""
+    """A block to place in the transaction that records the outcome. ``key`` is one that ``pauses.check_key`` takes."""
 
     key: str
     kind: BlockKind

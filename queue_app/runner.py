@@ -164,10 +164,8 @@ def _no_answer(job_context: context.JobContext, failure: Failure) -> Outcome:
 
 def failure_of(error: BaseException, *, code: str = "", redact: Callable[[str], str] = str) -> Failure:
     """Return ``error`` as the error log keeps it, with its traceback (never the values of variables)."""
-    # PostgreSQL's text holds no NUL.
-    text = redact("".join(traceback.format_exception(error)).replace("\0", ""))
-    message = redact((str(error) or type(error).__name__).replace("\0", ""))
-    return Failure(type(error).__name__, message, code, text)
+    text = redact("".join(traceback.format_exception(error)))
+    return Failure(type(error).__name__, redact(str(error) or type(error).__name__), code, text)
 
 
 def persist(write: Callable[[], T]) -> T:
