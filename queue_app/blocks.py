@@ -23,6 +23,11 @@ def keys_of(job: Job) -> list[str]:
     return [EVERYTHING, f"queue:{job.queue}", f"type:{job.type}", *job.keys]
 
 
+def awaited_by(job: Job) -> list[str]:
+    """Return every key whose block keeps ``job`` waiting: its own, and the one that an outcome has parked it under."""
+    return [*keys_of(job), job.parked_by] if job.parked_by else keys_of(job)
+
+
 def active(keys: Sequence[str], now: datetime) -> QuerySet[Block]:
     """Return the blocks that hold at ``now`` on any of ``keys``, the longest first."""
     open_ended_first = F("until").desc(nulls_first=True)

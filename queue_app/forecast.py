@@ -100,7 +100,7 @@ def _breaker_spans(job: Job, now: datetime) -> list[Span]:
 
 
 def _spans_of(job: Job, now: datetime) -> list[Span]:
-    return list(_blocks_from(now).filter(key__in=blocks.keys_of(job)).values_list("starts_at", "until"))
+    return list(_blocks_from(now).filter(key__in=blocks.awaited_by(job)).values_list("starts_at", "until"))
 
 
 def _blocks_from(now: datetime) -> QuerySet[Block]:

@@ -65,7 +65,7 @@ def concerns(lot: str, job: Job) -> bool:
 
 def look(job: Job, now: datetime) -> list[Shut]:
     """Return every gate that would keep ``job`` waiting at ``now``, as the claim meets them. Reads only."""
-    shut = [_by_block(block) for block in blocks.active(blocks.keys_of(job), now)]
+    shut = [_by_block(block) for block in blocks.active(blocks.awaited_by(job), now)]
     shut += _shut_breakers(job, now, list(Breaker.objects.filter(key__in=breakers.keys_of(job)).order_by("key")))
     named = limits.limits_of(job)
     return shut + _shut_limits(job, now, list(Limit.objects.filter(key__in=named).order_by("key")))

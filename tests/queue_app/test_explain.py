@@ -13,11 +13,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 import queue_app
-from queue_app import api, blocks, clock, gates, workers
+from queue_app import api, blocks, clock, gates, rescue, workers
 from queue_app.database import atomic
 from queue_app.explain import GATES, REASONS, TIME, explain, start_command
 from queue_app.models import BlockKind, Job
-from queue_app.outcomes import Fail, Failure, Postpone
+from queue_app.outcomes import BlockRequest, Fail, Failure, Postpone
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
 
@@ -77,6 +77,24 @@ def test_a_blocked_job_says_by_what_and_until_when(name: str, run: Run) -> None:
         assert explain(moment).text == f"the platform asked to wait (account:7): 20 a day, until {until:{TIME}}"
         assert explain(moment).until == until
         run()
+
+
+def test_a_cool_down_under_a_key_that_the_job_does_not_carry_is_named_until_it_is_over(
+    register: Register, run: Run, later: Later
+) -> None:
+    until = clock.now() + timedelta(minutes=5)
+    wait = BlockRequest("account:8", BlockKind.RATE_LIMIT, "20 a day", until)
+    answers = [Postpone("rate_limited", block=wait)]
+    job = api.enqueue(register(lambda context: answers.pop() if answers else None), keys=["account:7"])
+    run()
+    rescue.rescue()
+    explained = explain(reloaded(job))
+    assert explained.text == f"the platform asked to wait (account:8): 20 a day, until {until:{TIME}}"
+    assert (explained.until, explained.expected_at) == (until, until)
+    later(301)
+    assert explain(reloaded(job)).text == "set aside under account:8, about to be let go"
+    gates.open_due()
+    assert run() == 1
 
 
 def test_a_retry_names_the_last_error(register: Register, run: Run) -> None:
