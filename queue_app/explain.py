@@ -50,6 +50,7 @@ REASONS: Mapping[str, str] = {
 GATES: Mapping[str, str] = {kind.value: str(kind.label) for kind in BlockKind} | {
     gates.LIMIT: "the limit is used up",
     gates.BREAKER: "it failed again and again and is left alone",
+    gates.TURN: "it is not its turn yet",
 }
 
 START_COMMAND = "python manage.py qcluster"
@@ -148,7 +149,7 @@ def _uncertain(job: Job) -> tuple[str, datetime | None]:
 def _of_queue(job: Job, now: datetime) -> list[Blocker]:
     """Return what keeps a pending job from every claim, whoever makes it; what lasts longest comes first."""
     shut = gates.look(job, now)
-    found = [_by_gate(gate) for gate in shut]
+    found = [_by_gate(gate, now) for gate in shut]
     if job.parked_by and job.parked_by not in {gate.lot for gate in shut}:
         found.append(_by_open_gate(job))
     if job.run_at > now:
@@ -160,9 +161,9 @@ def _of_queue(job: Job, now: datetime) -> list[Blocker]:
     return found
 
 
-def _by_gate(gate: gates.Shut) -> Blocker:
+def _by_gate(gate: gates.Shut, now: datetime) -> Blocker:
     detail = f": {gate.reason}" if gate.reason else ""
-    until = f", until {gate.until:{TIME}}" if gate.until else ""
+    until = f", until {gate.until:{TIME}}" if gate.until and gate.until > now else ""
     return Blocker(gate.kind, f"{GATES[gate.kind]} ({gate.key}){detail}{until}", gate.until)
 
 

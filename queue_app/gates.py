@@ -5,7 +5,6 @@ A shut gate has a lot, where jobs wait until it opens. ``look`` reads; ``enter``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,15 +14,15 @@ from django.db import connections
 from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements
 from queue_app.database import alias
 from queue_app.models import Block, Breaker, Job, Limit
-from queue_app.rates import Rates
 
-LIMIT, BREAKER = "limit", "breaker"
+LIMIT, BREAKER, TURN = "limit", "breaker", "turn"
+OTHERS_FIRST = "others that wait for the limit go first"
 
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """A gate that keeps a job waiting. ``kind`` is a BlockKind, ``limit`` or ``breaker``; ``until`` is aware UTC,
-    ``None`` where nobody knows."""
+    """A gate that keeps a job waiting. ``kind`` is a BlockKind, ``limit``, ``breaker`` or ``turn``: a limit allows
+    more, but others wait for it that come first. ``until`` is aware UTC, ``None`` where nobody knows."""
 
     kind: str
     key: str
@@ -76,13 +75,16 @@ def enter(job: Job, now: datetime) -> Shut | Passage:
 
     Locks the job's breakers, then its limits, each in the order of their names.
     """
+    names = list(limits.limits_of(job))
     block = blocks.first_active(job, now)
     if block is not None:
+        limits.pass_on(names, now)
         return _by_block(block)
     found = list(Breaker.objects.select_for_update().filter(key__in=breakers.keys_of(job)).order_by("key"))
     for shut in _shut_breakers(job, now, found):
+        limits.pass_on(names, now)
         return shut
-    locked = limits.lock(list(limits.limits_of(job)))
+    locked = limits.lock(names)
     for shut in _shut_limits(job, now, locked):
         limit = next(limit for limit in locked if limit.key == shut.key)
         limits.wait(limit, shut.until or now)
@@ -133,15 +135,15 @@ def _shut_breakers(job: Job, now: datetime, found: list[Breaker]) -> list[Shut]:
 
 
 def _shut_limits(job: Job, now: datetime, found: list[Limit]) -> list[Shut]:
-    return list(_full(limits.limits_of(job), now, found))
-
-
-def _full(named: dict[str, Rates], now: datetime, found: list[Limit]) -> Iterator[Shut]:
+    named, shut = limits.limits_of(job), []
     for limit in found:
-        until = limits.opens_at(limit, named[limit.key], now)
+        lot, until = limits.LOT + limit.key, limits.opens_at(limit, named[limit.key], now)
         if until is not None:
             rates = " ".join(str(rate) for rate in named[limit.key])
-            yield Shut(LIMIT, limit.key, rates, until, limits.LOT + limit.key)
+            shut.append(Shut(LIMIT, limit.key, rates, until, lot))
+        elif limit.opens_at is not None and job.parked_by != lot and parking.goes_first(lot, job):
+            shut.append(Shut(TURN, limit.key, OTHERS_FIRST, now, lot))
+    return shut
 
 
 @lru_cache(maxsize=4)

@@ -27,6 +27,7 @@ __all__ = [
     "lock",
     "opens_at",
     "parse_rates",
+    "pass_on",
     "rates_of",
     "record",
     "remaining",
@@ -111,6 +112,12 @@ def wait(limit: Limit, until: datetime) -> None:
     """See that jobs that are being parked under ``limit`` are let go at ``until``."""
     if limit.opens_at is None or limit.opens_at > until:
         Limit.objects.filter(pk=limit.pk).update(opens_at=until)
+
+
+def pass_on(names: Sequence[str], now: datetime) -> None:
+    """See that others are let go now: a job of these limits, perhaps let go for a start under them, does not start."""
+    for name in sorted(names):
+        Limit.objects.filter(key=name, opens_at__gt=now).update(opens_at=now)
 
 
 def record(limits: Sequence[Limit], now: datetime) -> None:

@@ -5,6 +5,8 @@ A block's lot is its key; ``limit:`` and ``breaker:`` begin the others'. Decides
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from queue_app import clock, transitions
@@ -24,6 +26,12 @@ def first(lot: str) -> Job | None:
     return _in_order(lot).first()
 
 
+def goes_first(lot: str, job: Job) -> bool:
+    """Say whether a job in ``lot`` comes before ``job``, as claims take them."""
+    other = first(lot)
+    return other is not None and _place(other) < _place(job)
+
+
 def let_go(lot: str, most: int = BATCH) -> list[Job]:
     """Let at most ``most`` jobs leave ``lot``, the most urgent first, in the caller's transaction; return them."""
     leaving = list(_in_order(lot).select_for_update(skip_locked=True)[: min(most, BATCH)])
@@ -35,3 +43,7 @@ def let_go(lot: str, most: int = BATCH) -> list[Job]:
 def _in_order(lot: str) -> QuerySet[Job]:
     # Said twice, for SQLite uses a partial index only where its condition stands in the query.
     return Job.objects.exclude(parked_by="").filter(parked_by=lot).order_by("priority", "run_at", "id")
+
+
+def _place(job: Job) -> tuple[int, datetime, int]:
+    return job.priority, job.run_at, job.pk

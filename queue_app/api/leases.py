@@ -57,7 +57,6 @@ def dequeue(
     queue = given.word("queue", queue, QUEUE_CHARACTERS, spaces=True)
     holder = given.word("worker", OUTSIDE if worker == "" else worker, given.ACTOR_CHARACTERS, spaces=True)
     seconds = given.number("lease_seconds", lease_seconds, 1.0, LONGEST_LEASE_SECONDS)
-    opened = False
     while True:
         try:
             with atomic():
@@ -67,10 +66,8 @@ def dequeue(
             continue
         if isinstance(taken, claims.Claim):
             return _of(taken.job, taken.attempt)
-        if taken is None:
-            if opened or not _open_gates():
-                return None
-            opened = True
+        if taken is None and not _open_gates():
+            return None
 
 
 def start(job: Job, *, worker: str = "", lease_seconds: float = DEFAULT_LEASE_SECONDS) -> None:
@@ -140,12 +137,9 @@ def fail(lease: Lease, error: str, requeue: bool = True, delay_seconds: float | 
 
 
 def _open_gates() -> bool:
-    """Open the gates whose time has come, as no cluster may run that would; say whether there were any."""
+    """Open the gates whose time has come, as no cluster may run that would; say whether that let any job go."""
     opening = gates.next_opening()
-    if opening is None or opening > clock.now():
-        return False
-    gates.open_due()
-    return True
+    return opening is not None and opening <= clock.now() and gates.open_due() > 0
 
 
 def _end(lease: Lease, outcome: Outcome) -> Job:

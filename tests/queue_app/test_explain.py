@@ -133,7 +133,7 @@ def test_every_reason_that_the_queue_gives_has_words() -> None:
 
 
 def test_every_kind_of_gate_has_words() -> None:
-    assert set(GATES) == {*BlockKind, gates.LIMIT, gates.BREAKER}
+    assert set(GATES) == {*BlockKind, gates.LIMIT, gates.BREAKER, gates.TURN}
 
 
 def test_all_that_keeps_a_job_is_told_and_what_lasts_longest_in_the_sentence(name: str) -> None:
@@ -175,6 +175,23 @@ def test_a_used_up_limit_is_named_with_its_rates_and_when_it_is_the_jobs_turn(
     workers.heartbeat("tests")
     assert explain(reloaded(jobs[1])).text == "set aside under tests.job platform:x, about to be let go"
     assert explain(reloaded(jobs[2])).text.startswith("set aside under tests.job platform:x, behind 1 other; it will ")
+
+
+def test_a_job_that_others_go_before_says_so(register: Register, run: Run, later: Later) -> None:
+    name = register(lambda context: None, limits={"platform:*": "1/h"})
+    waiting = [api.enqueue(name, keys=["platform:x"]) for _ in range(2)][1]
+    run()
+    later(3601)
+    workers.heartbeat("tests")
+    job = api.enqueue(name, keys=["platform:x"])
+    explained = explain(job)
+    assert [blocker.code for blocker in explained.blockers] == [gates.TURN]
+    assert explained.text.startswith(
+        "it is not its turn yet (tests.job platform:x): others that wait for the limit go first; it will run about "
+    )
+    assert explained.expected_at is not None
+    assert explained.expected_at - clock.now() > timedelta(minutes=59)
+    assert explain(reloaded(waiting)).text == "set aside under tests.job platform:x, about to be let go"
 
 
 def test_a_breaker_tells_the_last_error(register: Register, run: Run, settings: Any) -> None:

@@ -21,7 +21,7 @@ from queue_app import claims, clock, limits, registry, workers
 from queue_app.claims import Claim
 from queue_app.database import alias, atomic
 from queue_app.explain import Explanation, explain
-from queue_app.models import Block, BlockKind, Breaker, Job, Limit, Worker
+from queue_app.models import PRIORITY_LAST, Block, BlockKind, Breaker, Job, Limit, Worker
 from queue_app.states import JobState
 
 EXAMPLES = 60 * int(os.environ.get("FAULT_ROUNDS", "1"))
@@ -50,7 +50,8 @@ class BreakerCase:
 
 @dataclass(frozen=True)
 class Case:
-    """A job, what stands around it, and the one worker there is."""
+    """A job, what stands around it, and the one worker there is. ``parked`` are limits with another job in their lot,
+    and whether that one comes first."""
 
     type: str
     queue: str
@@ -63,6 +64,7 @@ class Case:
     blocks: list[tuple[str, BlockKind, int | None, int | None]]
     limits: list[str]
     uses: dict[str, list[int]]
+    parked: dict[str, bool]
     breaker: BreakerCase | None
     knows: list[str]
     serves: list[str]
@@ -102,6 +104,7 @@ cases = st.builds(
     ),
     limits=st.lists(st.sampled_from(list(LIMITS)), unique=True),
     uses=st.dictionaries(st.sampled_from(LIMIT_NAMES), st.lists(st.sampled_from([-1500, -45, -5]), max_size=4)),
+    parked=seldom({}, st.dictionaries(st.sampled_from(LIMIT_NAMES), st.booleans()), 3),
     breaker=st.none() | breaker_cases,
     knows=often.map(lambda all_types: [PLAIN, GUARDED] if all_types else [PLAIN]),
     serves=st.sampled_from([["default"], ["default", "other"], ["default", "other"]]),
@@ -149,12 +152,26 @@ def build(case: Case, now: datetime) -> tuple[Job, Worker]:
         limit = Limit.objects.create(key=name)
         for age in sorted(ages):
             limits.record([limit], now + timedelta(minutes=age))
+    for name, comes_first in case.parked.items():
+        Limit.objects.update_or_create(key=name, defaults={"opens_at": now})
+        run_at = now + timedelta(minutes=-60 if comes_first else 60)
+        stored(
+            now,
+            type=GONE,
+            queue="nobody's",
+            state=JobState.PENDING,
+            priority=case.priority,
+            run_at=run_at,
+            parked_by=limits.LOT + name,
+        )
     if case.breaker is not None:
         probe = None
         if case.breaker.probe:
             # Another job's queue is nobody's, so that only the one in question could be claimed.
             probing = job if case.breaker.probe == "self" else None
-            probe = probing or stored(now, type=PLAIN, queue="nobody's", state=case.breaker.probe, run_at=now)
+            probe = probing or stored(
+                now, type=PLAIN, queue="nobody's", state=case.breaker.probe, run_at=now, priority=PRIORITY_LAST
+            )
         Breaker.objects.create(
             key=ACCOUNT,
             trips=case.breaker.trips,
@@ -207,6 +224,7 @@ FREE = Case(
     blocks=[],
     limits=list(LIMITS),
     uses={},
+    parked={},
     breaker=None,
     knows=[PLAIN, GUARDED],
     serves=["default"],
@@ -222,6 +240,8 @@ LONE_REASONS: list[tuple[str, dict[str, Any]]] = [
     ("maintenance", {"blocks": [("all", BlockKind.MAINTENANCE, -5, 5)]}),
     ("limit", {"uses": {ACCOUNT: [-5]}}),
     ("limit", {"uses": {f"{GUARDED} {PLATFORM}": [-45]}}),
+    ("turn", {"parked": {ACCOUNT: True}}),
+    ("turn", {"parked": {f"{GUARDED} {PLATFORM}": True}}),
     ("breaker", {"breaker": BreakerCase(5, 1, "", right_fence=True)}),
     ("breaker", {"breaker": BreakerCase(-5, 1, JobState.RUNNING, right_fence=True)}),
     ("unknown_type", {"knows": [PLAIN]}),
@@ -236,6 +256,8 @@ NO_REASONS: list[dict[str, Any]] = [
     {"blocks": [("account:2", BlockKind.PAUSE, None, None)]},
     {"uses": {ACCOUNT: [-45], PLATFORM: [-5]}},
     {"limits": [], "uses": {ACCOUNT: [-5]}},
+    {"parked": {ACCOUNT: False}},
+    {"limits": [], "parked": {ACCOUNT: True}},
     {"breaker": BreakerCase(-5, 1, "", right_fence=True)},
     {"breaker": BreakerCase(5, 1, "self", right_fence=True)},
     {"breaker": BreakerCase(-5, 1, JobState.RUNNING, right_fence=False)},

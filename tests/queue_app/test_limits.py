@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_app import api, blocks, claims, clock, gates, limits, parking, registry, rescue, workers
+from queue_app import api, blocks, claims, clock, gates, limits, parking, pauses, registry, rescue, workers
 from queue_app.claims import SetAside
 from queue_app.database import atomic
 from queue_app.limits import Rate
@@ -149,6 +149,94 @@ class TestRunning:
         assert order == ["1-4", "5-0", "5-1", "5-2"]
         assert [job.args["line"] for job in Job.objects.exclude(parked_by="").order_by("id")] == ["5-3", "9-5"]
 
+    def test_jobs_that_come_later_do_not_overtake_those_that_wait(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/s")
+        order: list[int] = []
+        name = register(lambda context, number: order.append(number))
+        for number in range(3):
+            api.enqueue(name, {"number": number}, keys=[KEY])
+        run()
+        for number in range(3, 8):
+            later(1.01)
+            api.enqueue(name, {"number": number}, keys=[KEY])
+            run()
+            gates.open_due()  # as the broker does when a worker has found nothing
+            run()
+        assert order == [0, 1, 2, 3, 4, 5]
+
+    def test_a_more_urgent_job_goes_before_those_that_wait(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        for _ in range(2):
+            api.enqueue(name, keys=[KEY])
+        run()
+        later(3601)
+        urgent = api.enqueue(name, keys=[KEY], priority=1)
+        assert run() == 1
+        assert reloaded(urgent).state == JobState.COMPLETED
+
+    def test_one_that_waits_for_something_else_too_holds_nobody_up(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        api.enqueue(name, keys=[KEY])
+        run()
+        stuck = [api.enqueue(name, keys=[KEY, "account:7"]) for _ in range(3)]
+        run()
+        pauses.pause("account:7")
+        later(3601)
+        free = api.enqueue(name, keys=[KEY])
+        for _ in range(len(stuck) + 1):
+            run()
+            gates.open_due()
+        assert run() == 1
+        assert reloaded(free).state == JobState.COMPLETED
+        assert {reloaded(job).parked_by for job in stuck} == {"account:7"}
+        pauses.resume("account:7")
+        assert run() == 0
+        later(3601)
+        gates.open_due()
+        assert run() == 1
+
+    def test_outsiders_alone_are_not_held_up_either(
+        self, register: Register, later: Later, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        jobs = [api.enqueue(name, keys=[KEY, *own]) for own in ((), ("account:7",), ("account:7",), ())]
+        assert api.dequeue() is not None
+        assert api.dequeue() is None
+        pauses.pause("account:7")
+        later(3601)
+        late = api.enqueue(name, keys=[KEY])
+        lease = api.dequeue()
+        assert lease is not None
+        assert lease.job_id == jobs[3].pk
+        assert api.dequeue() is None
+        assert reloaded(late).parked_by == "limit:" + KEY
+
+    def test_whoever_comes_first_never_waits_for_another_however_many_limits_there_are(
+        self, register: Register, run: Run, later: Later, limited: Callable[..., None]
+    ) -> None:
+        """Each of three limits has somebody in its lot, and everybody is under two of them."""
+        limited(**{f"side__{letter}": "1/h" for letter in "abc"})
+        name = register(lambda context: None)
+        for letter in "abc":
+            api.enqueue(name, keys=[f"side:{letter}"])
+        assert run() == 3
+        jobs = [api.enqueue(name, keys=[f"side:{one}", f"side:{two}"]) for one, two in ("ab", "bc", "ca") * 2]
+        for _ in range(2 * len(jobs)):
+            run()
+            later(3601)
+            gates.open_due()
+            rescue.rescue()
+        assert {reloaded(job).state for job in jobs} == {JobState.COMPLETED}
+
     def test_ten_thousand_jobs_over_a_limit_cost_a_handful_of_claims(
         self, register: Register, run: Run, later: Later, limited: Callable[..., None]
     ) -> None:
@@ -171,6 +259,11 @@ class TestRunning:
             assert run() == 0
         assert len(queries) < 15
         later(3601)
+        late = api.enqueue(name, keys=[KEY])
+        with CaptureQueriesContext(queue_connection()) as queries:
+            assert run() == 0
+        assert len(queries) < 20
+        assert reloaded(late).parked_by == "limit:" + KEY
         assert gates.open_due() == 3
         assert run() == 3
 
