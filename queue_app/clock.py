@@ -37,14 +37,19 @@ def recent() -> datetime:
     if _told is None or connection().vendor != "postgresql":
         return now()
     moment, at = _told
-    passed = time.clock_gettime(_STEADY) - at
+    passed = steady_seconds() - at
     return moment + timedelta(seconds=passed) + _offset if passed < RECKONED_SECONDS else now()
 
 
 def told(moment: datetime) -> None:
     """Take note of the time that an answer of PostgreSQL has just brought."""
     global _told
-    _told = moment.astimezone(UTC) - _offset, time.clock_gettime(_STEADY)
+    _told = moment.astimezone(UTC) - _offset, steady_seconds()
+
+
+def steady_seconds() -> float:
+    """Return seconds of a clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(_STEADY)
 
 
 def expression() -> str:

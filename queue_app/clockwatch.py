@@ -42,9 +42,9 @@ class Look:
 
 def look() -> Look:
     """Read the clocks; one round trip on PostgreSQL."""
-    began, host = _steady_seconds(), datetime.now(UTC)
+    began, host = clock.steady_seconds(), datetime.now(UTC)
     queue = clock.now()
-    took = _steady_seconds() - began
+    took = clock.steady_seconds() - began
     return Look(host + timedelta(seconds=took / 2), queue, began + took / 2, took / 2)
 
 
@@ -70,13 +70,18 @@ class ClockWatch:
         # An incident that an earlier process opened is closed by us.
         self._jump_over_at: float | None = time.monotonic() + QUIET_SECONDS
 
-    def check(self) -> None:
-        """Compare the clocks and tell people, once an incident, of more than ``CLOCK_SKEW_SECONDS``."""
+    def check(self) -> tuple[datetime, float]:
+        """Compare the clocks and tell people, once an incident, of more than ``CLOCK_SKEW_SECONDS``.
+
+        Returns the queue's time, and by how many seconds its clock has been set since the last time.
+        """
         now = look()
         if is_postgresql():
             self._check_skew(skew_seconds(now))
-        self._check_jump(jump_seconds(self._last, now) if self._last is not None else 0.0)
+        jump = jump_seconds(self._last, now) if self._last is not None else 0.0
+        self._check_jump(jump)
         self._last = now
+        return now.queue, jump
 
     def _check_skew(self, skew: float) -> None:
         Worker.objects.filter(cluster=self._cluster, stopped_at=None).update(clock_skew_seconds=round(skew, 3))
@@ -107,12 +112,6 @@ class ClockWatch:
 def _sure(seconds: float, doubt_seconds: float) -> float:
     """Return what is left of a difference when the doubt is taken off: a slow database is no wrong clock."""
     return max(seconds - doubt_seconds, 0.0) if seconds > 0 else min(seconds + doubt_seconds, 0.0)
-
-
-def _steady_seconds() -> float:
-    """Return seconds of a clock that nobody sets and that goes on while the machine sleeps, where there is one."""
-    boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
 
 def _seconds(seconds: float, ahead: str, behind: str) -> str:

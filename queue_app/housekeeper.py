@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from queue import Empty
 from typing import Any
 
@@ -79,9 +80,10 @@ class Housekeeper:
         # By itself: a long sweep must not make others take our workers for dead.
         self._heart = _Thread("heart", self._beat, wiring.to_housekeeper.ring)
         self._farewell = threading.Event()
-        # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease.
-        self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
-        self._heard_at = time.monotonic()
+        # After a failed heartbeat others may hold us for silent, and we them: nobody is judged for one lease. Nor after
+        # the clock was set: whoever has not beaten since looks silent, and his jobs overdue.
+        self._heard_at = clock.steady_seconds()
+        self._judge_at = _in_one_lease()
         self._clocks = clockwatch.ClockWatch(wiring.cluster)
 
     def run(self) -> None:
@@ -122,25 +124,31 @@ class Housekeeper:
     def _beat(self) -> None:
         """Say every few seconds that the workers live."""
         while not self._farewell.is_set():
-            lease = float(conf.get("LEASE_SECONDS"))
             try:
-                if time.monotonic() - self._heard_at > lease / 2:
-                    self._judge_at = time.monotonic() + lease
+                if clock.steady_seconds() - self._heard_at > _half_a_lease():
+                    self._judge_at = _in_one_lease()
                 workers.heartbeat(self._wiring.cluster)
-                self._heard_at = time.monotonic()
+                self._heard_at = clock.steady_seconds()
             except DatabaseError as error:
                 self._away(error)
             self._farewell.wait(conf.get("HEARTBEAT_SECONDS"))
 
     def _away(self, error: DatabaseError) -> None:
-        self._judge_at = time.monotonic() + conf.get("LEASE_SECONDS")
+        self._judge_at = _in_one_lease()
         logger.warning("cluster=%s database away error=%s", self._wiring.cluster, type(error).__name__)
         connections.close_all()
 
     def _may_judge(self) -> bool:
-        """Say whether other hosts may be judged by their silence: not while, nor soon after, we could not be heard."""
-        now = time.monotonic()
-        return now >= self._judge_at and now - self._heard_at <= float(conf.get("LEASE_SECONDS")) / 2
+        """Say whether anybody may be judged by his silence: not while, nor soon after, we could not be heard."""
+        now = clock.steady_seconds()
+        return now >= self._judge_at and now - self._heard_at <= _half_a_lease()
+
+    def _look_at_clocks(self) -> datetime:
+        """Return the queue's time, and take note if its clock was set: by a little, all are still heard of in time."""
+        now, jump = self._clocks.check()
+        if abs(jump) > _half_a_lease():
+            self._judge_at = _in_one_lease()
+        return now
 
     def _seconds_to_next_round(self) -> float:
         heartbeat = float(conf.get("HEARTBEAT_SECONDS"))
@@ -149,12 +157,12 @@ class Housekeeper:
     def _tend(self) -> None:
         board = self._wiring.board
         self._sign_off_dead()
-        self._clocks.check()
-        maintenance.plan(clock.now())
+        now = self._look_at_clocks()
+        maintenance.plan(now)
         self._end_overrun_jobs()
         if not board.stopping or board.seconds_left > 0:
             # Later our own workers are being ended, and what they leave is handed back instead.
-            rescue.rescue(judge_other_hosts=self._may_judge())
+            rescue.rescue(now, judge_the_silent=self._may_judge())
         if board.stopping:
             return
         if not self._housekeeping_scheduled:
@@ -214,6 +222,14 @@ class Housekeeper:
         except DatabaseError as error:
             # The next cluster's sweep finds these jobs by their dead processes.
             logger.warning("cluster=%s cannot settle its jobs error=%s", self._wiring.cluster, type(error).__name__)
+
+
+def _in_one_lease() -> float:
+    return clock.steady_seconds() + float(conf.get("LEASE_SECONDS"))
+
+
+def _half_a_lease() -> float:
+    return float(conf.get("LEASE_SECONDS")) / 2
 
 
 class _Results:

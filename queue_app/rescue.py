@@ -24,14 +24,15 @@ EXPIRY_BATCH = 500
 UNKNOWN_TYPE_MINUTES = 10
 
 
-def rescue(*, judge_other_hosts: bool = True) -> int:
+def rescue(now: datetime | None = None, *, judge_the_silent: bool = True) -> int:
     """Take running jobs from workers that are gone, cancel what has expired; return how many jobs were taken.
 
     Also lets go what no block keeps parked, and sees that every uncertain job is looked up or waits for a person.
-    ``judge_other_hosts`` is false for a cluster whose own heartbeat failed lately: it cannot tell who is silent.
+    ``judge_the_silent`` is false where nobody can tell who is silent: the caller's own heartbeat failed lately, or the
+    clock was set.
     """
-    now = clock.now()
-    rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_other_hosts))
+    now = now or clock.now()
+    rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_the_silent))
     expire_waiting(now)
     hold_unknown_types(now)
     gates.sweep()
@@ -100,11 +101,11 @@ def _look_again_or_ask(job: Job, now: datetime) -> None:
         transitions.request_reconciliation(job, now=now)
 
 
-def _of_lost_workers(now: datetime, judge_other_hosts: bool) -> list[Job]:
+def _of_lost_workers(now: datetime, judge_the_silent: bool) -> list[Job]:
     lost = []
     for job in Job.objects.filter(state=JobState.RUNNING).select_related("worker"):
         worker = job.worker
-        silent = judge_other_hosts and _silent(job, worker, now)
+        silent = judge_the_silent and _silent(job, worker, now)
         if worker is not None and worker.host == processes.host():
             # One that is alive and yet silent stands still; it keeps the job for its whole lease.
             overdue = job.lease_until is not None and job.lease_until <= now

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,13 @@ pytestmark = [pytest.mark.faults, pytest.mark.row(11)]
 
 HOST_CLOCK = Path(__file__).parent / "host_clock"
 HOUR = 3600
+LEASE_SECONDS = 3
 DUE = 24
 
 
 @pytest.fixture(autouse=True)
 def quick_heartbeats(clusters: Clusters) -> None:
-    clusters.site.env |= {"SOCIALQ_HEARTBEAT_SECONDS": "1", "SOCIALQ_LEASE_SECONDS": "3"}
+    clusters.site.env |= {"SOCIALQ_HEARTBEAT_SECONDS": "1", "SOCIALQ_LEASE_SECONDS": str(LEASE_SECONDS)}
 
 
 def start_host(clusters: Clusters, name: str, *, ahead: int = 0, jump: int = 0) -> subprocess.Popen[bytes]:
@@ -65,6 +68,20 @@ def begin_waiting(clusters: Clusters, count: int) -> list[int]:
 
 def running(clusters: Clusters) -> int:
     return clusters.count("SELECT COUNT(*) FROM queue_app_job WHERE state = 'running' AND type = 'testapp.wait'")
+
+
+def set_clock(main: subprocess.Popen[bytes]) -> None:
+    """Set the clock of a cluster's host by its jump."""
+    for pid in [main.pid, *descendants(main.pid)]:
+        os.kill(pid, signal.SIGUSR1)
+
+
+def judged_for(clusters: Clusters, main: subprocess.Popen[bytes], leases: float) -> bool:
+    """Say whether a cluster's workers were last heard of so many leases after they began."""
+    pids = f"({', '.join(map(str, descendants(main.pid)))})"
+    rows = clusters.site.sql(f"SELECT started_at, heartbeat_at FROM queue_app_worker WHERE pid IN {pids}")
+    lived = (datetime.fromisoformat(str(heard)) - datetime.fromisoformat(str(began)) for began, heard in rows)
+    return min(lived) > timedelta(seconds=leases * LEASE_SECONDS)
 
 
 def open_incidents(clusters: Clusters) -> list[tuple[str, str]]:
@@ -116,8 +133,7 @@ def test_a_clock_that_is_set_takes_no_running_job_from_its_worker_and_is_told(
     main = start_host(clusters, "here", jump=jump)
     (job,) = begin_waiting(clusters, 1)
     workers = clusters.worker_pids()
-    for pid in [main.pid, *descendants(main.pid)]:
-        os.kill(pid, signal.SIGUSR1)
+    set_clock(main)
     injected(f"a host's clock set by {jump:+} s while a job runs")
     kind = "clock_jump" if clusters.site.database_url.startswith("sqlite:") else "clock_skew"
     clusters.site.wait_until(lambda: open_incidents(clusters) == [(kind, "here")])
@@ -130,3 +146,26 @@ def test_a_clock_that_is_set_takes_no_running_job_from_its_worker_and_is_told(
     clusters.wait_for_state(job, "completed")
     assert clusters.attempts(job) == ["completed"]
     assert clusters.worker_pids() == workers
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_clock_that_is_set_takes_no_job_from_the_living_workers_of_another_cluster(
+    clusters: Clusters, injected: Callable[[str], None], jump: int
+) -> None:
+    mains = [start_host(clusters, "here", jump=jump) for _ in range(2)]
+    jobs = begin_waiting(clusters, 4)
+    # From here on both would judge others by their silence.
+    clusters.site.wait_until(lambda: all(judged_for(clusters, main, 2) for main in mains))
+    for main in mains:
+        set_clock(main)
+    injected(f"the clock of a host with two clusters set by {jump:+} s while jobs run")
+    kind = "clock_jump" if clusters.site.database_url.startswith("sqlite:") else "clock_skew"
+    clusters.site.wait_until(lambda: open_incidents(clusters) == [(kind, "here")])
+    # Until both judge again.
+    end = time.monotonic() + 2 * LEASE_SECONDS
+    clusters.site.wait_until(lambda: time.monotonic() > end)
+    assert running(clusters) == 4
+    (clusters.site.directory / "go").touch()
+    for job in jobs:
+        clusters.wait_for_state(job, "completed")
+        assert clusters.attempts(job) == ["completed"]

@@ -4,13 +4,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from queue_app import workers
+from queue_app import clock, workers
 from queue_app.board import Board
 from queue_app.children import Wiring
 from queue_app.housekeeper import Housekeeper
@@ -66,4 +67,26 @@ def test_judges_other_hosts_only_one_lease_after_its_own_heartbeat_failed(heart:
         os.sched_yield()
     assert not heart.housekeeper._may_judge()
     heart.answers.set()
+    assert heart.wait_until(judges=True) > 0.2
+
+
+def test_judges_nobody_by_silence_within_one_lease_of_a_jump_of_the_clock(
+    heart: Heart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart.wait_until(judges=True)
+    jumps = iter([0.0, 3600.0, -3600.0])
+    monkeypatch.setattr(heart.housekeeper._clocks, "check", lambda: (datetime.now(UTC), next(jumps)))
+    heart.housekeeper._look_at_clocks()
+    assert heart.housekeeper._may_judge()
+    for _jump in range(2):
+        heart.housekeeper._look_at_clocks()
+        assert not heart.housekeeper._may_judge()
+        assert heart.wait_until(judges=True) > 0.2
+
+
+def test_judges_nobody_by_silence_when_the_machine_has_slept(heart: Heart, monkeypatch: pytest.MonkeyPatch) -> None:
+    heart.wait_until(judges=True)
+    awake = clock.steady_seconds
+    monkeypatch.setattr(clock, "steady_seconds", lambda: awake() + 3600)
+    assert not heart.housekeeper._may_judge()
     assert heart.wait_until(judges=True) > 0.2

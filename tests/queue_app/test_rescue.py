@@ -88,7 +88,7 @@ def test_another_host_is_judged_by_its_silence(start: Any, later: Later) -> None
     later(conf.get("LEASE_SECONDS") - 1)
     assert rescue.rescue() == 0
     later(2)
-    assert rescue.rescue(judge_other_hosts=False) == 0
+    assert rescue.rescue(judge_the_silent=False) == 0
     assert rescue.rescue() == 1
     assert reloaded(job).state == JobState.PENDING
 
