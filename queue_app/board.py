@@ -29,6 +29,8 @@ class _Count(IntEnum):
     LEFT = 3
     PLACE = 4
     ENDED = 5
+    JOB = 6
+    JOB_ENDS_BY = 7
 
 
 class Place(IntEnum):
@@ -210,6 +212,20 @@ class Board:
         """Count a task that the worker in ``slot`` has ended."""
         self._counts[slot * len(_Count) + _Count.FRUITFUL] += fruitful
         self._counts[slot * len(_Count) + _Count.FINISHED] += 1
+
+    def begin_job(self, slot: int, job_id: int, seconds: float) -> None:
+        """Say that the handler of a job begins in ``slot``, and how long it may run."""
+        self._counts[slot * len(_Count) + _Count.JOB] = job_id
+        self._counts[slot * len(_Count) + _Count.JOB_ENDS_BY] = int((time.monotonic() + seconds) * 1000)
+
+    def end_job(self, slot: int) -> None:
+        """Say that no handler runs in ``slot``: what became of the job may be waiting to be saved, however long."""
+        self._counts[slot * len(_Count) + _Count.JOB_ENDS_BY] = 0
+
+    def overrun_job(self, slot: int) -> int | None:
+        """Return the job whose handler runs in ``slot`` longer than it may, ``None`` if none does."""
+        ends_by = self._of(slot, _Count.JOB_ENDS_BY)
+        return self._of(slot, _Count.JOB) if 0 < ends_by < time.monotonic() * 1000 else None
 
     def tasks_started(self, slot: int) -> int:
         """How many tasks have been begun in ``slot``."""

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -71,7 +72,11 @@ def run_worker(wiring: Wiring, parent_pid: int, slot: int, timer: Any) -> None:
     quieten()
     inbox = _Inbox(wiring.tasks, wiring.board, slot)
     signal.signal(signal.SIGTERM, inbox.leave)
-    runner.configure(lambda: wiring.board.stopping or inbox.leaving)
+    runner.configure(
+        lambda: wiring.board.stopping or inbox.leaving,
+        begins=partial(wiring.board.begin_job, slot),
+        ends=partial(wiring.board.end_job, slot),
+    )
     _count_tasks(wiring, slot)
     _keep_connection()
     try:

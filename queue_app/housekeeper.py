@@ -7,7 +7,6 @@ as looks at. Dies with the sentinel and holds no lock that another process needs
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -64,7 +63,7 @@ class _Thread(threading.Thread):
 
 
 class Housekeeper:
-    """Heartbeats, rescue, overrun jobs, the number of workers, django-q2's schedules; the pusher and the monitor.
+    """Heartbeats, rescue, the number of workers, django-q2's schedules; the pusher and the monitor.
 
     Errors of the database wait for the next round.
     """
@@ -159,7 +158,6 @@ class Housekeeper:
         self._sign_off_dead()
         now = self._look_at_clocks()
         maintenance.plan(now)
-        self._end_overrun_jobs()
         if not board.stopping or board.seconds_left > 0:
             # Later our own workers are being ended, and what they leave is handed back instead.
             rescue.rescue(now, judge_the_silent=self._may_judge())
@@ -198,16 +196,6 @@ class Housekeeper:
         for enlisted in Worker.objects.filter(cluster=cluster, stopped_at=None):
             if not processes.is_alive(enlisted.pid, enlisted.start_ticks):
                 workers.stopped(cluster, enlisted.pid)
-
-    def _end_overrun_jobs(self) -> None:
-        """Kill the workers whose jobs are past their lease: their own alarm did not stop them."""
-        now = clock.now()
-        for job in rescue.running_on(self._wiring.cluster):
-            enlisted = job.worker
-            overrun = job.lease_until is not None and job.lease_until <= now
-            if overrun and enlisted is not None and processes.is_alive(enlisted.pid, enlisted.start_ticks):
-                logger.error("job=%s type=%s overran its lease, killing worker=%s", job.pk, job.type, enlisted.name)
-                os.kill(enlisted.pid, signal.SIGKILL)
 
     def _hand_over(self) -> None:
         """Settle what workers were running when they ended, and sign the cluster off."""

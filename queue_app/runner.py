@@ -33,7 +33,10 @@ TOKEN_SECONDS = 1.0
 SAVE_WAIT_SECONDS = (0.2, 0.5, 1.0, 2.0)
 OUTCOMES = (Done, Retry, Postpone, Hold, Fail, Uncertain)
 
-_stopping: Callable[[], bool] = lambda: False  # noqa: E731 - replaced by the cluster
+# Replaced by the cluster.
+_stopping: Callable[[], bool] = lambda: False  # noqa: E731
+_begins: Callable[[int, float], None] = lambda job_id, seconds: None  # noqa: E731
+_ends: Callable[[], None] = lambda: None  # noqa: E731
 _worker: Worker | None = None
 # Whether a commit may have gone through although this process got an error for its answer.
 _in_doubt = False
@@ -43,10 +46,14 @@ class JobTimeout(BaseException):
     """The job's own alarm. Not an Exception, so that a handler's ``except Exception`` cannot swallow it."""
 
 
-def configure(stopping: Callable[[], bool]) -> None:
-    """Tell this process how to see that its cluster wants to end; called in the worker before its first job."""
-    global _stopping
-    _stopping = stopping
+def configure(stopping: Callable[[], bool], *, begins: Callable[[int, float], None], ends: Callable[[], None]) -> None:
+    """Tell this process how to see that its cluster wants to end, and what to call around each handler.
+
+    ``begins`` gets the job's id and for how many seconds its handler is let run. Called in the worker before its first
+    job.
+    """
+    global _stopping, _begins, _ends
+    _stopping, _begins, _ends = stopping, begins, ends
 
 
 def enlist(queue: str, cluster: str) -> None:
@@ -130,7 +137,12 @@ def execute(claim: Claim, worker_name: str) -> Outcome | context.StopExecution:
     """Call the handler of a started job under its alarm and return what became of it; raises nothing."""
     job_context = context.JobContext(claim.job, worker_name, _stopping)
     before = open_transactions()
-    answer = _answer_of(job_context)
+    _begins(claim.job.pk, claims.lease_seconds_of(claim.job.type))
+    try:
+        answer = _answer_of(job_context)
+    finally:
+        # Saving the answer is not the handler's time: the database may be away for longer than that.
+        _ends()
     if open_transactions() != before:
         # In it nothing that is stored from here on would be committed.
         abandon()

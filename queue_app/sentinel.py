@@ -133,6 +133,7 @@ class JobSentinel:
 
     def _look_after(self, worker: _WorkerProcess) -> None:
         if worker.process.is_alive():
+            self._end_overrun_job(worker)
             self._end_overrun_task(worker)
             return
         self._workers.remove(worker)
@@ -157,6 +158,13 @@ class JobSentinel:
         logger.error("cluster=%s queue=%s lost process=%s exitcode=%s", *self._name(), child.pid, child.exitcode)
         self._board.request_stop(float(conf.get("STOP_GRACE_SECONDS")))
         self._to_main.ring()  # it starts the next cluster
+
+    def _end_overrun_job(self, worker: _WorkerProcess) -> None:
+        """Kill a worker whose handler its own alarm did not stop; one that only saves an answer is left alone."""
+        job_id = self._board.overrun_job(worker.slot)
+        if job_id is not None:
+            logger.error("job=%s overran its timeout, killing worker=%s", job_id, worker.process.pid)
+            worker.process.kill()
 
     def _end_overrun_task(self, worker: _WorkerProcess) -> None:
         """Kill a worker whose ordinary task is past django-q2's timeout. The timer is read past its lock."""
@@ -224,6 +232,7 @@ class JobSentinel:
     def _start_worker(self, slot: int) -> None:
         timer = multiprocessing.get_context("fork").Value("f", -1)
         self._board.set_left(slot, left=False)
+        self._board.end_job(slot)
         self._board.place(slot, Place.STAYS)
         process = self._fork(children.run_worker, slot, timer, daemon=Conf.DAEMONIZE_WORKERS)
         self._workers.append(_WorkerProcess(process, slot, timer))

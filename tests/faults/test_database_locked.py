@@ -18,6 +18,8 @@ from tests.faults.rounds import LONG
 pytestmark = [pytest.mark.faults, pytest.mark.row(8)]
 
 HOLD_SECONDS = 30 if LONG else 3
+# The test app's grace for a job that overruns is one second.
+BEYOND_THE_LEASE_SECONDS = 30 if LONG else 7
 # Less than the 20 s that a statement waits for SQLite's lock: beyond them a person is told to try again.
 PATIENCE_SECONDS = 12 if LONG else 3
 
@@ -58,6 +60,22 @@ def test_work_is_late_but_not_lost(clusters: Clusters, injected: Injected) -> No
         assert "sent" not in clusters.lines()
         assert clusters.state(running) == "running"
     clusters.wait_for_state(running, "completed")
+    assert clusters.lines().count("sent") == 1
+
+
+def test_a_job_that_ended_is_saved_however_long_that_takes(clusters: Clusters, injected: Injected) -> None:
+    clusters.start()
+    go = clusters.site.directory / "go"
+    job = clusters.enqueue("testapp.send_briefly", args={"file": str(clusters.notes), "after_mark": str(go)})
+    clusters.site.wait_until(lambda: len(clusters.lines()) == 2)
+    with held_lock(clusters):
+        injected(f"the database's lock held for {BEYOND_THE_LEASE_SECONDS} s when a job with a timeout of 2 s ends")
+        go.touch()
+        passes(clusters, BEYOND_THE_LEASE_SECONDS)
+        assert clusters.lines().count("sent") == 1
+        assert clusters.state(job) == "running"
+    clusters.wait_for_state(job, "completed")
+    assert clusters.attempts(job) == ["completed"]
     assert clusters.lines().count("sent") == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connections
 
-from queue_app import api, clock, plain
+from queue_app import api, clock, plain, runner
 from queue_app.context import JobContext
 from queue_app.database import alias
 from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Event, Job, Notice
@@ -44,6 +44,24 @@ def test_an_answer_that_is_no_outcome_is_the_result(register: Register, run: Run
     attempt = job.attempt_set.get()
     assert (attempt.number, attempt.outcome) == (1, AttemptOutcome.COMPLETED)
     assert attempt.duration_seconds is not None
+
+
+def test_the_cluster_is_told_when_a_handler_runs_and_not_while_its_answer_is_saved(
+    register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+
+    def handler(context: JobContext, answer: str) -> None:
+        said.append(answer)
+        if answer == "error":
+            raise ValueError
+
+    name = register(handler, timeout_seconds=60)
+    monkeypatch.setattr(runner, "_begins", lambda job_id, seconds: said.append((job_id, seconds)))
+    monkeypatch.setattr(runner, "_ends", lambda: said.append(Job.objects.get(pk=said[-2][0]).state))
+    jobs = [api.enqueue(name, {"answer": answer}) for answer in ("done", "error")]
+    run()
+    assert said == [(jobs[0].pk, 90), "done", "running", (jobs[1].pk, 90), "error", "running"]
 
 
 def test_an_exception_is_retried_by_the_policy_and_kept_with_its_traceback(

@@ -65,6 +65,9 @@ def send(context: JobContext, file: str, before_mark: str = "", after_mark: str 
     append(file, "sent")
 
 
+job_type("testapp.send_briefly", retry=AT_ONCE, timeout_seconds=2.0)(send)
+
+
 @job_type("testapp.kill_worker", retry=AT_ONCE)
 def kill_worker(context: JobContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
