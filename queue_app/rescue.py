@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from queue_app import clock, conf, gates, processes, registry, transitions
+from queue_app import clock, conf, gates, processes, registry, transitions, workers
 from queue_app.database import atomic, is_away
 from queue_app.models import AttemptOutcome, Job, Worker
 from queue_app.planning import values_of
@@ -34,7 +34,8 @@ def rescue(now: datetime | None = None, *, judge_the_silent: bool = True) -> int
     now = now or clock.now()
     rescued = sum(take_from_lost_worker(job) for job in _of_lost_workers(now, judge_the_silent))
     expire_waiting(now)
-    hold_unknown_types(now)
+    if judge_the_silent:
+        hold_unknown_types(now)
     gates.sweep()
     see_to_uncertain(now)
     return rescued
@@ -65,12 +66,14 @@ def expire_waiting(now: datetime) -> int:
 
 
 def hold_unknown_types(now: datetime) -> int:
-    """Hold due jobs of a type that no live worker has known for ten minutes; return how many."""
+    """Hold due jobs of a type that no live worker has known for ten minutes; return how many.
+
+    Not where no worker has lived that long, and not where nobody can tell who is silent.
+    """
     overdue = now - timedelta(minutes=UNKNOWN_TYPE_MINUTES)
-    live = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=now - timedelta(seconds=conf.get("LEASE_SECONDS")))
-    known = {name for types in live.values_list("types", flat=True) for name in types}
-    if not known or live.filter(started_at__gt=overdue).count() == live.count():
+    if not workers.alive(now).filter(started_at__lte=overdue).exists():
         return 0
+    known = workers.types_known_since(overdue)
     held, pending = 0, Job.objects.filter(state=JobState.PENDING)
     unknown = [name for name in values_of("type", pending) if name not in known and registry.find(name) is None]
     if not unknown:

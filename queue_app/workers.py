@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from queue_app import clock, conf, processes, registry
 from queue_app.models import Worker
@@ -59,6 +59,12 @@ def alive(now: datetime) -> QuerySet[Worker]:
 def known_types(now: datetime) -> set[str]:
     """Return the job types that any living worker knows."""
     return {name for types in alive(now).values_list("types", flat=True) for name in types}
+
+
+def types_known_since(moment: datetime) -> set[str]:
+    """Return the job types that workers know or knew which were heard of, or stopped, after ``moment``."""
+    heard = Worker.objects.filter(Q(heartbeat_at__gt=moment) | Q(stopped_at__gt=moment))
+    return {name for types in heard.values_list("types", flat=True) for name in types}
 
 
 def software_version() -> str:

@@ -136,6 +136,31 @@ def test_a_type_that_no_worker_has_known_for_ten_minutes_is_held(register: Regis
     assert (reloaded(job).state, reloaded(job).reason) == (JobState.HELD, "unknown_type")
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_type_is_known_for_ten_minutes_after_its_last_worker_stopped_or_fell_silent(
+    register: Register, later: Later, stopped: bool
+) -> None:
+    job = api.enqueue(register(lambda context: None))
+    Job.objects.filter(pk=job.pk).update(type="other.type")
+    workers.register("mine", {"default": 1})
+    others = workers.register("others", {"default": 1})
+    Worker.objects.filter(pk=others.pk).update(types=["other.type"], host="elsewhere/1/2")
+    later(3600)
+    workers.heartbeat("mine")
+    workers.heartbeat("others")
+    if stopped:
+        workers.stopped("others")
+    later(599)
+    workers.heartbeat("mine")
+    rescue.rescue()
+    assert reloaded(job).state == JobState.PENDING
+    later(2)
+    rescue.rescue(judge_the_silent=False)
+    assert reloaded(job).state == JobState.PENDING
+    rescue.rescue()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.HELD, "unknown_type")
+
+
 def test_a_dead_pid_and_a_zombie_are_not_alive() -> None:
     with pytest.raises(ProcessLookupError):
         processes.start_ticks(dead_process())
