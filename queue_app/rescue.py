@@ -41,6 +41,21 @@ def rescue(now: datetime | None = None, *, judge_the_silent: bool = True) -> int
     return rescued
 
 
+def recover() -> int:
+    """Do the same as a process that has no heartbeat of its own, and so cannot tell who is silent.
+
+    Takes the jobs of dead processes of this host, and of programs outside the clusters whose lease is over.
+    """
+    now = clock.now()
+    outside = Job.objects.filter(state=JobState.RUNNING, worker=None, lease_until__lte=now)
+    return rescue(now, judge_the_silent=False) + sum(take_from_lost_worker(job) for job in outside.order_by("pk"))
+
+
+def of_silent_workers() -> list[Job]:
+    """Return the running jobs that a cluster would take from their workers; see ``silence`` before doing so."""
+    return [job for job in _of_lost_workers(clock.now(), judge_the_silent=True) if job.worker_id is not None]
+
+
 def take_from_lost_worker(job: Job) -> bool:
     """Give back a lost worker's job, or make it uncertain if it was marked; false if it moved meanwhile."""
     return _take(job, AttemptOutcome.LOST, "worker_lost", "its worker was lost", refund=False)

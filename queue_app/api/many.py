@@ -63,12 +63,14 @@ def clean_up(days: float | None = None, states: Iterable[str] = (JobState.COMPLE
 def recover_stale(timeout_minutes: float | None = None) -> int:
     """Take running jobs from workers that are gone; return how many. Clusters do the same every few seconds.
 
-    With ``timeout_minutes`` also those that programs outside the clusters took longer ago than that, whatever their
+    Those are dead processes of this host, and programs outside the clusters whose lease is over. That another machine
+    is silent only a cluster can tell, or ``manage.py rescue_jobs``, which listens for a while: after the database was
+    away all are. With ``timeout_minutes`` also those that programs outside took longer ago than that, whatever their
     lease says. A cluster's living worker keeps its job until the type's timeout ends it: nothing runs twice at once.
     """
     if timeout_minutes is not None:
         given.number("timeout_minutes", timeout_minutes, 0, LONGEST_DAYS * 24 * 60)
-    taken = rescue.rescue()
+    taken = rescue.recover()
     if timeout_minutes is not None:
         before = clock.now() - timedelta(minutes=timeout_minutes)
         stale = Job.objects.filter(state=JobState.RUNNING, worker=None, started_at__lte=before)

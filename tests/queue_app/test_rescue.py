@@ -93,6 +93,18 @@ def test_another_host_is_judged_by_its_silence(start: Any, later: Later) -> None
     assert reloaded(job).state == JobState.PENDING
 
 
+def test_without_a_heartbeat_of_ones_own_nobody_is_judged_by_silence(start: Any, later: Later) -> None:
+    elsewhere, here, dead = start(host="elsewhere/1/2"), start(), start(pid=dead_process())
+    api.enqueue(here.type)
+    outside = api.dequeue(lease_seconds=60)
+    assert outside is not None
+    later(3600)
+    assert api.recover_stale() == 2
+    assert [reloaded(job).state for job in (elsewhere, here, dead)] == ["running", "running", "pending"]
+    assert api.get(outside.job_id).state == "pending"
+    assert [job.pk for job in rescue.of_silent_workers()] == [elsewhere.pk, here.pk]
+
+
 def test_handing_back_refunds_the_attempt_unless_it_was_marked(start: Any) -> None:
     unmarked, marked = start(), start(marked=True)
     assert rescue.hand_back(unmarked)
