@@ -53,6 +53,16 @@ def moment(what: str, value: object) -> datetime:
         raise ValueError(f"{what} is beyond what UTC can say: {value.isoformat()}") from None
 
 
+def expiry(value: object, run_at: datetime, now: datetime) -> datetime:
+    """Return when a job that is due at ``run_at`` is dropped, in UTC: a time at which it could have run before."""
+    found = moment("expires_at", value)
+    if found <= now:
+        raise ValueError(f"expires_at is in the future, not {found.isoformat()}")
+    if found <= run_at:
+        raise ValueError(f"expires_at is after run_at ({run_at.isoformat()}), not {found.isoformat()}")
+    return found
+
+
 def number(what: str, value: object, least: float, most: float) -> float:
     """Return a finite number from ``least`` to ``most``; ``what`` says its unit. True is none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

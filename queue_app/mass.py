@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from queue_app import api, clock, transitions
+from queue_app import api
 from queue_app.api import steps
 from queue_app.api.many import Many, batches_of, each
 from queue_app.models import Job
@@ -162,7 +162,7 @@ def _release(job: Job, order: Order) -> None:
 
 
 def _reprioritise(job: Job, order: Order) -> None:
-    transitions.reschedule(job, job.run_at, now=clock.now(), actor=order.actor, priority=int(order.answers["priority"]))
+    steps.reprioritise(job, int(order.answers["priority"]), actor=order.actor)
 
 
 def _discard(job: Job, order: Order) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -124,16 +124,7 @@ def _unique_key(kind: JobType, new: NewJob, target_id: str) -> str | None:
 
 
 def _expiry(kind: JobType, wanted: datetime | None, run_at: datetime, now: datetime) -> datetime | None:
-    if wanted is not None:
-        expires_at = given.moment("expires_at", wanted)
-        _check(expires_at > now, f"expires_at is in the future, not {wanted.isoformat()}")
-        return expires_at
-    if kind.expires_seconds is None:
-        return None
-    try:
-        return run_at + timedelta(seconds=kind.expires_seconds)
-    except OverflowError:
-        raise ValueError(f"run_at is too far ahead: {run_at.isoformat()}") from None
+    return kind.expires_at(run_at) if wanted is None else given.expiry(wanted, run_at, now)
 
 
 def _attempts(max_retries: object) -> int:

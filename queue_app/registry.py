@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from queue_app import arguments, conf, given, routes
@@ -103,6 +104,15 @@ class JobType:
         """Longest run in seconds."""
         return self.timeout_seconds or float(conf.get("JOB_TIMEOUT_SECONDS"))
 
+    def expires_at(self, due_at: datetime) -> datetime | None:
+        """Return when a job that is due then is dropped, ``None`` for never. Raises ValueError."""
+        if self.expires_seconds is None:
+            return None
+        try:
+            return due_at + timedelta(seconds=self.expires_seconds)
+        except OverflowError:
+            raise ValueError(f"run_at is too far ahead: {due_at.isoformat()}") from None
+
 
 class UnknownJobType(LookupError):
     """No such job type is registered in this process."""
@@ -142,8 +152,8 @@ def job_type(
     stand in its place see ``handlers``.
 
     - ``queue``, ``priority`` (1 first to 10 last, or high, normal, low), ``retry``, ``timeout_seconds``: its jobs'
-      defaults. ``expires_seconds`` after it was due a job is dropped; ``result_ttl_seconds`` is how long a result is
-      kept, where the outcome says nothing.
+      defaults. ``expires_seconds`` after it was due a job is dropped, counted anew where a person moves or retries it;
+      ``result_ttl_seconds`` is how long a result is kept, where the outcome says nothing.
     - ``unique``: True allows one unfinished job for each target, or where a job has none for each set of arguments; a
       function of (arguments, target_id) returns the unique key, or None for none.
     - ``limits``: rates ("25/15m 100/d") by pattern of the jobs' keys; mere rates are those of the whole type.

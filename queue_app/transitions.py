@@ -99,7 +99,7 @@ def add_once(type_name: str, key: str, *, now: datetime, delay_seconds: float = 
     values: dict[str, Any] = {
         "queue": routes.queue_for(type_name, kind.queue),
         "priority": kind.priority,
-        "expires_at": kind.expires_seconds and run_at + timedelta(seconds=kind.expires_seconds),
+        "expires_at": kind.expires_at(run_at),
         "max_attempts": kind.max_attempts,
     }
     job = Job(type=type_name, unique_key=key, run_at=run_at, created_at=now, updated_at=now, **{**values, **fields})

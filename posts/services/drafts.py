@@ -185,14 +185,19 @@ def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_time
         problems.append(Problem("accounts", f"Post {post.pk} is scheduled: choose an account, or cancel it"))
     now = clock.now()
     at = max(post.scheduled_at or now, now)
-    if post.expires_at is not None and post.expires_at <= at:
-        message = f"Post {post.pk} would be dropped before it is due ({at:%Y-%m-%d %H:%M} UTC); choose a later end"
+    # One that will be tried again after a failure is due at a time of its own.
+    waiting = [delivery for delivery in deliveries if delivery.status == DeliveryStatus.SCHEDULED]
+    due = {delivery.pk: delivery.job.run_at for delivery in waiting if delivery.job is not None}
+    at_last = max([at, *due.values()])
+    if post.expires_at is not None and post.expires_at <= at_last:
+        message = f"Post {post.pk} would be dropped before it is due ({at_last:%Y-%m-%d %H:%M} UTC); choose a later end"
         problems.append(Problem("expires_at", message))
     if problems:
         raise ValidationFailed(problems)
-    new, expires_at = {delivery.pk for delivery in added}, queueing.expiry_of(post, at)
+    new = {delivery.pk for delivery in added}
     for delivery in deliveries:
         if delivery.pk in new:
             queueing.queue_delivery(delivery, post, at=at, now=now, actor=actor)
-        elif is_timed_anew and delivery.job is not None:
-            queueing.move_delivery(delivery, post, at=delivery.job.run_at, expires_at=expires_at, actor=actor)
+        elif is_timed_anew and delivery.pk in due:
+            expires_at = queueing.expiry_of(post, max(at, due[delivery.pk]))
+            queueing.move_delivery(delivery, post, at=due[delivery.pk], expires_at=expires_at, actor=actor)

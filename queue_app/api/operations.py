@@ -61,7 +61,8 @@ def retry(
 
     ``args`` replaces its arguments and is checked as when enqueued. Where ``may_have_taken_effect`` says so this may do
     its irreversible step twice: ask the person first. Raises DuplicateJob if another unfinished job has its unique key
-    by now, InvalidArguments, UnknownJobType.
+    by now, InvalidArguments, UnknownJobType, and ValueError for an ``expires_at`` that is not to come. Without it the
+    type's ``expires_seconds`` count from now.
     """
     if expires_at is not None:
         expires_at = given.moment("expires_at", expires_at)
@@ -87,15 +88,18 @@ def reschedule(
     priority: int | str | None = None,
     actor: str = "",
 ) -> Job:
-    """Move a pending job to ``run_at`` (aware); its expiry and priority too if given. Others: IllegalTransition."""
-    run_at, fields = given.moment("run_at", run_at), dict[str, Any]()
-    if priority is not None:
-        fields["priority"] = priorities.number_of(priority)
+    """Move a pending job to ``run_at`` (aware); its expiry and priority too if given. Others: IllegalTransition.
+
+    Without ``expires_at`` the type's ``expires_seconds`` count from ``run_at``, and an expiry of the job's own stands.
+    Raises ValueError where it would be dropped before it could run.
+    """
+    run_at = given.moment("run_at", run_at)
+    number = None if priority is None else priorities.number_of(priority)
     if expires_at is not None:
-        fields["expires_at"] = given.moment("expires_at", expires_at)
+        expires_at = given.moment("expires_at", expires_at)
     with atomic():
         job = locked(job_id)
-        _move(job, run_at, actor=actor, **fields)
+        steps.reschedule(job, run_at, actor=actor, expires_at=expires_at, priority=number)
     return _noted(job, "reschedule")
 
 
@@ -104,7 +108,7 @@ def reprioritise(job_id: int | str, priority: int | str, *, actor: str = "") -> 
     number = priorities.number_of(priority)
     with atomic():
         job = locked(job_id)
-        _move(job, job.run_at, actor=actor, priority=number)
+        steps.reprioritise(job, number, actor=actor)
     return _noted(job, "reprioritise")
 
 
@@ -143,12 +147,6 @@ def may_have_taken_effect(job: Job) -> bool:
         return True
     left = job.events.filter(source=JobState.UNCERTAIN).exclude(target=JobState.UNCERTAIN).order_by("id").last()
     return left is not None and left.reason in ("by_hand", "stopped_may_be_live")
-
-
-def _move(job: Job, run_at: datetime, *, actor: str, **fields: Any) -> None:
-    if job.state != JobState.PENDING:
-        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
-    transitions.reschedule(job, run_at, now=clock.now(), actor=given.actor(actor), **fields)
 
 
 def _noted(job: Job, operation: str) -> Job:

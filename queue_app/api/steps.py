@@ -60,7 +60,10 @@ def discard(job: Job, reason: str, *, actor: str) -> None:
 
 
 def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_at: datetime | None = None) -> None:
-    """Run a failed, cancelled, held or uncertain job again, now. Raises DuplicateJob, InvalidArguments."""
+    """Run a failed, cancelled, held or uncertain job again, now. Raises DuplicateJob, InvalidArguments, ValueError.
+
+    Its type's ``expires_seconds`` count from now; an expiry of its own stands while it is to come.
+    """
     if job.state not in RETRIED:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
     actor, now, kind = given.actor(actor), clock.now(), registry.find(job.type)
@@ -70,8 +73,12 @@ def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_a
     else:
         most = job.attempts + (kind.max_attempts if kind else 1)
     fields: dict[str, Any] = {"max_attempts": most}
-    if expires_at is not None or (job.expires_at is not None and job.expires_at <= now):
-        fields["expires_at"] = expires_at
+    if expires_at is not None:
+        fields["expires_at"] = given.expiry(expires_at, now, now)
+    elif kind is not None and kind.expires_seconds is not None:
+        fields["expires_at"] = kind.expires_at(now)
+    elif job.expires_at is not None and job.expires_at <= now:
+        fields["expires_at"] = None
     if args is not None:
         fields |= _edited(job, args, now)
     data = {"edited": True} if args is not None else {}
@@ -86,6 +93,35 @@ def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_a
         if other is None:
             raise
         raise DuplicateJob(other.unique_key or "", other.pk) from None
+
+
+def reschedule(
+    job: Job, run_at: datetime, *, actor: str, expires_at: datetime | None = None, priority: int | None = None
+) -> None:
+    """Move a pending job's due time, and its priority if given. Raises ValueError if it could only expire.
+
+    Without ``expires_at`` its type's ``expires_seconds`` count from the new time; an expiry of its own stands.
+    """
+    if job.state != JobState.PENDING:
+        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
+    actor, now, kind = given.actor(actor), clock.now(), registry.find(job.type)
+    fields: dict[str, Any] = {} if priority is None else {"priority": priority}
+    if expires_at is not None:
+        fields["expires_at"] = given.expiry(expires_at, run_at, now)
+    elif kind is not None and kind.expires_seconds is not None:
+        fields["expires_at"] = kind.expires_at(max(run_at, now))
+    elif job.expires_at is not None and job.expires_at <= max(run_at, now):
+        raise ValueError(
+            f"job {job.pk} is dropped at {job.expires_at.isoformat()}, before it would run: give expires_at too"
+        )
+    transitions.reschedule(job, run_at, now=now, actor=actor, **fields)
+
+
+def reprioritise(job: Job, priority: int, *, actor: str) -> None:
+    """Give a pending job another priority; its times stand."""
+    if job.state != JobState.PENDING:
+        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
+    transitions.reschedule(job, job.run_at, now=clock.now(), actor=given.actor(actor), priority=priority)
 
 
 def hand_back(job: Job, *, actor: str) -> None:

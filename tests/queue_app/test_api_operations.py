@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from queue_app import api, arguments, clock
+from queue_app import api, arguments, clock, rescue
 from queue_app.context import JobContext
 from queue_app.explain import words
 from queue_app.models import Job
 from queue_app.outcomes import Fail, Failure
-from tests.queue_app.jobs import Register, Run, reloaded
+from tests.queue_app.jobs import Later, Register, Run, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ def failed(register: Register, run: Run) -> Callable[..., Job]:
         return reloaded(job)
 
     return make
+
+
+@pytest.fixture
+def failing(register: Register) -> str:
+    return register(lambda context: Fail(Failure("Never", "it never works")), "tests.failing", expires_seconds=60)
 
 
 def test_a_held_job_waits_with_its_reason_until_it_is_released(name: str, run: Run) -> None:
@@ -108,6 +115,78 @@ def test_edited_arguments_of_a_unique_type_change_its_key(register: Register) ->
     with pytest.raises(api.DuplicateJob):
         api.enqueue(name, {"a": 3})
     assert api.enqueue(name, {"a": 1}).pk
+
+
+def test_a_job_that_is_moved_expires_as_long_after_its_new_time(register: Register, run: Run, later: Later) -> None:
+    job = api.enqueue(register(lambda context: None, expires_seconds=60))
+    due = clock.now() + HOUR
+    assert api.reschedule(job.pk, due).expires_at == due + timedelta(seconds=60)
+    later(61)
+    rescue.rescue()
+    later(3600 - 61 + 1)
+    assert run() == 1
+    assert api.get_status(job.pk) == "completed"
+
+
+def test_a_job_that_is_moved_back_into_the_past_has_its_time_from_now_on(register: Register, run: Run) -> None:
+    job = api.enqueue(register(lambda context: None, expires_seconds=60), run_at=clock.now() + HOUR)
+    api.reschedule(job.pk, clock.now() - HOUR)
+    assert run() == 1
+
+
+@pytest.mark.parametrize("again", [api.retry, lambda job_id: api.set_status(job_id, "pending")])
+def test_a_job_that_is_retried_expires_as_long_after_that(
+    register: Register, later: Later, again: Callable[[int], Job]
+) -> None:
+    job = api.enqueue(register(lambda context: None, expires_seconds=60))
+    later(50)
+    api.cancel(job.pk)
+    before = clock.now()
+    expires_at = again(job.pk).expires_at
+    assert expires_at is not None
+    assert before <= expires_at - timedelta(seconds=60) <= clock.now()
+
+
+def test_dead_letters_that_are_retried_together_expire_as_long_after_that(failing: str, run: Run, later: Later) -> None:
+    job = api.enqueue(failing)
+    run()
+    later(3601)
+    assert api.retry_all(type=failing).done == 1
+    expires_at = reloaded(job).expires_at
+    assert expires_at is not None
+    assert expires_at > clock.now()
+
+
+def test_another_priority_leaves_the_expiry_alone(register: Register, later: Later) -> None:
+    job = api.enqueue(register(lambda context: None, expires_seconds=60))
+    later(30)
+    assert api.reprioritise(job.pk, 1).expires_at == job.expires_at
+
+
+def test_a_time_at_which_a_job_could_only_expire_is_refused(name: str) -> None:
+    now = clock.now()
+    job = api.enqueue(name, expires_at=now + HOUR)
+    with pytest.raises(ValueError, match=f"job {job.pk} is dropped at .*, before it would run: give expires_at too"):
+        api.reschedule(job.pk, now + 2 * HOUR)
+    with pytest.raises(ValueError, match="expires_at is after run_at"):
+        api.reschedule(job.pk, now + 2 * HOUR, expires_at=now + HOUR)
+    with pytest.raises(ValueError, match="expires_at is in the future"):
+        api.reschedule(job.pk, now, expires_at=now - HOUR)
+    assert reloaded(job).run_at == job.run_at
+    assert api.reschedule(job.pk, now + 2 * HOUR, expires_at=now + 3 * HOUR).expires_at == now + 3 * HOUR
+    api.cancel(job.pk)
+    with pytest.raises(ValueError, match="expires_at is in the future"):
+        api.retry(job.pk, expires_at=now - HOUR)
+    assert api.retry(job.pk).expires_at == now + 3 * HOUR
+
+
+def test_an_expiry_of_its_own_that_is_over_does_not_keep_a_retried_job(name: str, run: Run, later: Later) -> None:
+    job = api.enqueue(name, expires_at=clock.now() + HOUR)
+    later(3601)
+    rescue.rescue()
+    assert reloaded(job).reason == "expired"
+    assert api.retry(job.pk).expires_at is None
+    assert run() == 1
 
 
 def test_a_running_job_is_not_retried_under_its_worker(name: str) -> None:

@@ -16,6 +16,7 @@ from queue_app.states import JobState
 from tests.queue_app.jobs import Register
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def kind_of(register: Register, **options: Any) -> JobType:
@@ -39,10 +40,10 @@ def test_objects_made_from_all_columns_are_those_that_django_makes(register: Reg
 
 
 def test_a_caller_may_wish_otherwise(register: Register) -> None:
-    later = NOW + timedelta(hours=1)
-    new = NewJob({"a": 1}, 9, 1, later, later, "u", ["a:1", "b:2", "a:1"], {"m": [1]}, 0, "own")
+    later, last = NOW + HOUR, NOW + 2 * HOUR
+    new = NewJob({"a": 1}, 9, 1, later, last, "u", ["a:1", "b:2", "a:1"], {"m": [1]}, 0, "own")
     job = build(kind_of(register, expires_seconds=60), new, NOW)
-    assert (job.args, job.target_id, job.priority, job.run_at, job.expires_at) == ({"a": 1}, "9", 1, later, later)
+    assert (job.args, job.target_id, job.priority, job.run_at, job.expires_at) == ({"a": 1}, "9", 1, later, last)
     assert (job.unique_key, job.keys, job.metadata, job.max_attempts, job.queue) == (
         "u",
         ["a:1", "b:2"],
@@ -71,6 +72,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"run_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))}, "run_at is beyond what UTC can say"),
     ({"run_at": datetime.max.replace(tzinfo=UTC)}, "run_at is too far ahead"),
     ({"expires_at": NOW}, "expires_at is in the future, not 2030-05-06"),
+    ({"expires_at": NOW + HOUR, "run_at": NOW + HOUR}, r"expires_at is after run_at \(2030-05-06T08:08:09\+00:00\)"),
     ({"expires_at": NOW.replace(tzinfo=None)}, "expires_at needs a time zone"),
     ({"priority": 11}, "priority is 1"),
     ({"priority": "soon"}, "high, normal, low"),

@@ -10,8 +10,9 @@ import pytest
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
 from posts.services.errors import Conflict, NotAllowed, Refused, ValidationFailed
 from posts.services.posts import cancel_post, publish_now, save_draft, schedule_post
-from queue_app import clock
+from queue_app import clock, finish
 from queue_app.models import Job
+from queue_app.outcomes import Failure, Retry
 from queue_app.states import JobState
 from tests.posts.making import (
     LIVE,
@@ -173,6 +174,20 @@ def test_an_expiry_before_the_time_is_refused_for_a_scheduled_post() -> None:
     post = schedule_post(draft(account()), at=in_an_hour())
     with pytest.raises(ValidationFailed, match="would be dropped before it is due"):
         edit(post, expires_at=clock.now() + timedelta(minutes=1))
+
+
+def test_the_expiry_of_a_post_that_is_tried_again_is_measured_by_its_next_try() -> None:
+    post = publish_now(draft(account()))
+    finish.settle(begin(delivery(post)), Retry(Failure("Temporary", "busy"), delay_seconds=3600))
+    due = job_of(delivery(post)).run_at
+    with pytest.raises(ValidationFailed, match="would be dropped before it is due") as caught:
+        edit(post, expires_at=due - timedelta(minutes=1))
+    assert [problem.field for problem in caught.value.problems] == ["expires_at"]
+    edit(post, expires_at=due + timedelta(minutes=1))
+    job = job_of(delivery(post))
+    assert (job.run_at, job.expires_at) == (due, due + timedelta(minutes=1))
+    edit(post, expires_at=None)
+    assert job_of(delivery(post)).expires_at == due + timedelta(hours=24)
 
 
 def test_a_scheduled_post_can_be_edited_while_an_account_waits_to_be_reconnected() -> None:
