@@ -62,7 +62,9 @@ def build(kind: JobType, new: NewJob, now: datetime) -> Job:
         "target_id": target_id,
         "metadata": _metadata(kind, new.metadata),
         "keys": _keys(new.keys) if new.keys else [],
-        "unique_key": _unique_key(kind, new, target_id),
+        "unique_key": (
+            derived_key(kind, new.args, target_id) if new.unique_key is None else _own_key("unique_key", new.unique_key)
+        ),
         "run_at": run_at,
         "expires_at": _expiry(kind, new.expires_at, run_at, now),
         "max_attempts": kind.max_attempts if new.max_retries is None else _attempts(new.max_retries),
@@ -70,6 +72,20 @@ def build(kind: JobType, new: NewJob, now: datetime) -> Job:
         "updated_at": now,
     }
     return statements.assemble(Job, {**_BLANK, **values})
+
+
+def derived_key(kind: JobType, args: Mapping[str, Any], target_id: str) -> str | None:
+    """Return the unique key of a job of this type whose caller gives none. Raises ValueError."""
+    if callable(kind.unique):
+        key = kind.unique(args, target_id)
+        return None if key is None else _own_key(f"the unique key of {kind.name}", key)
+    if not kind.unique:
+        return None
+    # No type's name holds the space, so that keys of two types never meet.
+    if len(target_id) <= TEXT_CHARACTERS - len(kind.name) - 1 and target_id:
+        return f"{kind.name} {target_id}"
+    named = target_id or json.dumps(args, sort_keys=True, cls=DjangoJSONEncoder)
+    return f"{kind.name} {hashlib.sha256(named.encode()).hexdigest()}"
 
 
 def _target(target_id: object) -> str:
@@ -107,20 +123,6 @@ def _keys(keys: object) -> list[str]:
             found.append(key)
     _check(len(found) <= MAX_KEYS, f"a job has at most {MAX_KEYS} keys, not {len(found)}")
     return found
-
-
-def _unique_key(kind: JobType, new: NewJob, target_id: str) -> str | None:
-    if new.unique_key is not None:
-        return _own_key("unique_key", new.unique_key)
-    if callable(kind.unique):
-        key = kind.unique(new.args, target_id)
-        return None if key is None else _own_key(f"the unique key of {kind.name}", key)
-    if not kind.unique:
-        return None
-    if len(target_id) <= TEXT_CHARACTERS - len(kind.name) - 1 and target_id:
-        return f"{kind.name}:{target_id}"
-    named = target_id or json.dumps(new.args, sort_keys=True, cls=DjangoJSONEncoder)
-    return f"{kind.name}:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
 def _expiry(kind: JobType, wanted: datetime | None, run_at: datetime, now: datetime) -> datetime | None:

@@ -15,7 +15,7 @@ from queue_app import clock, given, registry, states, transitions
 from queue_app.database import atomic
 from queue_app.errors import DuplicateJob, MarkedJob
 from queue_app.models import AttemptOutcome, Job
-from queue_app.new_jobs import NewJob, build
+from queue_app.new_jobs import NewJob, build, derived_key
 from queue_app.states import UNFINISHED, IllegalTransition, JobState
 
 REASON_CHARACTERS = 100
@@ -162,7 +162,8 @@ def require(job: Job, target: JobState) -> None:
 
 
 def _edited(job: Job, args: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the columns that follow from other arguments, checked as when enqueued."""
+    """Return the columns that follow from other arguments, checked as when enqueued. A key of its own stays."""
     kind = registry.get(job.type)
     built = build(kind, NewJob(args=args, target_id=job.target_id), now)
-    return {"args": built.args, "unique_key": built.unique_key} if kind.unique else {"args": built.args}
+    follows = job.unique_key == derived_key(kind, job.args, job.target_id)
+    return {"args": built.args, "unique_key": built.unique_key} if follows else {"args": built.args}

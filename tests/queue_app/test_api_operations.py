@@ -117,6 +117,15 @@ def test_edited_arguments_of_a_unique_type_change_its_key(register: Register) ->
     assert api.enqueue(name, {"a": 1}).pk
 
 
+def test_edited_arguments_leave_a_unique_key_of_the_callers_own(register: Register) -> None:
+    name = register(lambda context, **args: None, unique=True)
+    job = api.enqueue(name, {"a": 1}, unique_key="invoice:7")
+    api.cancel(job.pk)
+    assert api.retry(job.pk, args={"a": 2}).unique_key == "invoice:7"
+    with pytest.raises(api.DuplicateJob):
+        api.enqueue(name, {"a": 3}, unique_key="invoice:7")
+
+
 def test_a_job_that_is_moved_expires_as_long_after_its_new_time(register: Register, run: Run, later: Later) -> None:
     job = api.enqueue(register(lambda context: None, expires_seconds=60))
     due = clock.now() + HOUR

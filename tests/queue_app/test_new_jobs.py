@@ -119,12 +119,17 @@ def unique_key(kind: JobType, **wishes: Any) -> str | None:
 
 def test_a_unique_type_allows_one_job_for_each_target(register: Register) -> None:
     kind = kind_of(register, unique=True)
-    assert unique_key(kind, target_id=7) == unique_key(kind, target_id="7", args={"a": 1}) == "tests.job:7"
+    assert unique_key(kind, target_id=7) == unique_key(kind, target_id="7", args={"a": 1}) == "tests.job 7"
     assert unique_key(kind, target_id=7, unique_key="own") == "own"
     long = unique_key(kind, target_id="x" * 200)
     assert long is not None
     assert long == unique_key(kind, target_id="x" * 200) != unique_key(kind, target_id="x" * 199)
     assert len(long) <= 200
+
+
+def test_unique_jobs_of_two_types_never_collide(register: Register) -> None:
+    one, other = kind_of(register, name="a", unique=True), kind_of(register, name="a:b", unique=True)
+    assert unique_key(one, target_id="b:c") != unique_key(other, target_id="c")
 
 
 def test_where_there_is_no_target_it_allows_one_for_each_set_of_arguments(register: Register) -> None:
