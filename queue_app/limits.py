@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from queue_app import blocks, clock, conf, parking, registry, workers
+from queue_app import blocks, clock, conf, given, parking, registry, workers
 from queue_app.database import atomic
-from queue_app.models import Job, Limit, LimitUse
+from queue_app.models import BlockKind, Job, Limit, LimitUse
 from queue_app.rates import Rate, Rates, parse_rates
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 LOT = "limit:"
+NAME_CHARACTERS = 290
 
 
 def limits_of(job: Job) -> dict[str, Rates]:
@@ -87,14 +88,21 @@ def opens_at(limit: Limit, rates: Rates, now: datetime, *, ahead: int = 0) -> da
 
 
 def remaining(name: str, at: datetime | None = None) -> int | None:
-    """Return how many more starts the limit ``name`` allows now, or at a time to come if none start until then.
+    """Return how many more starts with the key ``name`` are allowed now, or at a time to come if none start until then.
 
-    ``None`` where nothing is limited.
+    That is the least that any limit on the key allows, the types' own among them; "type key" asks for one type's alone.
+    0 while a platform's cool-down keeps the key, ``None`` where nothing is limited. Raises ValueError.
     """
-    rates = rates_of(name)
-    limit = Limit.objects.filter(key=name).first()
-    moment = at or clock.now()
-    return min((rate.count - _used(limit, rate, moment) for rate in rates), default=None)
+    name, now = given.word("a limit's name", name, NAME_CHARACTERS, spaces=True), clock.now()
+    moment = now if at is None else max(now, given.moment("at", at))
+    cooling = blocks.active([name.rpartition(" ")[2]], moment).filter(kind=BlockKind.RATE_LIMIT)
+    if cooling.exists():
+        return 0
+    rooms = []
+    for each in [name, *_own_names(name)]:
+        rates, limit = rates_of(each), Limit.objects.filter(key=each).first()
+        rooms += [max(0, rate.count - _used(limit, rate, moment)) for rate in rates]
+    return min(rooms, default=None)
 
 
 def uses(limit: Limit, rates: Rates, now: datetime) -> list[tuple[Rate, int]]:
@@ -193,6 +201,13 @@ def _used(limit: Limit | None, rate: Rate, now: datetime) -> int:
     within = LimitUse.objects.filter(limit=limit, at__gt=now - rate.window)
     oldest = within.order_by("at", "number").values_list("number", flat=True).first()
     return 0 if oldest is None else limit.used - oldest + 1
+
+
+def _own_names(key: str) -> list[str]:
+    """Return the names under which types count the starts of their own with ``key``."""
+    if " " in key or key.startswith("type:"):
+        return []
+    return [_own_name(kind.name, key) for kind in registry.known().values() if _match(kind.limits, key)]
 
 
 def _own_name(type_name: str, key: str) -> str:

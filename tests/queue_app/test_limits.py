@@ -300,6 +300,53 @@ class TestRunning:
         assert run() == 2
         assert limits.remaining(KEY) is None
 
+    def test_nothing_remains_of_a_limit_that_was_lowered(
+        self, register: Register, run: Run, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="5/h")
+        name = register(lambda context: None)
+        for _ in range(5):
+            api.enqueue(name, keys=[KEY])
+        assert run() == 5
+        limited(platform__linkedin="2/h")
+        assert api.remaining(KEY) == 0
+
+    def test_what_remains_of_a_key_heeds_the_limits_of_types(
+        self, register: Register, run: Run, limited: Callable[..., None]
+    ) -> None:
+        limited(account__9="4/h")
+        one = register(lambda context: None, name="tests.one", limits={"account:*": "3/h"})
+        register(lambda context: None, name="tests.two", limits={"account:*": "5/h", "type:*": "1/h"})
+        assert (api.remaining("account:7"), api.remaining("account:9"), api.remaining("platform:x")) == (3, 3, None)
+        api.enqueue(one, keys=["account:7"])
+        run()
+        assert (api.remaining("account:7"), api.remaining("account:9")) == (2, 3)
+        assert [api.remaining(f"{name} account:7") for name in ("tests.one", "tests.two")] == [2, 5]
+        assert (api.remaining("type:tests.one"), api.remaining("type:tests.two")) == (None, 1)
+
+    def test_nothing_remains_while_a_platform_cools_down(self, limited: Callable[..., None]) -> None:
+        limited(platform__linkedin="5/h")
+        until = clock.now() + timedelta(minutes=30)
+        with atomic():
+            blocks.place(KEY, BlockKind.RATE_LIMIT, now=clock.now(), until=until)
+            blocks.place("account:7", BlockKind.RATE_LIMIT, now=clock.now(), until=until)
+        assert (api.remaining(KEY), api.remaining("account:7"), api.remaining(f"tests.job {KEY}")) == (0, 0, 0)
+        assert (api.remaining(KEY, until), api.remaining("account:7", until)) == (5, None)
+
+    def test_what_has_gone_by_remains_as_now(self, limited: Callable[..., None]) -> None:
+        limited(platform__linkedin="5/h")
+        assert api.remaining(KEY, datetime.min.replace(tzinfo=UTC)) == 5
+
+    @pytest.mark.parametrize("name", [None, 7, ["platform:x"], "", "a\0", "\ud800", "x" * 291])
+    def test_what_is_no_name_of_a_limit_is_refused(self, name: Any) -> None:
+        with pytest.raises(ValueError, match="a limit's name is 1 to 290 printable characters"):
+            api.remaining(name)
+
+    @pytest.mark.parametrize("at", ["tomorrow", 5, datetime(2030, 1, 1)])  # noqa: DTZ001 -- what is refused
+    def test_what_is_no_time_is_refused(self, at: Any) -> None:
+        with pytest.raises(ValueError, match=r"at is a datetime, not a|at needs a time zone"):
+            api.remaining(KEY, at)
+
     def test_a_clock_that_was_set_back_does_not_empty_the_window(
         self, register: Register, run: Run, later: Later, limited: Callable[..., None]
     ) -> None:
