@@ -110,16 +110,16 @@ def check(job_type: JobType, args: Mapping[str, Any]) -> Checked:
 
 def check_json(job_type: str, what: str, value: Any) -> str:
     """Return ``value`` as JSON text; raise InvalidArguments unless every database stores it. ``what`` names it."""
-    problems = list(_unstorable(value, what, 0))
-    if not problems:
-        try:
-            text = encode(value)
-        except (TypeError, ValueError) as error:  # a time with a zone, a lazy text that fails
-            problems = [f"what is no JSON: {error}"]
-        else:
-            if len(text) <= MAX_ARGS_BYTES:
-                return text
-            problems = [f"{len(text)} bytes of JSON (at most {MAX_ARGS_BYTES}): store large data and pass its id"]
+    try:
+        problems = list(_unstorable(value, what, 0))
+        text = "" if problems else encode(value)
+    except (TypeError, ValueError) as error:  # a time with a zone, a lazy text that fails
+        problems = [f"what is no JSON: {error}"]
+    else:
+        if not problems and len(text) <= MAX_ARGS_BYTES:
+            return text
+        too_long = f"{len(text)} bytes of JSON (at most {MAX_ARGS_BYTES}): store large data and pass its id"
+        problems = problems or [too_long]
     raise InvalidArguments(job_type, problems[:10])
 
 
@@ -163,6 +163,8 @@ def _scalar_problem(value: Any) -> str:
         return "" if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else "an integer beyond 64 bit"
     if isinstance(value, float):
         return "" if math.isfinite(value) else str(value)
+    if isinstance(value, Promise):
+        return _scalar_problem(str(value))
     return "" if value is None or isinstance(value, TEXTUAL) else f"a {type(value).__name__}, which is no JSON,"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Optional
 from uuid import UUID
 
 import pytest
+from django.utils.functional import lazy, lazystr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def test_arguments_that_do_not_fit_are_refused_with_what_is_wrong(kind: JobType,
         ({1: "a"}, "the key 1 at text, which is no plain text"),
         ({"a\0": 1}, "the key 'a\\x00' at text, which is no plain text"),
         ("a\0b", "text with NUL or a lone surrogate at text"),
+        ([lazystr("a\0b")], "text with NUL or a lone surrogate at text[0]"),
         (["\ud800"], "text with NUL or a lone surrogate at text[0]"),
         (2**63, "an integer beyond 64 bit at text"),
         (-(2**63) - 1, "an integer beyond 64 bit at text"),
@@ -141,6 +143,8 @@ def test_large_deep_and_endless_arguments_are_refused(register: Register) -> Non
         arguments.check(open_type, {"a": endless})
     with pytest.raises(InvalidArguments, match="what is no JSON: JSON can't represent timezone-aware times"):
         arguments.check(open_type, {"a": datetime(2030, 1, 1, tzinfo=UTC).timetz()})
+    with pytest.raises(InvalidArguments, match="what is no JSON: invalid literal for int"):
+        arguments.check(open_type, {"a": lazy(lambda: str(int("x")), str)()})
 
 
 def test_no_value_is_in_the_error(kind: JobType) -> None:
