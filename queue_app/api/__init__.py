@@ -11,7 +11,7 @@ from __future__ import annotations
 from queue_app.api.adding import enqueue, enqueue_many
 from queue_app.api.dead import dead_letters, discard_all, discard_many, retry_all, retry_many
 from queue_app.api.leases import Lease, complete, dequeue, extend, fail, lease_of
-from queue_app.api.lookup import get, get_status
+from queue_app.api.lookup import explain, get, get_status
 from queue_app.api.many import Many, clean_up, clear, recover_stale, release_running
 from queue_app.api.operations import (
     cancel,
@@ -87,7 +87,7 @@ from queue_app.errors import (
     ResultExpired,
 )
 from queue_app.events import asubscribe, subscribe
-from queue_app.explain import Blocker, Explanation, explain
+from queue_app.explain import Blocker, Explanation
 from queue_app.health import Health, health
 from queue_app.limits import remaining
 from queue_app.new_jobs import NewJob

@@ -1,9 +1,11 @@
-"""Finding the job that a caller names, and locking it for a change. Decides nothing."""
+"""Finding the job that a caller names: to look at it, to explain it, to lock it for a change. Decides nothing."""
 
 from __future__ import annotations
 
+from queue_app import explain as explaining
 from queue_app import given
 from queue_app.errors import JobNotFound
+from queue_app.explain import Explanation
 from queue_app.models import Job
 
 
@@ -21,6 +23,11 @@ def get_status(job_id: int | str) -> str:
     if state is None:
         raise JobNotFound(job_id)
     return state
+
+
+def explain(job: Job | int | str) -> Explanation:
+    """Say in words where a job stands, what keeps it from running, and when it will run; an id raises as ``get``."""
+    return explaining.explain(job if isinstance(job, Job) else get(job))
 
 
 def locked(job_id: int | str) -> Job:

@@ -14,7 +14,6 @@ from typing import Any, ParamSpec, TypeVar
 from asgiref.sync import sync_to_async
 
 from queue_app.api import adding, dead, leases, lookup, many, operations, results, statuses
-from queue_app.explain import explain
 from queue_app.health import health
 from queue_app.limits import remaining
 from queue_app.pauses import pause, paused, resume, stop_everything
@@ -90,4 +89,4 @@ apaused = twin(paused)
 aresume = twin(resume)
 astop_everything = twin(stop_everything)
 aremaining = twin(remaining)
-aexplain = twin(explain)
+aexplain = twin(lookup.explain)

@@ -236,7 +236,16 @@ def test_times_without_zone_are_refused_everywhere(name: str) -> None:
 
 @pytest.mark.parametrize("job_id", ["x", "1.5", "-1", -1, True, 1.5, "９", "9" * 30, 10**30, "' OR 1"])
 def test_what_is_no_id_is_refused_by_every_operation(job_id: Any) -> None:
-    for operation in (api.get, api.get_status, api.cancel, api.retry, api.release, api.discard, api.get_result):
+    for operation in (
+        api.get,
+        api.get_status,
+        api.explain,
+        api.cancel,
+        api.retry,
+        api.release,
+        api.discard,
+        api.get_result,
+    ):
         with pytest.raises(ValueError, match="job id is a number"):
             operation(job_id)
 

@@ -120,6 +120,7 @@ async def _lifecycle(name: str) -> set[str]:
     await twin("apause")("all", reason="moving house")
     assert (await twin("astop_everything")()).running == ()
     assert len(await twin("apaused")()) == 1
+    assert (await twin("aexplain")(held_up)) == (await twin("aexplain")(held_up.pk))
     assert (await twin("aexplain")(held_up)).blockers
     assert await twin("aresume")("all") == 0
     assert await twin("aremaining")("platform:x") is None

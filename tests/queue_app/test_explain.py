@@ -36,6 +36,13 @@ def test_a_job_of_the_future_says_when(name: str) -> None:
     assert explanation.until == at
 
 
+def test_a_job_is_explained_by_its_id_too(name: str) -> None:
+    job = api.enqueue(name, run_at=clock.now() + timedelta(hours=1))
+    assert api.explain(job.pk) == api.explain(str(job.pk)) == api.explain(job)
+    with pytest.raises(api.JobNotFound, match="there is no job 4711"):
+        api.explain(4711)
+
+
 def test_a_due_job_without_a_worker_says_how_to_start_one(name: str) -> None:
     assert "start one with python manage.py qcluster" in explain(api.enqueue(name)).text
 
