@@ -6,20 +6,23 @@ Not foreseen: more urgent jobs that become due while it waits, and what a person
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from queue_app import blocks, breakers, gates, limits, selectors, workers
+from queue_app import blocks, breakers, gates, limits, maintenance, selectors, workers
 from queue_app.claims import PRIORITIES, due
 from queue_app.models import Attempt, AttemptOutcome, Block, Breaker, Job, Limit, LimitUse, Worker
 from queue_app.planning import PARKED, PENDING, UNPARKED
 from queue_app.states import JobState
-from queue_app.turns import Span, past, turn
+from queue_app.turns import Recurring, Span, past, turn
 
 MOST = 20_000
 MOST_READ = 10_000
+# A job that meets gates again and again is followed so often; past that nobody can say.
+MOST_ROUNDS = 20
 COLUMNS = ("priority", "run_at", "pk", "type", "queue", "keys")
 # How long a job of a type runs is the mean of its last attempts, looked for among the newest of all.
 SAMPLE = 100
@@ -28,6 +31,24 @@ SAMPLED_FROM = 2_000
 
 class Unforeseeable(Exception):
     """Nobody can say: something has no known end, or too much waits before the job."""
+
+
+class _Blocked:
+    """When keys are blocked from ``now`` on: by the blocks that stand, and by every occurrence of the windows."""
+
+    def __init__(self, now: datetime) -> None:
+        self._spans: dict[str, list[Span]] = {}
+        self._recurring: dict[str, list[Recurring]] = {}
+        standing = Block.objects.filter(Q(until=None) | Q(until__gt=now))
+        for key, start, end in standing.values_list("key", "starts_at", "until"):
+            self._spans.setdefault(key, []).append((start, end))
+        for key, coming in maintenance.occurrences(now):
+            self._recurring.setdefault(key, []).append(coming)
+
+    def past(self, at: datetime, keys: Sequence[str], others: Sequence[Span] = ()) -> datetime | None:
+        """Return when none of ``keys`` is blocked, from ``at`` on, and none of the ``others`` holds."""
+        spans = [*others, *(span for key in keys for span in self._spans.get(key, ()))]
+        return past(at, spans, [coming for key in keys for coming in self._recurring.get(key, ())])
 
 
 def forecast(job: Job, now: datetime) -> datetime | None:
@@ -67,14 +88,33 @@ def ahead_in_lot(job: Job) -> int:
 
 def _turn(job: Job, now: datetime) -> datetime:
     """Return when the gates let ``job`` through, its place under its limits included. Raises Unforeseeable."""
-    at = past(max(now, job.run_at), [*_breaker_spans(job, now), *_spans_of(job, now)])
+    blocked, keys, breaker_spans = _Blocked(now), blocks.awaited_by(job), _breaker_spans(job, now)
+    named = limits.limits_of(job)
+    at = _known(blocked.past(max(now, job.run_at), keys, breaker_spans))
+    for _ in range(MOST_ROUNDS):
+        for name, rates in named.items():
+            at = _turn_under(name, rates, job, at, now, blocked)
+        free_at = _known(blocked.past(at, keys, breaker_spans))
+        if free_at == at:
+            return at
+        # It has its turn behind a gate that has shut meanwhile.
+        at = free_at
+    raise Unforeseeable
+
+
+def _turn_under(name: str, rates: limits.Rates, job: Job, at: datetime, now: datetime, blocked: _Blocked) -> datetime:
+    """Return when the limit ``name`` lets ``job`` start, which all else lets start at ``at``."""
+    limit = Limit.objects.filter(key=name).first() or Limit(key=name)
+    before, after = _others(job, limits.LOT + name, at, now, blocked)
+    uses = _uses(limit, rates, len(before) + len(after) + 1)
+    # What all jobs have that the limit counts.
+    shared = [blocks.EVERYTHING, name.rpartition(" ")[2]]
+    return turn(at, before, after, rates, uses, lambda moment: _known(blocked.past(moment, shared)))
+
+
+def _known(at: datetime | None) -> datetime:
     if at is None:
         raise Unforeseeable
-    for name, rates in limits.limits_of(job).items():
-        limit = Limit.objects.filter(key=name).first() or Limit(key=name)
-        before, after = _others(job, limits.LOT + name, at, now)
-        uses = _uses(limit, rates, len(before) + len(after) + 1)
-        at = turn(at, before, after, rates, uses)
     return at
 
 
@@ -99,16 +139,9 @@ def _breaker_spans(job: Job, now: datetime) -> list[Span]:
     return found
 
 
-def _spans_of(job: Job, now: datetime) -> list[Span]:
-    return list(_blocks_from(now).filter(key__in=blocks.awaited_by(job)).values_list("starts_at", "until"))
-
-
-def _blocks_from(now: datetime) -> QuerySet[Block]:
-    """Return the blocks that hold at ``now`` or will."""
-    return Block.objects.filter(Q(until=None) | Q(until__gt=now))
-
-
-def _others(job: Job, lot: str, at: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:
+def _others(
+    job: Job, lot: str, at: datetime, now: datetime, blocked: _Blocked
+) -> tuple[list[datetime], list[datetime]]:
     """Return when the others that a limit counts are ready: those that go before ``job``, and those that let it pass.
 
     Those in the limit's own ``lot`` are only counted: they are ready. Raises Unforeseeable.
@@ -120,27 +153,18 @@ def _others(job: Job, lot: str, at: datetime, now: datetime) -> tuple[list[datet
     if MOST in (first, last) or len(others) == MOST_READ:
         raise Unforeseeable
     before, after = [now] * first, [now] * last
-    spans_by_key = _spans_by_key(now)
-    kinds: dict[tuple[str, str, tuple[str, ...]], list[Span] | None] = {}
+    kinds: dict[tuple[str, str, tuple[str, ...]], list[str] | None] = {}
     for priority, run_at, pk, type_name, queue, keys in others:
         kind = (type_name, queue, tuple(keys))
         if kind not in kinds:
             like = Job(type=type_name, queue=queue, keys=keys)
-            own = [span for key in blocks.keys_of(like) for span in spans_by_key.get(key, ())]
-            kinds[kind] = own if gates.concerns(lot, like) else None
-        spans = kinds[kind]
-        ready_at = past(max(now, run_at), spans) if spans is not None and pk != job.pk else None
+            kinds[kind] = blocks.keys_of(like) if gates.concerns(lot, like) else None
+        own = kinds[kind]
+        ready_at = blocked.past(max(now, run_at), own) if own is not None and pk != job.pk else None
         if ready_at is not None:
             goes_first = (priority, run_at, pk) < (job.priority, job.run_at, job.pk)
             (before if goes_first else after).append(ready_at)
     return before, after
-
-
-def _spans_by_key(now: datetime) -> dict[str, list[Span]]:
-    spans: dict[str, list[Span]] = {}
-    for key, start, end in _blocks_from(now).values_list("key", "starts_at", "until"):
-        spans.setdefault(key, []).append((start, end))
-    return spans
 
 
 def _elsewhere(lot: str, at: datetime) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, dropwhile, pairwise
@@ -69,6 +70,31 @@ def next_occurrence(window: MaintenanceWindow, now: datetime) -> tuple[datetime,
             break
         last = following
     return starts_at, last + length
+
+
+class Occurrences:
+    """The occurrences of one window: called with a moment it returns the one that holds then, or else the next."""
+
+    __slots__ = ("_asked", "_found", "_window")
+
+    def __init__(self, window: MaintenanceWindow, now: datetime) -> None:
+        """Raise ValidationError for a window that cannot be read here."""
+        self._window = window
+        self._asked, self._found = now, next_occurrence(window, now)
+
+    def __call__(self, at: datetime) -> tuple[datetime, datetime]:
+        """Return from when until when (aware UTC)."""
+        # Asked for each of many jobs, at moments that rarely lie in another one.
+        if not self._asked <= at < self._found[1]:
+            self._asked, self._found = at, next_occurrence(self._window, at)
+        return self._found
+
+
+def occurrences(now: datetime) -> Iterator[tuple[str, Occurrences]]:
+    """Yield the key of every enabled window that can be read here, with its occurrences."""
+    for window in MaintenanceWindow.objects.filter(enabled=True):
+        with suppress(ValidationError):
+            yield window.key, Occurrences(window, now)
 
 
 def plan(now: datetime) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_app import api, blocks, clock, gates, limits, workers
+from queue_app import api, blocks, clock, gates, limits, maintenance, workers
 from queue_app.database import alias, atomic
 from queue_app.forecast import forecast
 from queue_app.limits import Rate, parse_rates
-from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Breaker, Job, Limit
+from queue_app.models import Attempt, AttemptOutcome, Block, BlockKind, Breaker, Job, Limit, MaintenanceWindow
 from queue_app.states import JobState
 from queue_app.turns import Span, past, turn
 from tests.queue_app.jobs import Later, Register, Run, reloaded
@@ -109,6 +110,41 @@ class TestTurn:
 )
 def test_a_job_passes_at_the_first_moment_that_nothing_blocks(spans: list[Span], expected: datetime | None) -> None:
     assert past(START, spans) == expected
+
+
+def daily(starts_at: datetime, length: timedelta) -> Callable[[datetime], Span]:
+    """Return a span that recurs every day."""
+
+    def coming(at: datetime) -> Span:
+        start = starts_at + DAY * max(0, (at - starts_at) // DAY)
+        return (start, start + length) if at < start + length else (start + DAY, start + DAY + length)
+
+    return coming
+
+
+def test_every_occurrence_of_what_recurs_is_passed() -> None:
+    noon, one = daily(START + HOUR, 2 * HOUR), daily(START + 3 * HOUR, HOUR)
+    for day in (0, 1, 400):
+        begin = START + day * DAY
+        assert past(begin, [], [noon, one]) == begin
+        assert past(begin + 2 * HOUR, [], [noon, one]) == begin + 4 * HOUR
+        assert past(begin + 2 * HOUR, [(None, begin + 6 * HOUR)], [noon]) == begin + 6 * HOUR
+
+
+def test_what_recurs_without_a_gap_is_never_passed() -> None:
+    assert past(START, [], [daily(START, DAY / 2), daily(START + DAY / 2, DAY / 2)]) is None
+
+
+def test_nobody_starts_under_a_limit_while_all_are_kept() -> None:
+    window = daily(START + HOUR / 2, 2.5 * HOUR)
+
+    def passing(at: datetime) -> datetime:
+        free = past(at, [], [window])
+        assert free is not None
+        return free
+
+    hours = [turn(START, [START] * before, [], parse_rates("2/h"), {}, passing) - START for before in range(7)]
+    assert hours == [hour * HOUR for hour in (0, 0, 3, 3, 4, 4, 5)]
 
 
 @pytest.fixture
@@ -231,6 +267,50 @@ class TestForecast:
         assert hours_until(api.enqueue(name)) == 0
         assert hours_until(api.enqueue(name, run_at=now + 2 * HOUR)) == 3
         assert hours_until(api.enqueue(name, run_at=now + 4 * HOUR)) == 4
+
+    def test_a_gate_that_shuts_before_a_limit_opens_is_waited_for(self, name: str, run: Run) -> None:
+        jobs = [api.enqueue(name, keys=[KEY, f"account:{number}"]) for number in range(6)]
+        run()
+        now = clock.now()
+        window = {"kind": BlockKind.MAINTENANCE, "starts_at": now + HOUR / 2, "created_at": now}
+        Block.objects.create(key="account:2", until=now + 1.5 * HOUR, **window)
+        assert [hours_until(job) for job in jobs[2:4]] == [2, 1]
+        Block.objects.create(key="all", until=now + 3 * HOUR, **window)
+        assert [hours_until(job) for job in jobs[2:]] == [3, 3, 4, 4]
+        Block.objects.create(key="account:4", kind=BlockKind.PAUSE, created_at=now, starts_at=now + 2 * HOUR)
+        assert hours_until(jobs[4]) is None
+
+    def test_every_occurrence_of_a_window_is_waited_for(self, name: str) -> None:
+        now = clock.now()
+        starts = (now + HOUR).time().replace(microsecond=0)
+        window = {"weekdays": list(range(7)), "starts": starts, "duration_minutes": 120}
+        MaintenanceWindow.objects.create(name="nightly", key="platform:x", **window)
+        MaintenanceWindow.objects.create(name="off", enabled=False, **window)
+        MaintenanceWindow.objects.create(name="unreadable", timezone="Mars/Base", **window)
+        maintenance.plan(now)
+        for days in (0, 1, 300):
+            due = now + days * DAY + 2 * HOUR
+            assert hours_until(api.enqueue(name, keys=["platform:x"], run_at=due)) == days * 24 + 3
+            assert hours_until(api.enqueue(name, run_at=due)) == days * 24 + 2
+            assert hours_until(api.enqueue(name, keys=["platform:x"], run_at=due + 2 * HOUR)) == days * 24 + 4
+
+    def test_a_limit_that_opens_in_a_window_of_another_day_is_waited_for(
+        self, name: str, run: Run, settings: Any
+    ) -> None:
+        settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {KEY: "1/d"}}
+        jobs = [api.enqueue(name, keys=[KEY]) for _ in range(3)]
+        run()
+        now = clock.now()
+        starts = (now - HOUR).time().replace(microsecond=0)
+        MaintenanceWindow.objects.create(name="nightly", weekdays=list(range(7)), starts=starts, duration_minutes=120)
+        assert [hours_until(job) for job in jobs[1:]] == [25, 49]
+
+    def test_windows_that_leave_no_gap_are_no_time(self, name: str) -> None:
+        for starts in (time(0), time(12)):
+            MaintenanceWindow.objects.create(
+                name=str(starts), weekdays=list(range(7)), starts=starts, duration_minutes=720
+            )
+        assert hours_until(api.enqueue(name)) is None
 
     def test_a_breaker_is_waited_for_and_a_probe_of_now_is_not_foreseen(self, register: Register, name: str) -> None:
         watched = register(lambda context: None, name="tests.watched", breaker="account:*")
