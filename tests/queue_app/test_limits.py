@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import hypothesis
 import pytest
+from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_app import api, blocks, claims, clock, gates, limits, parking, pauses, registry, rescue, workers
-from queue_app.claims import SetAside
-from queue_app.database import atomic
+from queue_app.claims import Claim, SetAside
+from queue_app.database import alias, atomic
 from queue_app.limits import Rate
 from queue_app.models import BlockKind, Job, Limit, LimitUse
 from queue_app.outcomes import Postpone
@@ -394,6 +397,56 @@ class TestRunning:
         assert limits.remaining(KEY) == 2
 
 
+def claim_all(name: str) -> int:
+    """Claim jobs of a type until none is left to claim; return how many were taken."""
+    taken = 0
+    while True:
+        with atomic():
+            found = claims.claim_next({"default": 1}, None, types=[name], holder="tests")
+        if found is None:
+            return taken
+        taken += isinstance(found, Claim)
+
+
+def at_once(number: int, work: Callable[[], int]) -> list[int]:
+    """Return what ``work`` answers in threads that begin together, each on a connection of its own."""
+    answers: list[int] = []
+    ready = threading.Barrier(number)
+
+    def begin() -> None:
+        try:
+            queue_connection().ensure_connection()
+            ready.wait(30)
+            answers.append(work())
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=begin) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return answers
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [False, True], ids=["each makes the limits' rows", "the rows are there"])
+def test_claims_of_several_connections_at_once_stay_within_every_limit(
+    register: Register, settings: Any, known: bool
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {KEY: "7/h", "account:*": "3/h"}}
+    name = register(lambda context: None)
+    if known:
+        Limit.objects.bulk_create(Limit(key=key) for key in (KEY, *(f"account:{number}" for number in range(4))))
+    api.enqueue_many(name, [api.NewJob(keys=[KEY, f"account:{number % 4}"]) for number in range(40)])
+    taken = at_once(5, lambda: claim_all(name))
+    running = Job.objects.filter(state=JobState.RUNNING)
+    by_account = Counter(key for job in running for key in job.keys if key != KEY)
+    assert (len(taken), sum(taken), running.count(), api.remaining(KEY)) == (5, 7, 7, 0)
+    assert max(by_account.values()) <= 3
+    assert not Job.objects.filter(state=JobState.PENDING, parked_by="").exists()
+
+
 @pytest.mark.django_db
 @hypothesis.settings(deadline=None, max_examples=50)
 @given(
@@ -425,8 +478,4 @@ def test_no_window_ever_holds_more_than_its_count(count: int, seconds: int, step
 
 
 def queue_connection() -> Any:
-    from django.db import connections
-
-    from queue_app.database import alias
-
     return connections[alias()]
