@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import queue_app
 from queue_app import api, conf, registry
 from queue_app.context import JobContext
 from queue_app.outcomes import Done
 from queue_app.registry import JobType
 from queue_app.retry import RetryPolicy
 from tests.queue_app.jobs import Register, Run, reloaded
+from tests.site import ROOT
 
 
 def handler(context: JobContext) -> None: ...
@@ -42,6 +46,15 @@ def test_every_option_is_kept(register: Register) -> None:
     kind = registered(register, priority="high", retry=policy, **options)
     assert {name: getattr(kind, name) for name in options} == options
     assert (kind.priority, kind.retry, kind.timeout, kind.max_attempts) == (2, policy, 5, 2)
+
+
+def test_the_package_has_the_decorator_without_loading_models_itself() -> None:
+    assert queue_app.job_type is registry.job_type
+    with pytest.raises(AttributeError, match="module 'queue_app' has no attribute 'job_tpye'"):
+        queue_app.job_tpye  # type: ignore[attr-defined]  # noqa: B018 -- what is refused
+    code = "import sys, queue_app; print('queue_app.models' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
 
 
 def test_mere_rates_limit_the_whole_type(register: Register) -> None:

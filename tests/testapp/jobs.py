@@ -11,9 +11,8 @@ from pathlib import Path
 
 from django_q.tasks import async_task
 
-from queue_app import api
+from queue_app import api, job_type
 from queue_app.context import JobContext
-from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
 
 AT_ONCE = RetryPolicy.fixed(max_attempts=3, delay_seconds=0)
