@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,18 +14,46 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from queue_app import api, clock, conf, registry, runner, workers
+import queue_app
+from queue_app import api, clock, registry, workers
 from queue_app.context import JobContext
 from queue_app.models import Attempt
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
+from tests.faults.clusters import Clusters, descendants, living
 from tests.queue_app.jobs import Later, Register, Run, and_disconnect, reloaded
+from tests.site import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# What the settings do in a process of the site: a job fails twice, and is deleted when it is old.
+ASKS_THE_SETTINGS = """
+import json
+from datetime import timedelta
+from queue_app import api, clock, job_type, registry, runner
+
+@job_type("tests.fails")
+def fail(context):
+    raise OSError("no network")
+
+job = api.enqueue("tests.fails")
+waits = []
+for number in range(2):
+    clock.set_offset(timedelta(seconds=100 * number))
+    runner.run_due("default", "tests")
+    waits.append(round((api.get(job.pk).run_at - clock.now()).total_seconds()))
+api.cancel(job.pk)
+cleaned = []
+for days in (29, 31):
+    clock.set_offset(timedelta(days=days))
+    cleaned.append(api.clean_up())
+kind = registry.get("tests.fails")
+print(json.dumps({"waits": waits, "timeout": kind.timeout, "cleaned": cleaned, "max_attempts": job.max_attempts}))
+"""
+
 
 def test_job_types_with_a_handler_each_and_a_site_adds_its_own(run: Run) -> None:
-    @registry.job_type("tests.resize")
+    @queue_app.job_type("tests.resize")
     def resize(context: JobContext, width: int) -> dict[str, int]:
         return {"width": width}
 
@@ -131,6 +162,32 @@ def test_recover_stale_jobs_of_crashed_workers(register: Register, later: Later)
     assert (reloaded(job).state, reloaded(job).reason) == ("pending", "worker_lost")
 
 
+def test_recover_stale_jobs_that_were_taken_longer_ago_than_a_time(register: Register, later: Later) -> None:
+    job = api.enqueue(register(lambda context: None))
+    assert api.dequeue(lease_seconds=86_400) is not None
+    later(599)
+    assert api.recover_stale(timeout_minutes=10) == 0
+    later(2)
+    assert api.recover_stale() == 0
+    assert api.recover_stale(timeout_minutes=10) == 1
+    assert (reloaded(job).state, reloaded(job).reason) == ("pending", "worker_lost")
+
+
+def test_rescue_jobs_takes_the_job_of_a_cluster_that_was_killed(site: Site) -> None:
+    clusters = Clusters(site)
+    main = clusters.start()
+    args = {"file": str(clusters.notes), "until": str(site.directory / "never")}
+    job = clusters.enqueue("testapp.wait", args=args)
+    site.wait_until(clusters.lines)
+    assert "0 jobs" in site.manage("rescue_jobs").stdout
+    pids = descendants(main.pid)
+    os.killpg(main.pid, signal.SIGKILL)
+    main.wait()
+    site.wait_until(lambda: not living(pids))
+    site.manage("rescue_jobs")
+    assert (clusters.state(job), clusters.attempts(job)) == ("pending", ["lost"])
+
+
 def test_get_queue_stats_with_totals_and_active_workers(register: Register, run: Run) -> None:
     name = register(lambda context: None)
     api.enqueue(name)
@@ -153,18 +210,20 @@ def test_get_failed_jobs_and_cleanup_old_jobs(register: Register, later: Later) 
     assert api.clean_up(7, ["failed"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("variable", "setting"),
-    [
-        ("QUEUE_RETRY_BASE_DELAY", "RETRY_BASE_DELAY_SECONDS"),
-        ("QUEUE_RETRY_MULTIPLIER", "RETRY_MULTIPLIER"),
-        ("QUEUE_JOB_TIMEOUT_MINUTES", "JOB_TIMEOUT_SECONDS"),
-        ("QUEUE_CLEANUP_AFTER_DAYS", "PURGE_AFTER_DAYS"),
-        ("QUEUE_MAX_RETRIES", "MAX_RETRIES"),
-    ],
-)
-def test_the_environment_names_are_read(variable: str, setting: str) -> None:
-    assert conf.SETTINGS[setting].env == variable
+def test_the_environment_names_are_read(site: Site) -> None:
+    site.env |= {
+        "QUEUE_RETRY_BASE_DELAY": "10",
+        "QUEUE_RETRY_MULTIPLIER": "3",
+        "QUEUE_JOB_TIMEOUT_MINUTES": "2",
+        "QUEUE_CLEANUP_AFTER_DAYS": "30",
+        "QUEUE_MAX_RETRIES": "6",
+    }
+    assert json.loads(site.python(ASKS_THE_SETTINGS).splitlines()[-1]) == {
+        "waits": [10, 30],
+        "timeout": 120,
+        "cleaned": [0, 1],
+        "max_attempts": 7,
+    }
 
 
 def test_a_policy_that_a_type_does_not_name_is_the_environments(register: Register, settings: Any) -> None:
@@ -174,15 +233,19 @@ def test_a_policy_that_a_type_does_not_name_is_the_environments(register: Regist
     assert (policy.base_seconds, policy.multiplier, job.max_attempts) == (7, 3.0, 5)
 
 
-def test_a_graceful_shutdown_finishes_the_running_job_and_begins_no_other(
-    register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopping = threading.Event()
-    monkeypatch.setattr(runner, "_stopping", stopping.is_set)
-    name = register(lambda context: stopping.set())
-    first, second = api.enqueue(name), api.enqueue(name)
-    run()
-    assert (reloaded(first).state, reloaded(second).state) == ("completed", "pending")
+def test_a_graceful_shutdown_finishes_the_running_job_and_begins_no_other(site: Site) -> None:
+    clusters, go = Clusters(site), site.directory / "go"
+    site.env["SOCIALQ_WORKERS"] = "1"
+    main = clusters.start()
+    first, second = clusters.enqueue_many("testapp.wait", 2, args={"file": str(clusters.notes), "until": str(go)})
+    site.wait_until(clusters.lines)
+    main.send_signal(signal.SIGTERM)
+    site.wait_until(lambda: b"stopped pushing" in site.log.read_bytes())
+    assert clusters.state(first) == "running"
+    go.touch()
+    assert main.wait(30) == 0
+    assert (clusters.state(first), clusters.attempts(first)) == ("completed", ["completed"])
+    assert (clusters.state(second), clusters.attempts(second)) == ("pending", [])
 
 
 def test_a_worker_class_with_validate_input_execute_and_handle_error(register: Register, run: Run) -> None:
