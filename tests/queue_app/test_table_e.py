@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 
-from queue_app import api, autoscale, clock, gates, workers
-from queue_app.autoscale import Bounds, Scaler
+from queue_app import api, autoscale, clock, workers
+from queue_app.autoscale import Bounds
 from queue_app.context import JobContext
 from queue_app.models import Worker
 from queue_app.outcomes import Fail, Failure
@@ -36,6 +36,7 @@ LIMITS = {
     "platform:linkedin": "20/day",
     "platform:youtube": "100/h",
 }
+QUICKLY = {"UP_OVER": "5", "DOWN_UNDER": "2", "MAX_WORKERS": "3", "SECONDS": "0.2"}
 WORKERS = {"facebook": 3, "instagram": 2, "linkedin": 1, "youtube": 2}
 
 
@@ -44,6 +45,12 @@ def post(context: JobContext, month: int = 1) -> Any:
     if month > 12:
         return Fail(Failure("Rejected", f"no month {month}"))
     return month
+
+
+def serving(site: Site) -> Counter[str]:
+    """Return how many workers serve each queue."""
+    listed = site.sql("SELECT queues FROM queue_app_worker WHERE stopped_at IS NULL")
+    return Counter(queue for (row,) in listed for queue in (json.loads(row) if isinstance(row, str) else row))
 
 
 @pytest.fixture
@@ -149,11 +156,29 @@ def test_a_platforms_limit_holds_in_any_window_and_says_what_remains(
     assert (waiting.state, waiting.parked_by, waiting.attempts) == ("pending", f"limit:{key}", 0)
     assert api.remaining(key, clock.now() + timedelta(seconds=seconds)) == count
     later(seconds / 2)
-    gates.open_due()
+    call_command("rescue_jobs", stdout=io.StringIO())  # as a cluster does every few seconds
     assert drain(run) == half, "only the first half has left the window"
     later(seconds / 2)
     assert Counter(api.get_status(job) for job in second) == {"completed": count}
     assert api.remaining(key) == half
+
+
+def test_a_running_cluster_keeps_to_a_limit_and_uses_all_of_it(site: Site) -> None:
+    site.env["SOCIALQ_LIMITS"] = "platform:linkedin=3/2s"
+    clusters = Clusters(site)
+    args = {"file": str(clusters.notes), "line": "ran"}
+    clusters.enqueue_many("testapp.note", 9, args=args, keys=["platform:linkedin"])
+    clusters.start()
+    clusters.wait_for_all("testapp.note")
+    starts = site.python(
+        "from queue_app.models import Attempt\n"
+        "for attempt in Attempt.objects.filter(job__type='testapp.note').order_by('started_at'):\n"
+        "    print(attempt.started_at.timestamp())"
+    )
+    began_at = [float(line) for line in starts.split()]
+    assert clusters.lines() == ["ran"] * len(began_at) == ["ran"] * 9
+    waits = [later - earlier for earlier, later in zip(began_at, began_at[3:], strict=False)]
+    assert 1.95 < min(waits) <= max(waits) < 10
 
 
 @pytest.mark.usefixtures("limited")
@@ -184,9 +209,7 @@ def test_workers_per_platform_are_started_stopped_and_counted_together(site: Sit
     main = site.spawn("workers", "--config", ",".join(f"{queue}={number}" for queue, number in WORKERS.items()))
     site.wait_until(lambda: len(clusters.worker_pids()) == 8)
     assert json.loads(site.manage("queue_status", "--json").stdout)["workers_active"] == 8
-    listed = site.sql("SELECT queues FROM queue_app_worker WHERE stopped_at IS NULL")
-    served = Counter(queue for (row,) in listed for queue in (json.loads(row) if isinstance(row, str) else row))
-    assert served == WORKERS
+    assert serving(site) == WORKERS
     pids = descendants(main.pid)
     main.send_signal(signal.SIGTERM)
     assert main.wait(20) == 0
@@ -195,15 +218,22 @@ def test_workers_per_platform_are_started_stopped_and_counted_together(site: Sit
 
 
 def test_autoscaling_goes_up_over_500_waiting_down_under_50_and_from_1_to_20_workers() -> None:
-    bounds = autoscale.bounds()
-    assert bounds == Bounds(up_over=500, down_under=50, least=1, most=20)
-    scaler, number = Scaler(bounds), 1
-    for waiting, wished in ((500, 1), (501, 2), (9_999, 4), (501, 8), (501, 16), (501, 20), (501, 20), (50, 20)):
-        number = scaler.look(waiting, number)
-        assert number == wished
-    for _ in range(30):
-        number = scaler.look(49, number)
-    assert number == 1
+    assert autoscale.bounds() == Bounds(up_over=500, down_under=50, least=1, most=20)
+
+
+def test_each_queue_of_a_config_is_scaled_by_what_waits_in_it(site: Site) -> None:
+    clusters, go = Clusters(site), site.directory / "go"
+    site.env |= {f"SOCIALQ_AUTOSCALE_{name}": value for name, value in QUICKLY.items()}
+    clusters.enqueue_many("testapp.wait", 30, args={"file": str(clusters.notes), "until": str(go)}, queue="facebook")
+    main = site.spawn("workers", "--config", "facebook=1,linkedin=1", "--autoscale")
+    site.wait_until(lambda: serving(site) == {"facebook": 3, "linkedin": 1})
+    site.wait_until(lambda: len(clusters.lines()) == 3)
+    go.touch()
+    clusters.wait_for_all("testapp.wait")
+    site.wait_until(lambda: serving(site) == {"facebook": 1, "linkedin": 1})
+    assert clusters.count("SELECT COUNT(*) FROM queue_app_attempt WHERE outcome <> 'completed'") == 0
+    main.send_signal(signal.SIGTERM)
+    assert main.wait(20) == 0
 
 
 # --- Time ------------------------------------------------------------------------------------------------------------
