@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measures
+from benchmarks import measures, origin
 from benchmarks.bench import Bench, BenchError, Databases
 from benchmarks.measures import FULL, QUICK, Figures, Scale
-from benchmarks.queues import BOTH, OURS, PEERS_PYTHON, QUEUES, ROOT, Queue
+from benchmarks.queues import BOTH, OURS, PEERS_PYTHON, QUEUES, Queue
 from benchmarks.report import RESULTS, plain
 from tests.postgres import binaries
 
@@ -179,33 +175,18 @@ def _version(queue: Queue, databases: Sequence[Databases]) -> str:
 
 
 def _about(options: argparse.Namespace, scale: Scale) -> dict[str, Any]:
-    folder = binaries()
-    postgres = subprocess.check_output([folder / "postgres", "--version"], text=True).split()[2] if folder else "none"
     return {
-        "commit": _commit(),
+        "commit": origin.commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "runs": options.runs,
         "quick": options.quick,
         "scale": asdict(scale),
-        "machine": {
-            "cores": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
-            "sqlite": sqlite3.sqlite_version,
-            "postgresql": postgres,
-            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        },
+        "machine": origin.machine(),
         "queues": {},
         "databases": {},
         "commits_a_second": {},
         "problems": [],
     }
-
-
-def _commit() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return described.stdout.strip() or "unknown"
 
 
 def _options() -> argparse.Namespace:

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.origin import told
 from benchmarks.queues import OURS, ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "engine.json"
@@ -96,17 +97,14 @@ def rows(result: Result, database: str) -> list[list[str]]:
 
 def plain(result: Result) -> str:
     """Return everything that was measured as text for a terminal."""
-    parts = [_aligned(rows(result, database), DATABASE_NAMES[database]) for database in result["databases"]]
+    parts = [aligned(rows(result, database), DATABASE_NAMES[database]) for database in result["databases"]]
     return "\n\n".join([*parts, *_notes(result)])
 
 
 def markdown(result: Result) -> str:
     """Return everything that was measured for the docs."""
-    parts = []
-    for database in result["databases"]:
-        heading, *lines = rows(result, database)
-        table = [heading, ["---", *("---:" for _ in heading[1:])], *lines]
-        parts.append(f"### {DATABASE_NAMES[database]}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in table))
+    databases: Sequence[str] = result["databases"]
+    parts = [f"### {DATABASE_NAMES[database]}\n\n{ruled(rows(result, database))}" for database in databases]
     settings = "\n".join(
         f"| {name} | {told['version']} | {told['settings']} |" for name, told in result["queues"].items()
     )
@@ -114,14 +112,36 @@ def markdown(result: Result) -> str:
     return "\n\n".join([*parts, *_notes(result)])
 
 
+def aligned(table: Sequence[Sequence[str]], title: str) -> str:
+    """Return a table as text for a terminal, with ``title`` in its first cell."""
+    table = [[title, *table[0][1:]], *table[1:]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+
+    def align(index: int, cell: str) -> str:
+        return cell.rjust(widths[index]) if index else cell.ljust(widths[index])
+
+    return "\n".join("  ".join(align(index, cell) for index, cell in enumerate(line)).rstrip() for line in table)
+
+
+def ruled(table: Sequence[Sequence[str]]) -> str:
+    """Return a table of figures for the docs."""
+    heading, *lines = table
+    every = [heading, ["---", *("---:" for _ in heading[1:])], *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in every)
+
+
 def write_document(result: Result, document: Path = DOCUMENT) -> None:
     """Put the tables between the document's two markers; raise ReportError if those are missing."""
-    text = document.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
+    put_between(document, BEGIN, END, markdown(result))
+
+
+def put_between(document: Path, begin: str, end: str, text: str) -> None:
+    """Put ``text`` between two lines of a document; raise ReportError if those are missing."""
+    before, found, rest = document.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
     if not (found and closed):
-        raise ReportError(f"{document} needs the lines {BEGIN} and {END}, in this order")
-    document.write_text(f"{before}{BEGIN}\n\n{markdown(result)}\n\n{END}{after}", encoding="utf-8")
+        raise ReportError(f"{document} needs the lines {begin} and {end}, in this order")
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -154,24 +174,11 @@ def _commits(kind: str, rates: Sequence[float]) -> str:
     return f"One connection alone commits one small row after another {told} times a second on {DATABASE_NAMES[kind]}."
 
 
-def _aligned(table: Sequence[Sequence[str]], title: str) -> str:
-    table = [[title, *table[0][1:]], *table[1:]]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-
-    def align(index: int, cell: str) -> str:
-        return cell.rjust(widths[index]) if index else cell.ljust(widths[index])
-
-    return "\n".join("  ".join(align(index, cell) for index, cell in enumerate(line)).rstrip() for line in table)
-
-
 def _notes(result: Result) -> list[str]:
     """Return what must be known beside the figures: where they come from and what went wrong."""
-    machine = result["machine"]
     scale = result["scale"]
     origin = (
-        f"Medians of {result['runs']} runs at commit {result['commit']}, {result['measured_at'][:10]}, on "
-        f"{machine['cores']} cores, Python {machine['python']}, SQLite {machine['sqlite']}, "
-        f"PostgreSQL {machine['postgresql']}, {machine['system']}. The factor in brackets says how many times better "
+        f"Medians of {result['runs']} runs {told(result)}. The factor in brackets says how many times better "
         f"ours is. Not due: {scale['crowd']:,} jobs. Lost: not run again in {scale['kill_patience_seconds']:g} s. "
         f"Too late: not begun in {scale['lateness_patience_seconds']:g} s."
     )
