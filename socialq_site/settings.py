@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "queue_app.middleware.DatabaseAwayMiddleware",
 ]
 ROOT_URLCONF = "socialq_site.urls"
 WSGI_APPLICATION = "socialq_site.wsgi.application"
