@@ -1,22 +1,37 @@
-"""Whether the queue does its work, and if not, why, in words. Reads only; the thresholds are settings."""
+"""Whether the queue does its work, and if not, why, in words. The thresholds are settings.
+
+Leaves nothing written. Other apps add what they need for their work: ``@health_check``.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db.models import Min
 
-from queue_app import clock, conf, workers
+from queue_app import clock, conf, probe, workers
 from queue_app.explain import start_command
 from queue_app.models import Worker
 from queue_app.stats import Waiting, ended_last_hour
 
 # A worker that fell silent longer ago than this was taken away for good.
 MISSED_FOR = timedelta(hours=1)
+
+Check = Callable[[], Iterable[str]]
+_checks: list[Check] = []
+
+
+def health_check(check: Check) -> Check:
+    """Have ``health`` ask this function, too: it returns what is wrong, in words, and raises nothing but DatabaseError.
+
+    For the ``jobs.py`` of an app, beside its job types.
+    """
+    _checks.append(check)
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +47,22 @@ class Health:
 
 
 def health() -> Health:
-    """Look at the database, the workers, what waits, what failed and the clocks; raise nothing for what is wrong."""
+    """Look at the database, the workers, what waits, what failed, the clocks and what ``health_check`` was given.
+
+    Tries to write, and waits two seconds for a lock at most. Raises nothing for what is wrong.
+    """
     try:
-        now = clock.now()
-        return Health(tuple(_problems(now)))
+        return Health(tuple(_problems()))
     except DatabaseError as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return Health((f"The database cannot be used: {reason}",))
 
 
-def _problems(now: datetime) -> Iterator[str]:
+def _problems() -> Iterator[str]:
+    unwritable = probe.problem()
+    if unwritable is not None:
+        yield unwritable
+    now = clock.now()
     living = list(workers.alive(now))
     waiting = Waiting(now)
     yield from _unserved(waiting, living)
@@ -56,6 +77,8 @@ def _problems(now: datetime) -> Iterator[str]:
         shares = f"{failed / both:.1%}; over {most_errors:.1%} is too many"
         yield f"{failed:,} of the {both:,} jobs of the last hour failed ({shares})"
     yield from _skewed_clocks(living)
+    for check in _checks:
+        yield from check()
 
 
 def _unserved(waiting: Waiting, living: list[Worker]) -> Iterator[str]:

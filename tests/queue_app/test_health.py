@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from queue_app import api, clock, workers
-from queue_app.health import Health, health
-from queue_app.models import Job, Worker
+from queue_app.health import Health, health, health_check
+from queue_app.models import Event, Job, Worker
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register
+from tests.queue_app.locks import held_lock
 from tests.queue_app.test_selectors import put
 from tests.site import Site
 
@@ -159,3 +162,38 @@ def test_a_database_that_is_away_is_a_problem_in_one_line_without_its_password(s
     assert (done.returncode, told["healthy"], len(told["problems"])) == (1, False, 1)
     assert told["problems"][0].startswith("The database cannot be used: connection failed")
     assert "CANARY" not in done.stdout + done.stderr
+
+
+# --- Writing, and what other apps add --------------------------------------------------------------------------------
+
+
+def test_a_database_that_is_locked_is_a_problem_said_in_a_few_seconds() -> None:
+    started = time.monotonic()
+    with held_lock(patience_ms=60_000):
+        (found,) = health().problems
+    assert found == (
+        "The database cannot be written: something else has held its lock for over 2 s; see what it is, and end it"
+    )
+    assert time.monotonic() - started < 10
+    assert health().healthy
+
+
+def test_trying_to_write_leaves_nothing_and_changes_no_setting_of_the_connection(name: str) -> None:
+    api.enqueue(name)
+    sign_in()
+    waits = "SHOW lock_timeout" if connection.vendor == "postgresql" else "PRAGMA busy_timeout"
+    with connection.cursor() as cursor:
+        cursor.execute(waits)
+        before = cursor.fetchone(), list(Event.objects.values_list("pk"))
+        with transaction.atomic():
+            assert health().healthy
+            cursor.execute(waits)
+            assert (cursor.fetchone(), list(Event.objects.values_list("pk"))) == before
+        cursor.execute(waits)
+        assert (cursor.fetchone(), list(Event.objects.values_list("pk"))) == before
+
+
+def test_other_apps_add_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queue_app.health._checks", [])
+    health_check(lambda: ["The kettle is empty: fill it"])
+    assert problem() == "The kettle is empty: fill it"

@@ -20,10 +20,10 @@ from queue_app.middleware import DatabaseAwayMiddleware
 from queue_app.models import Event, Job
 from tests.queue_app.admin.pages import address, text_of
 from tests.queue_app.jobs import Register
+from tests.queue_app.locks import held_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE_MS = 200
 JSON = {"HTTP_ACCEPT": "application/json"}
 
 
@@ -37,24 +37,6 @@ def boss() -> Client:
 @pytest.fixture
 def job(register: Register) -> Job:
     return api.enqueue(register(lambda context: None))
-
-
-@contextmanager
-def held_lock() -> Iterator[None]:
-    """Hold the lock that every change needs for longer than this process waits for it."""
-    path = str(connection.settings_dict["NAME"])
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-            with closing(sqlite3.connect(path, isolation_level=None)) as holder:
-                holder.execute("BEGIN IMMEDIATE")
-                yield
-        else:
-            cursor.execute(f"SET lock_timeout = {PATIENCE_MS}")
-            with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None}) as holder:
-                holder.execute("LOCK TABLE queue_app_job IN EXCLUSIVE MODE")
-                yield
-    connection.close()  # with what was set for it
 
 
 @contextmanager
