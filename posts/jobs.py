@@ -16,6 +16,7 @@ from posts.services.status import follow_job
 from queue_app import clock
 from queue_app.context import JobContext
 from queue_app.failpoints import failpoint
+from queue_app.health import health_check
 from queue_app.models import BlockKind, Job
 from queue_app.outcomes import (
     Absent,
@@ -234,3 +235,6 @@ OUTCOMES: Mapping[type[errors.PublishError], Callable[..., Outcome]] = {
 def media_retention(context: JobContext) -> int:
     """Delete the files that no post needs any more; return how many."""
     return media.delete_unneeded(clock.now())
+
+
+health_check(media.folder_problems)

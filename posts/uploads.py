@@ -5,16 +5,24 @@ Nothing of a refused body stays: what was written to a temporary file is deleted
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+
+from posts.disk import has_no_room
 
 FORM_ALLOWANCE_BYTES = 100_000  # the form's other fields and the boundaries around the file
 
 
 class BodyTooLargeError(Exception):
     """The body has, or announces, more bytes than allowed."""
+
+
+class BodyWithoutRoomError(Exception):
+    """The folder for temporary files is full."""
 
 
 class BodyUnreadableError(Exception):
@@ -43,7 +51,8 @@ class _CountingHandler(FileUploadHandler):
 def read_body(request: HttpRequest, *, max_bytes: int) -> None:
     """Parse the body of ``request``, so that ``request.FILES`` and ``request.POST`` are there.
 
-    Must come before anything else reads them. Raises BodyTooLargeError and BodyUnreadableError.
+    Must come before anything else reads them. Raises BodyTooLargeError, BodyUnreadableError and
+    BodyWithoutRoomError.
     """
     if _announced_bytes(request) > max_bytes + FORM_ALLOWANCE_BYTES:
         raise BodyTooLargeError
@@ -53,6 +62,13 @@ def read_body(request: HttpRequest, *, max_bytes: int) -> None:
         request.FILES  # noqa: B018 - reading it is what parses the body
     except (MultiPartParserError, UnreadablePostError) as error:
         raise BodyUnreadableError from error
+    except OSError as error:
+        for handler in request.upload_handlers:
+            with suppress(OSError):  # what is still to be written has no room either
+                handler.upload_interrupted()
+        if has_no_room(error):
+            raise BodyWithoutRoomError from error
+        raise
     if counter.exceeded:
         raise BodyTooLargeError
 

@@ -23,9 +23,9 @@ from posts import conf
 from posts.files import inline_file
 from posts.models import Media
 from posts.selectors.posts import may_see
-from posts.services.errors import ServiceError
+from posts.services.errors import NoRoom, ServiceError
 from posts.services.media import store_upload
-from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
+from posts.uploads import BodyTooLargeError, BodyUnreadableError, BodyWithoutRoomError, read_body
 
 FIELD = "file"
 
@@ -51,6 +51,8 @@ def upload(request: HttpRequest) -> HttpResponse:
         return _answer_error(request, text % {"limit": f"{max_bytes:,}"}, 413)
     except BodyUnreadableError:
         return _answer_error(request, _("The upload broke off. Upload the picture again."), 400)
+    except BodyWithoutRoomError:
+        return _answer_error(request, str(NoRoom(_("The picture"))), 507)
     return _store(request)
 
 
@@ -77,7 +79,7 @@ def _store(request: HttpRequest) -> HttpResponse:
     try:
         media = store_upload(file, owner=request.user, original_name=file.name or "")
     except ServiceError as error:
-        return _answer_error(request, str(error), 400)
+        return _answer_error(request, str(error), 507 if isinstance(error, NoRoom) else 400)
     if _wants_page(request):
         text = _("%(name)s is uploaded as picture %(id)s.") % {"name": media.original_name, "id": media.pk}
         return _page(request, messages.SUCCESS, text, 201)

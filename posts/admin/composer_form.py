@@ -22,7 +22,7 @@ from posts.admin.wall_time import WallTimeForm, wall_time_field
 from posts.models import Account, Media, Post, PostStatus
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
-from posts.services.errors import Problem, ValidationFailed
+from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.validation import account_problems
 from queue_app.admin.asked import whole_number
@@ -215,6 +215,8 @@ class Composer:
                 media = store_upload(upload, owner=self.person, original_name=upload.name or "")
             except ValidationFailed as refused:
                 self.picture_problems += [problem.message for problem in refused.problems]
+            except NoRoom as full:
+                self.picture_problems.append(str(full))
             else:
                 self.pictures.append(PictureRow(media))
 

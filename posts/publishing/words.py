@@ -42,6 +42,10 @@ WORDS: Mapping[str, Words] = {
         "A picture of the post could not be read on this server; nothing was sent.",
         "Check that the media folder is there and readable, or add the picture again.",
     ),
+    "media_no_room": Words(
+        "This server has no room for the pictures of the post; nothing was sent.",
+        "Make room on its disk; SocialQ tries again by itself.",
+    ),
     "media_gone": Words(
         "The picture {name} was deleted from this server some time after the post had ended; nothing was sent.",
         "Add the picture again, then retry.",

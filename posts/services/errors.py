@@ -4,6 +4,7 @@ ServiceError
 ├── NotAllowed         this person may not do that to this thing
 ├── Conflict           somebody else was faster; look again
 ├── Refused            the state of the thing forbids it
+├── NoRoom             the disk for pictures is full
 └── ValidationFailed   what was entered cannot be published; ``problems`` says why, one by one
 """
 
@@ -29,6 +30,16 @@ class Conflict(ServiceError):
 
 class Refused(ServiceError):
     """The state forbids it."""
+
+
+class NoRoom(ServiceError):
+    """The disk for pictures is full."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was not stored: the server has no room for pictures. An administrator must make room; "
+            "then upload it again."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage
 from django.db import IntegrityError
 
 from posts import conf
+from posts.disk import has_no_room
 from posts.media.inspect import EXTENSIONS, Picture, PictureRefused, inspect_picture
 from posts.media.plan import ImpossibleError, RenderSpec, plan_rendering
 from posts.media.render import DamagedPicture, RenderError, render
@@ -23,7 +29,7 @@ from posts.models import Media, MediaVariant, PostMedia
 from posts.publishing.capabilities import ImageLimits
 from posts.publishing.errors import ContentRejected, Temporary
 from posts.publishing.types import MediaFile
-from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.errors import NoRoom, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files, delete_unneeded
 from posts.transactions import refuse_in_transaction
 from queue_app.database import atomic
@@ -31,18 +37,20 @@ from queue_app.database import atomic
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-__all__ = ["delete_unneeded", "discard_upload", "media_file", "store_upload", "variant_for"]
+__all__ = ["delete_unneeded", "discard_upload", "folder_problems", "media_file", "store_upload", "variant_for"]
 
 logger = logging.getLogger("socialq.posts")
 
 NAME_MAX_CHARACTERS = 255
+# What a folder must have room for to be called fit; a block of most file systems.
+PROBE_BYTES = 4096
 
 
 def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -> Media:
     """Check a picture by its header, store it under a random name and return it. ``file`` is seekable.
 
-    Raises ValidationFailed (field ``media``), which names the file, what is in it and what is allowed. Call it outside
-    any transaction: writing a large file takes a while.
+    Raises ValidationFailed (field ``media``), which names the file, what is in it and what is allowed, and NoRoom where
+    the disk is full. Call it outside any transaction: writing a large file takes a while.
     """
     name = _clean_name(original_name)
     stream = cast("BinaryIO", file.open("rb"))  # a File reads and seeks as one
@@ -59,7 +67,7 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -
         size_bytes=picture.size_bytes,
         sha256=_sha256(file),
     )
-    media.file.save("", file, save=False)
+    _write_file(media, file)
     try:
         media.save()
     except BaseException:
@@ -82,7 +90,7 @@ def variant_for(media: Media, limits: ImageLimits) -> MediaVariant:
     """Return ``media`` rendered to keep ``limits``; made once and kept.
 
     Raises ContentRejected (``media_gone``, ``media_unusable``), where trying again would change nothing, or Temporary
-    (``media_unreadable``). For workers, outside any transaction.
+    (``media_unreadable``, ``media_no_room``). For workers, outside any transaction.
     """
     refuse_in_transaction("A picture would be rendered")
     source = _source(media)
@@ -119,6 +127,36 @@ def media_file(post_media: PostMedia, limits: ImageLimits) -> MediaFile:
         alt_text=post_media.alt_text or post_media.media.alt_text,
         read=lambda: _read(variant),
     )
+
+
+def folder_problems() -> Iterator[str]:
+    """Yield in words why no picture could be stored now, if it lies in a folder of this machine."""
+    storage = Media._meta.get_field("file").storage
+    if not isinstance(storage, FileSystemStorage) or not Path(storage.location).is_dir():
+        return  # made with the first upload
+    try:
+        with tempfile.TemporaryFile(dir=storage.location) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        why = "its disk is full; make room" if has_no_room(error) else f"{error.strerror}; see that it can be"
+        yield f"The folder of pictures, {storage.location}, cannot be written: {why}"
+
+
+def _write_file(row: Media | MediaVariant, content: File[bytes]) -> None:
+    """Store ``content`` under a new random name as the file of ``row``; what was written of it goes if that fails."""
+    storage = row.file.storage
+    name = row.file.field.generate_filename(row, "")
+    try:
+        stored = storage.save(name, content)
+    except BaseException as error:
+        with suppress(OSError):
+            storage.delete(name)
+        if has_no_room(error):
+            raise NoRoom(str(row if isinstance(row, Media) else row.media)) from None
+        raise
+    row.file = stored
 
 
 def _clean_name(name: str) -> str:
@@ -162,7 +200,10 @@ def _keep(media: Media, spec: RenderSpec, rendering: bytes, lost: MediaVariant |
     variant = lost or MediaVariant(media=media, spec_hash=spec.spec_hash)
     variant.mime_type, variant.size_bytes = picture.mime_type, picture.size_bytes
     variant.width, variant.height = picture.width, picture.height
-    variant.file.save("", ContentFile(rendering), save=False)
+    try:
+        _write_file(variant, ContentFile(rendering))
+    except NoRoom:
+        raise Temporary("media_no_room") from None
     try:
         with atomic():
             variant.save()

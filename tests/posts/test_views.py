@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, FakePayload, encode_multipart
 from django.urls import reverse
@@ -17,6 +20,7 @@ from django.urls import reverse
 from posts.models import Media
 from posts.publishing.capabilities import ImageLimits
 from posts.services.media import variant_for
+from tests.posts.media.no_room import no_room
 from tests.posts.media.pictures import encoded, noise, quarters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,6 +171,31 @@ def test_a_file_that_is_no_picture_is_refused_by_what_is_in_it(browser: Client) 
     answer = upload(browser, b"<svg onload=alert(1)>", "cat.jpg")
     assert answer.status_code == 400
     assert "an SVG drawing" in answer.json()["error"]
+
+
+def test_a_full_media_folder_is_said_with_its_own_status(browser: Client, folders: Path) -> None:
+    with no_room():
+        told, seen = upload(browser), upload(browser, **BROWSER)
+    assert (told.status_code, seen.status_code) == (507, 507)
+    assert told.json()["error"].startswith("cat.png was not stored: the server has no room for pictures.")
+    assert "An administrator must make room; then upload it again." in seen.content.decode()
+    assert not [path for path in folders.rglob("*") if path.is_file()]
+    assert not Media.objects.exists()
+    assert upload(browser).status_code == 201
+
+
+def test_a_full_folder_of_temporary_files_is_said_too(
+    browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+        answer = upload(browser)
+    assert (answer.status_code, "no room" in answer.json()["error"]) == (507, True)
 
 
 def test_a_form_without_javascript_goes_back_with_a_message(browser: Client) -> None:

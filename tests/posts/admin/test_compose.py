@@ -17,6 +17,7 @@ from queue_app import clock
 from queue_app.models import Job
 from tests.posts.admin.pages import EDITOR, PUBLISHER, browser, edit_form, form, page, person
 from tests.posts.making import account, begin, delivery, draft, sent
+from tests.posts.media.no_room import no_room
 from tests.posts.media.pictures import encoded, quarters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,6 +116,17 @@ def test_a_file_that_is_no_picture_is_refused_beside_the_pictures(grace: Client)
     assert response.status_code == 200
     assert "x.png" in response.content.decode()
     assert not Post.objects.exists()
+
+
+def test_a_full_disk_is_said_beside_the_pictures_and_keeps_what_was_typed(grace: Client) -> None:
+    with no_room():
+        response = grace.post(ADD, form(account(), text="typed", new_pictures=[png()]))
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert "cat.png was not stored: the server has no room for pictures." in text
+    assert "typed" in text
+    assert not Post.objects.exists()
+    assert not Media.objects.exists()
 
 
 def test_a_form_that_is_too_large_is_refused_early(grace: Client, settings: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from django.db import transaction
 from posts.models import Media, MediaVariant, PostMedia
 from posts.publishing.capabilities import ImageLimits
 from posts.publishing.errors import ContentRejected, Temporary
-from posts.services.errors import Refused, ValidationFailed
+from posts.services.errors import NoRoom, Refused, ValidationFailed
 from posts.services.media import discard_upload, media_file, store_upload, variant_for
+from queue_app.health import health
 from tests.posts.making import account, draft
+from tests.posts.media.no_room import no_room
 from tests.posts.media.pictures import encoded, exif, noise, png_bomb, quarters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +112,40 @@ def test_no_file_stays_when_the_row_cannot_be_written(folder: Path, monkeypatch:
     with pytest.raises(OSError, match="disk full"):
         stored()
     assert files(folder) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_and_leaves_neither_file_nor_row(folder: Path, code: int) -> None:
+    with no_room(code), pytest.raises(NoRoom, match=r"^cat.jpg was not stored: the server has no room for pictures."):
+        stored()
+    assert files(folder) == []
+    assert not Media.objects.exists()
+
+
+def test_any_other_fault_of_the_disk_leaves_nothing_either(folder: Path) -> None:
+    with no_room(errno.EIO), pytest.raises(OSError, match="Input/output error"):
+        stored()
+    assert files(folder) == []
+
+
+def test_a_variant_without_room_is_a_passing_fault_and_leaves_no_file(folder: Path) -> None:
+    media = stored()
+    with no_room(), pytest.raises(Temporary, match="media_no_room"):
+        variant_for(media, LIMITS)
+    assert len(files(folder)) == 1
+    assert variant_for(media, LIMITS).pk is not None
+
+
+def test_health_says_that_the_folder_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert health().healthy
+    assert list(folder.iterdir()) == []
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    problem = f"The folder of pictures, {folder}, cannot be written: its disk is full; make room"
+    assert health().problems == (problem,)
 
 
 def test_a_variant_fits_the_limits_and_has_no_metadata() -> None:
