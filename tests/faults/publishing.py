@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
+from tests.posts.platforms.fake_pds import PASSWORD, FakePds
 from tests.site import Site
 
 FINAL = {"published", "failed", "cancelled", "expired"}
@@ -43,8 +44,18 @@ def connect_outboxes(site: Site, *names: str, keeps_keys: bool = True) -> list[i
     return ids
 
 
-def schedule_posts(site: Site, accounts: list[int], count: int, *, within_seconds: float = 0.0) -> None:
-    """Schedule ``count`` posts with a picture to every account, evenly spread over the coming seconds."""
+def connect_bluesky(site: Site, server: FakePds, handle: str) -> int:
+    """Connect an account of a server on this machine."""
+    site.env["SOCIALQ_ALLOW_PRIVATE_NETWORKS"] = "true"
+    server.passwords[handle] = PASSWORD
+    command = ("connect_account", "bluesky", "--identifier", handle, "--service", server.url, "--json")
+    return int(json.loads(site.manage(*command, input=PASSWORD).stdout)["id"])
+
+
+def schedule_posts(
+    site: Site, accounts: list[int], count: int, *, within_seconds: float = 0.0, picture: bool = True
+) -> None:
+    """Schedule ``count`` posts with a ``picture`` to every account, evenly spread over the coming seconds."""
     site.python(
         "import io\n"
         "from datetime import timedelta\n"
@@ -58,8 +69,8 @@ def schedule_posts(site: Site, accounts: list[int], count: int, *, within_second
         "file = ContentFile(png.getvalue(), name='a.png')\n"
         "media = store_upload(file, owner=None, original_name='a.png')\n"
         f"for n in range({count}):\n"
-        f"    picture, text = (media.pk, ''), f'Post {{n}}'\n"
-        f"    post = save_draft(post=None, owner=None, text=text, account_ids={accounts}, media=[picture])\n"
+        f"    pictures, text = [(media.pk, '')] * {picture:d}, f'Post {{n}}'\n"
+        f"    post = save_draft(post=None, owner=None, text=text, account_ids={accounts}, media=pictures)\n"
         f"    schedule_post(post, at=clock.now() + timedelta(seconds={within_seconds} * n / {count}))\n"
     )
 

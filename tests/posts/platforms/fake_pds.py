@@ -44,10 +44,16 @@ class Refused(Exception):
 
 
 class FakePds(FakeServer):
-    """``pds_url`` makes it an entryway: it logs in and names that other server, and takes no other call."""
+    """``pds_url`` makes it an entryway: it logs in and names that other server, and takes no other call.
 
-    def __init__(self, port: int = 0, log: Path | None = None, *, pds_url: str = "") -> None:
+    ``single_use`` makes it stricter than the reference: a refresh token that was used once is never answered again.
+    """
+
+    def __init__(self, port: int = 0, log: Path | None = None, *, pds_url: str = "", single_use: bool = False) -> None:
         super().__init__(port, log)
+        self.single_use = single_use
+        self.used: set[str] = set()
+        self.tokens_made = 0
         self.passwords = {"alice.test": PASSWORD}
         self.status = ""  # "deactivated", "takendown" or "deleted"
         self.records: dict[tuple[str, str], dict[str, Any]] = {}
@@ -109,6 +115,10 @@ class FakePds(FakeServer):
             raise Refused(401, "AccountTakedown", "Account has been taken down")
         if self.sessions_revoked:
             raise Refused(400, "ExpiredToken", "Token has been revoked")
+        token = seen.headers["authorization"]
+        if self.single_use and token in self.used:
+            raise Refused(400, "ExpiredToken", "Token has been used")
+        self.used.add(token)
         return self._session(claims["handle"])
 
     def _resolve_handle(self, seen: Seen) -> dict[str, Any]:
@@ -190,7 +200,9 @@ class FakePds(FakeServer):
     def _token(self, kind: str, handle: str) -> str:
         life = ACCESS_SECONDS if kind == "access" else REFRESH_SECONDS
         claims = {"kind": kind, "sub": did_of(handle), "handle": handle, "exp": int(time.time()) + life}
-        payload = _encoded(json.dumps(claims | {"generation": self.generation}).encode())
+        self.tokens_made += 1
+        claims |= {"generation": self.generation, "jti": self.tokens_made}
+        payload = _encoded(json.dumps(claims).encode())
         signature = _encoded(hmac.digest(SIGNING_KEY, payload.encode(), "sha256"))
         return f"{_encoded(b'{}')}.{payload}.{signature}"
 
