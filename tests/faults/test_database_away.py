@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import pytest
 
 from tests.faults.clusters import Clusters, descendants
 from tests.faults.conftest import Injected
+from tests.faults.rounds import LONG
 from tests.postgres import PrivatePostgres
 from tests.site import PostgresDatabases, open_site
 
 pytestmark = [pytest.mark.faults, pytest.mark.row(6)]
 
 GOES_ON_SECONDS = 30
+JOBS, CRASHES = (6000, 8) if LONG else (2000, 3)
 
 
 @pytest.fixture
@@ -56,6 +59,31 @@ def test_a_running_job_is_saved_when_the_database_is_back(
     clusters.wait_for_state(job, "completed", GOES_ON_SECONDS)
     assert clusters.attempts(job) == ["completed"]
     assert clusters.lines().count("done") == 1
+
+
+def test_a_server_that_dies_under_a_stream_of_claims_costs_no_job(
+    clusters: Clusters, own_postgres: PrivatePostgres, injected: Injected
+) -> None:
+    main = clusters.start()
+    processes = descendants(main.pid)
+    jobs = clusters.enqueue_many("testapp.trace", JOBS, args={"file": str(clusters.notes)}, max_retries=CRASHES)
+    for crash in range(1, CRASHES + 1):
+        seen = crash * JOBS // (CRASHES + 2)
+        clusters.site.wait_until(lambda seen=seen: len(clusters.lines()) >= seen)
+        own_postgres.stop("immediate")
+        injected("PostgreSQL stopped (immediate) and started while jobs are claimed")
+        at_once = len(clusters.lines())
+        assert at_once < JOBS, "it stopped too late to meet a claim"
+        own_postgres.start()
+        clusters.site.wait_until(lambda at_once=at_once: len(clusters.lines()) > at_once, GOES_ON_SECONDS)
+    clusters.wait_for_all("testapp.trace")
+    effects = Counter(int(line.partition("/")[0]) for line in clusters.lines())
+    assert set(effects) == set(jobs)
+    # Of what each worker was at when the server died, nobody knows more than that it may run again.
+    assert sum(effects.values()) - JOBS <= CRASHES * int(clusters.site.env["SOCIALQ_WORKERS"])
+    unfinished = "SELECT COUNT(*) FROM queue_app_job WHERE type = 'testapp.trace' AND state <> 'completed'"
+    assert clusters.count(unfinished) == 0
+    assert descendants(main.pid) == processes
 
 
 def test_terminated_connections_are_made_anew(
