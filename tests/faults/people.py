@@ -38,6 +38,10 @@ class Person:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def get(self, path: str) -> httpx2.Response:
+        """Look at a page."""
+        return self._client.get(path)
+
     def post(self, path: str, fields: dict[str, Any], **more: Any) -> httpx2.Response:
         """Send a form."""
         return self._client.post(
