@@ -49,7 +49,7 @@ bench-day: $(VENV)/dev.installed
 	$(PYTHON) -m benchmarks.day $(ARGS)
 
 # Kills, stops, starves and blocks the site in rounds on both databases, for half an hour at most; writes docs/faults.md.
-# A first look: make faults ARGS="--rounds 1 --no-table"
+# A first look: make faults ARGS="--short --rounds 1 --no-table"
 faults: $(VENV)/dev.installed
 	$(PYTHON) -m tests.faults $(ARGS)
 

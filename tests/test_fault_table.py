@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.__main__ import BEGIN, DOCUMENT, END, gather, table, with_table
+from tests.faults.__main__ import BEGIN, DOCUMENT, END, Run, gather, head, main, runs, table, with_table
 
 LINES = [
     {"database": "postgresql", "row": 2, "injected": "kill", "times": 1},
@@ -16,6 +16,7 @@ LINES = [
     {"database": "sqlite", "row": 2, "ended": "passed", "seconds": 3.2},
     {"database": "sqlite", "row": "any order", "injected": "operations", "times": 1200},
     {"database": "sqlite", "row": None, "ended": "passed", "seconds": 1},
+    {"database": "sqlite", "row": 7, "left_out": True, "round": 3, "long": False},
 ]
 
 
@@ -30,12 +31,44 @@ def test_each_row_and_database_has_a_line_in_the_order_of_the_rows() -> None:
 
 
 def test_a_new_table_replaces_the_old_one_and_nothing_else() -> None:
-    once = with_table(f"before\n{BEGIN}\n{END}\nafter\n", "| first |", "abc")
-    twice = with_table(once, "| second |", "def")
-    assert twice == f"before\n{BEGIN}\nMeasured at commit def.\n\n| second |\n{END}\nafter\n"
+    once = with_table(f"before\n{BEGIN}\n{END}\nafter\n", "| first |")
+    twice = with_table(once, "| second |")
+    assert twice == f"before\n{BEGIN}\n| second |\n{END}\nafter\n"
+
+
+def test_the_long_form_comes_first_on_both_databases() -> None:
+    long = [Run("sqlite", long=True), Run("postgresql", long=True)]
+    assert runs(1, short=False) == long
+    assert runs(4, short=False) == [*long, Run("sqlite", long=False, rounds=3), Run("postgresql", long=False, rounds=3)]
+    assert runs(1, short=True) == [Run("sqlite", long=False), Run("postgresql", long=False)]
+
+
+def test_the_head_says_commit_minutes_form_and_whole_rounds() -> None:
+    def ended(database: str, number: int, *, long: bool = False, **more: object) -> dict[str, object]:
+        return {"database": database, "row": 1, "round": number, "long": long, **more}
+
+    lines = [
+        ended("sqlite", 0, long=True),
+        *(ended("sqlite", number) for number in range(3)),
+        ended("sqlite", 2, left_out=True),
+        ended("postgresql", 0, long=True),
+    ]
+    assert head(lines, "abc", 28.6) == (
+        "Measured at commit abc, in 29 minutes. SQLite: the long form once, then 2 whole rounds of the short form. "
+        "PostgreSQL: the long form once, then 0 whole rounds of the short form."
+    )
+
+
+def test_the_short_form_alone_makes_no_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["faults", "--short", "--rounds", "1"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "the table needs the long form" in capsys.readouterr().err
 
 
 def test_the_document_has_a_place_for_the_table() -> None:
-    assert BEGIN in with_table(DOCUMENT.read_text(), "", "abc")
+    assert BEGIN in with_table(DOCUMENT.read_text(), "")
     with pytest.raises(ValueError, match="has lost its markers"):
-        with_table("no markers", "", "abc")
+        with_table("no markers", "")

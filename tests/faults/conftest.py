@@ -1,6 +1,6 @@
 """What the tests of faults count: each injection when it is made, each test when it ends. ``tests.faults`` tables it.
 
-With ``FAULT_ROUNDS`` every test runs that often, in rounds, while ``FAULTS_END_AT`` is to come.
+With ``FAULT_ROUNDS`` every test runs that often, in rounds, until ``FAULTS_END_AT``; with ``FAULTS_LONG`` it does more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.clusters import Clusters
-from tests.faults.rounds import END_AT, ROUNDS, write
+from tests.faults.rounds import END_AT, LONG, ROUNDS, write
 from tests.site import Site
 
 Injected = Callable[[str], None]
@@ -31,22 +31,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run all tests once before any runs again."""
-    items.sort(key=lambda item: _round(item) or 0)
+    items.sort(key=_round)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
     if (report.when == "call" or report.failed) and not report.skipped:
-        _write(item, ended=report.outcome, seconds=call.duration)
+        _write(item, ended=report.outcome, seconds=call.duration, round=_round(item), long=LONG)
     return report
 
 
 @pytest.fixture(autouse=True)
 def in_time(request: pytest.FixtureRequest) -> None:
-    """Leave out a further round when the time for them is over."""
-    if _round(request.node) and time.time() > END_AT:
-        pytest.skip("the time for further rounds is over")
+    """Leave out what is to come when the time for it is over."""
+    if time.time() > END_AT:
+        _write(request.node, left_out=True, round=_round(request.node), long=LONG)
+        pytest.skip("the time for further tests is over")
 
 
 @pytest.fixture
@@ -61,9 +62,9 @@ def clusters(site: Site) -> Clusters:
     return Clusters(site)
 
 
-def _round(item: pytest.Item) -> int | None:
+def _round(item: pytest.Item) -> int:
     callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get("fault_round")
+    return 0 if callspec is None else callspec.params.get("fault_round", 0)
 
 
 def _write(item: pytest.Item, **said: Any) -> None:

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,8 +17,10 @@ from tests.faults.rounds import LONG
 
 pytestmark = pytest.mark.faults
 
-# Row 4 of the faults asks for 200: two rounds of the long form on both databases have them.
-CYCLES = 50 if LONG else 6
+# Row 4 of the faults asks for 200: the long form has them on both databases together.
+CYCLES = 100 if LONG else 6
+# About what a cycle takes: each meets work that has just become due.
+CYCLE_SECONDS = 1.5
 # Below the main process of a cluster with two workers: its sentinel, its housekeeper and they.
 PROCESSES = 4
 
@@ -154,21 +157,34 @@ def test_no_process_is_deaf_to_sigterm(clusters: Clusters, injected: Injected, w
 
 @pytest.mark.row(4)
 def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters, injected: Injected) -> None:
+    clusters.site.python(
+        "from datetime import timedelta\n"
+        "from queue_app import api, clock\n"
+        f"for cycle in range({CYCLES}):\n"
+        f"    args, due = {{'file': {str(clusters.notes)!r}, 'line': str(cycle)}}, cycle * {CYCLE_SECONDS}\n"
+        "    api.enqueue('testapp.note', args=args, run_at=clock.now() + timedelta(seconds=due))\n"
+    )
     moments = random.Random(4)
-    for cycle in range(CYCLES):
-        clusters.note(str(cycle))
-        # Any moment of the start, and in turn of the first work; not a wait for anything.
-        starting = cycle % 2 == 0
-        main = clusters.site.spawn("qcluster") if starting else clusters.start()
-        with pytest.raises(TimeoutError):
-            wait_at_most(main.pid, moments.uniform(0.3, 2.0) if starting else moments.uniform(0.0, 0.3))
-        pids = descendants(main.pid)
-        main.terminate()
-        injected("SIGTERM at a random moment after the start")
-        assert main.wait(15) in (0, -signal.SIGTERM)
-        assert not living(pids)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(CYCLES // 2):
+            # Any moment of the start, and beside it of the first work; not a wait for anything.
+            starting = pool.submit(stop_once, clusters, injected, moments.uniform(0.3, 2.0), starting=True)
+            working = pool.submit(stop_once, clusters, injected, moments.uniform(0.0, 0.3), starting=False)
+            starting.result()
+            working.result()
     clusters.start()
-    clusters.site.wait_until(lambda: sorted(clusters.lines()) == sorted(map(str, range(CYCLES))))
+    clusters.site.wait_until(lambda: sorted(clusters.lines()) == sorted(map(str, range(CYCLES))), 60)
+
+
+def stop_once(clusters: Clusters, injected: Injected, seconds: float, *, starting: bool) -> None:
+    main = clusters.site.spawn("qcluster") if starting else clusters.start()
+    with pytest.raises(TimeoutError):
+        wait_at_most(main.pid, seconds)
+    pids = descendants(main.pid)
+    main.terminate()
+    injected("SIGTERM at a random moment after the start")
+    assert main.wait(15) in (0, -signal.SIGTERM)
+    assert not living(pids)
 
 
 def wait_at_most(pid: int, seconds: float) -> None:

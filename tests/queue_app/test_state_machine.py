@@ -41,12 +41,12 @@ from queue_app.outcomes import (
 from queue_app.registry import RECONCILE
 from queue_app.retry import RetryPolicy
 from queue_app.states import JobState
-from tests.faults.rounds import ROUNDS, write
+from tests.faults.rounds import LONG, write
 from tests.queue_app.checked_queue import ATTEMPTS, Answer, CheckedQueue
 from tests.queue_app.jobs import Register
 from tests.queue_app.model import LIMIT_SECONDS, LIMIT_STARTS, ModelJob, is_over
 
-EXAMPLES, STEPS = 20, 40
+EXAMPLES, STEPS = 100 if LONG else 20, 40
 ROW = "any order"
 FAILURE = Failure("Trouble", "trouble")
 PAUSABLE = ["account:1", "account:2", "type:m.limited", "queue:default", "all"]
@@ -292,7 +292,7 @@ def test_whatever_happens_in_whatever_order_the_database_says_what_the_model_say
     effort = settings(
         # Looking for the shortest way to a failure takes minutes; the steps that led to it are printed.
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
-        max_examples=EXAMPLES * ROUNDS,
+        max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         deadline=None,
         suppress_health_check=list(HealthCheck),
