@@ -1,7 +1,11 @@
-"""Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted."""
+"""Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted.
+
+Also what else grows old: results, uses of limits, notices and workers.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +16,8 @@ from queue_app.database import atomic
 from queue_app.models import Event, Job, Notice, Worker
 from queue_app.planning import Written
 from queue_app.states import FINISHED, UNFINISHED, JobState
+
+logger = logging.getLogger("socialq.queue")
 
 BATCH = 500
 
@@ -34,7 +40,7 @@ def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
 def purge(
     days: float, states: Iterable[str] = FINISHED, *, progress: Callable[[int], None] = lambda _done: None
 ) -> int:
-    """Delete jobs as ``candidates`` finds them, with their attempts and events; return how many jobs went.
+    """Delete jobs as ``candidates`` finds them, with their attempts, events and notices; return how many jobs went.
 
     ``progress`` is called after each batch with the number so far.
     """
@@ -44,6 +50,7 @@ def purge(
             # Somebody may have retried one since it was found.
             gone = list(found.filter(pk__in=batch).select_for_update(of=("self",)).values_list("pk", flat=True))
             Event.objects.filter(job__in=gone).delete()
+            Notice.objects.filter(job__in=gone).delete()
             deleted += Job.objects.filter(pk__in=gone).delete()[1].get(Job._meta.label, 0)
         progress(deleted)
     return deleted
@@ -65,13 +72,37 @@ def forget_results(now: datetime) -> int:
 
 
 def purge_by_settings() -> int:
-    """Delete by the ages of the settings; forget stale results, old notices and workers; return the number of jobs."""
+    """Delete by the ages of the settings; forget stale results, old notices and workers; return the number of jobs.
+
+    What goes wrong with one of these keeps none of the others from being done; the first error is raised at the end.
+    """
     now = clock.now()
-    deleted = purge(conf.get("PURGE_AFTER_DAYS"), (JobState.COMPLETED, JobState.CANCELLED))
-    deleted += purge(conf.get("PURGE_FAILED_AFTER_DAYS"), (JobState.FAILED,))
-    forget_results(now)
-    limits.forget_old_uses(now)
+    done, errors = [], []
+    for part in (_purge_done, _purge_failed, forget_results, limits.forget_old_uses, _forget_notices, _forget_workers):
+        try:
+            done.append(part(now))
+        except Exception as error:
+            logger.exception("purge part=%s failed", part.__name__.strip("_"))
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return done[0] + done[1]
+
+
+def _purge_done(_now: datetime) -> int:
+    return purge(conf.get("PURGE_AFTER_DAYS"), (JobState.COMPLETED, JobState.CANCELLED))
+
+
+def _purge_failed(_now: datetime) -> int:
+    return purge(conf.get("PURGE_FAILED_AFTER_DAYS"), (JobState.FAILED,))
+
+
+def _forget_notices(now: datetime) -> int:
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
     Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)).delete()
+    return 0
+
+
+def _forget_workers(now: datetime) -> int:
     Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)).exclude(jobs__state=JobState.RUNNING).delete()
-    return deleted
+    return 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
+from django.db.models import QuerySet
 
 from queue_app import api, clock, jobs, purge
 from queue_app.database import Atomic
 from queue_app.models import Event, Job, Notice
+from queue_app.outcomes import Fail, Failure
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run
 
@@ -111,3 +115,35 @@ def test_a_job_that_is_retried_while_the_purge_runs_stays(name: str, monkeypatch
     assert purge.purge(1) == 1
     assert list(Job.objects.filter(pk__in=[job.pk, gone.pk])) == [job]
     assert job.events.exists()
+
+
+def test_a_jobs_notices_go_with_it_however_alike_they_are(register: Register, run: Run, later: Later) -> None:
+    name = register(lambda context: Fail(Failure("Broken", "no")), describe=lambda job: "A post on X")
+    again = api.enqueue(name)
+    api.enqueue(name)
+    run()
+    api.retry(again.pk)
+    run()
+    assert Notice.objects.filter(kind="failed", subject="A post on X").count() == 3
+    later(91 * 86_400)
+    assert purge.purge_by_settings() == 2
+    assert not Notice.objects.exists()
+
+
+def test_every_part_of_the_purge_is_done_whatever_the_others_meet(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(name, JobState.FAILED, 100)
+    stale = make(name, JobState.COMPLETED, 1)
+    Job.objects.filter(pk=stale.pk).update(result={"a": 1}, result_expires_at=clock.now() - timedelta(seconds=1))
+    Notice.objects.create(kind="k", subject="s", created_at=clock.now(), cleared_at=clock.now() - timedelta(days=100))
+    real = purge.candidates
+
+    def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
+        if JobState.COMPLETED in states:
+            raise IntegrityError("a row of the site's own names the job")
+        return real(days, states)
+
+    monkeypatch.setattr(purge, "candidates", candidates)
+    with pytest.raises(IntegrityError, match="a row of the site's own"):
+        purge.purge_by_settings()
+    assert list(Job.objects.values_list("pk", "result")) == [(stale.pk, None)]
+    assert not Notice.objects.exists()
