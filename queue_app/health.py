@@ -15,11 +15,14 @@ from django.db.models import Min
 
 from queue_app import clock, conf, probe, workers
 from queue_app.explain import start_command
-from queue_app.models import Worker
+from queue_app.models import Notice, Worker
+from queue_app.states import JobState
 from queue_app.stats import Waiting, ended_last_hour
 
 # A worker that fell silent longer ago than this was taken away for good.
 MISSED_FOR = timedelta(hours=1)
+# A notice is mailed within seconds, and tried for about an hour.
+UNSENT_FOR = timedelta(hours=1)
 
 Check = Callable[[], Iterable[str]]
 _checks: list[Check] = []
@@ -49,7 +52,8 @@ class Health:
 def health() -> Health:
     """Look at the database, the workers, what waits, what failed, the clocks and what ``health_check`` was given.
 
-    Tries to write, and waits two seconds for a lock at most. Raises nothing for what is wrong.
+    The queue's own work is looked at too: what failed for good, and notices that are not mailed. Tries to write, and
+    waits two seconds for a lock at most. Raises nothing for what is wrong.
     """
     try:
         return Health(tuple(_problems()))
@@ -77,6 +81,7 @@ def _problems() -> Iterator[str]:
         shares = f"{failed / both:.1%}; over {most_errors:.1%} is too many"
         yield f"{failed:,} of the {both:,} jobs of the last hour failed ({shares})"
     yield from _skewed_clocks(living)
+    yield from _failed_housekeeping(now)
     for check in _checks:
         yield from check()
 
@@ -120,6 +125,17 @@ def _skewed_clocks(living: list[Worker]) -> Iterator[str]:
     for host, skew in sorted(skews.items()):
         where = "ahead of" if skew > 0 else "behind"
         yield f"The clock of {host} is {abs(skew):.1f} s {where} the queue's: set it right"
+
+
+def _failed_housekeeping(now: datetime) -> Iterator[str]:
+    """Name the queue's own work that failed for good: mail cannot tell that mail does not go out."""
+    open_now = Notice.objects.filter(cleared_at=None)
+    for notice in open_now.filter(kind=JobState.FAILED, job=None).order_by("subject"):
+        reason = (notice.text.splitlines() or ["no reason given"])[0]
+        yield f"The queue's own {notice.subject} failed: {reason}"
+    unsent = open_now.filter(sent_at=None, created_at__lt=now - UNSENT_FOR).count()
+    if unsent:
+        yield f"Notices not mailed for over an hour: {unsent:,}; see why queue_app.send_notices fails"
 
 
 def _queues(worker: Worker) -> str:

@@ -163,7 +163,7 @@ def job_type(
       its handler and look-up give into words.
     - ``every_seconds`` makes it periodic: the first such job runs when a cluster starts, and whenever one is finished,
       however it ended, the next is enqueued for that much later, without arguments. ``internal`` jobs are not counted
-      and nobody is told of them.
+      and nobody is told of them, but of a periodic type that fails for good.
 
     Raises ValueError for an option that cannot be, and if the name is taken by another handler.
     """

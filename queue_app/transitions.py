@@ -245,6 +245,8 @@ def change(
     elif target in (JobState.FAILED, JobState.HELD) or reason == EXPIRED:
         _tell(job, EXPIRED if reason == EXPIRED else target, job.last_error, now=now)
     if recurs and job_type is not None:
+        if target == JobState.COMPLETED and job_type.internal:
+            notices.clear(JobState.FAILED, job.type, now=now)
         add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds or 0.0)
 
 
@@ -289,13 +291,20 @@ def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetim
 
 
 def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
-    """Write a notice about the job and see that it is sent. The queue's own jobs are told of by what they serve."""
+    """Write a notice about the job and see that it is sent. The queue's own jobs are told of by what they serve.
+
+    A periodic one serves everybody: where it fails for good, that is open until one of its type has completed.
+    """
     job_type = registry.find(job.type)
     if job_type is not None and job_type.internal:
-        return
-    describe = job_type.describe if job_type is not None and _asks_hooks.get() else None
-    subject = describe(job) if describe is not None else str(job)
-    notices.record(kind, subject, text, job=job, now=now)
+        if kind != JobState.FAILED or job_type.every_seconds is None:
+            return
+        if not notices.record(kind, job.type, text, now=now):
+            return
+    else:
+        describe = job_type.describe if job_type is not None and _asks_hooks.get() else None
+        subject = describe(job) if describe is not None else str(job)
+        notices.record(kind, subject, text, job=job, now=now)
     add_once(registry.SEND_NOTICES, "send_notices", now=now, delay_seconds=notices.GATHER_SECONDS)
 
 

@@ -9,9 +9,9 @@ from django.core import mail
 from django.db.models import QuerySet
 from django.test import override_settings
 
-from queue_app import alerts, api, clock, workers
+from queue_app import alerts, api, clock, jobs, workers
 from queue_app.models import Notice
-from queue_app.outcomes import Fail, Failure
+from queue_app.outcomes import Fail, Failure, Outcome
 from tests.queue_app.jobs import Later, Register, Run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("admins")]
@@ -68,6 +68,29 @@ def test_no_worker_for_a_minute_is_mailed_once_and_closed_when_one_is_back(later
     assert [message.subject for message in mail.outbox] == ["[Django] The queue: no worker is running"]
     workers.register("c", {"default": 1})
     assert alerts.check_workers(since) is None
+    assert not open_notices().exists()
+
+
+def test_housekeeping_that_fails_for_good_is_told_once_until_it_succeeds(
+    register: Register, run: Run, later: Later
+) -> None:
+    answers: list[Outcome | None] = [
+        Fail(Failure("Broken", "the disk is full")),
+        Fail(Failure("Broken", "again")),
+        None,
+    ]
+    name = register(lambda context: answers.pop(0), every_seconds=3600, internal=True)
+    jobs.schedule_housekeeping()
+    for _ in range(2):
+        run()
+        later(11)
+        run()
+        later(3600)
+    assert [message.subject for message in mail.outbox] == [f"[Django] {name}: failed"]
+    assert "the disk is full" in mail.outbox[0].body
+    assert open_notices().count() == 1
+    run()
+    assert not answers
     assert not open_notices().exists()
 
 

@@ -12,11 +12,12 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from queue_app import api, clock, workers
+from queue_app import alerts, api, clock, jobs, workers
 from queue_app.health import Health, health, health_check
 from queue_app.models import Event, Job, Worker
+from queue_app.outcomes import Fail, Failure, Outcome
 from queue_app.states import JobState
-from tests.queue_app.jobs import Later, Register
+from tests.queue_app.jobs import Later, Register, Run
 from tests.queue_app.locks import held_lock
 from tests.queue_app.test_selectors import put
 from tests.site import Site
@@ -133,6 +134,25 @@ def test_a_clock_that_is_off_by_more_than_5_seconds_is_a_problem(skew: float, wo
 
 
 # --- The command -----------------------------------------------------------------------------------------------------
+
+
+def test_housekeeping_that_failed_is_a_problem_until_it_succeeds(register: Register, run: Run, later: Later) -> None:
+    answers: list[Outcome | None] = [Fail(Failure("Broken", "the disk is full\nand more")), None]
+    name = register(lambda context: answers.pop(0), every_seconds=3600, internal=True)
+    jobs.schedule_housekeeping()
+    run()
+    assert problem() == f"The queue's own {name} failed: the disk is full"
+    later(3601)
+    run()
+    assert health().healthy
+
+
+def test_notices_that_are_not_mailed_are_a_problem(later: Later) -> None:
+    alerts.tell("reconnect", "Ada on X", "access was revoked")
+    Job.objects.all().delete()  # what should have mailed it
+    assert health().healthy
+    later(3601)
+    assert problem() == "Notices not mailed for over an hour: 1; see why queue_app.send_notices fails"
 
 
 def test_check_health_says_healthy_with_exit_code_0() -> None:
