@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from queue_app import blocks, clock, conf, given, parking, registry, workers
 from queue_app.database import atomic
 from queue_app.models import BlockKind, Job, Limit, LimitUse
-from queue_app.rates import Rate, Rates, parse_rates
+from queue_app.rates import LONGEST_SECONDS, Rate, Rates, parse_rates
 
 __all__ = [
     "LOT",
@@ -37,6 +37,7 @@ __all__ = [
 
 LOT = "limit:"
 NAME_CHARACTERS = 290
+FORGET_BATCH = 500
 
 
 def limits_of(job: Job) -> dict[str, Rates]:
@@ -176,12 +177,17 @@ def elapsed(now: datetime) -> Iterator[str]:
 
 
 def forget_old_uses(now: datetime) -> int:
-    """Delete uses that no window can reach any more; return how many."""
+    """Delete, in batches, uses that no window can reach any more; return how many.
+
+    Where the rates are not known here, other processes may know them: then a window can be as long as any.
+    """
     deleted = 0
     for limit in Limit.objects.all():
-        longest = max((rate.seconds for rate in rates_of(limit.key)), default=0)
-        old = LimitUse.objects.filter(limit=limit, at__lt=now - timedelta(seconds=longest), number__lt=limit.used)
-        deleted += old.delete()[0]
+        longest = max((rate.seconds for rate in rates_of(limit.key)), default=LONGEST_SECONDS)
+        before = now - timedelta(seconds=longest)
+        old = LimitUse.objects.filter(limit=limit, at__lt=before, number__lt=limit.used).order_by("at")
+        while batch := list(old.values_list("pk", flat=True)[:FORGET_BATCH]):
+            deleted += LimitUse.objects.filter(pk__in=batch).delete()[0]
     return deleted
 
 

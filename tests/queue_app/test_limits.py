@@ -396,6 +396,24 @@ class TestRunning:
         assert limits.forget_old_uses(clock.now()) == 1
         assert limits.remaining(KEY) == 2
 
+    def test_uses_under_rates_that_are_not_known_here_are_kept_and_go_in_batches_once_they_are(
+        self, register: Register, run: Run, later: Later, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "FORGET_BATCH", 2)
+        name = register(lambda context: None, limits="6/d")
+        for _ in range(6):
+            api.enqueue(name)
+        assert run() == 6
+        later(3600)
+        registry.unregister(name)
+        assert limits.forget_old_uses(clock.now()) == 0
+        register(lambda context: None, limits="6/d")
+        assert limits.remaining(f"type:{name}") == 0
+        later(86_400)
+        with CaptureQueriesContext(queue_connection()) as queries:
+            assert limits.forget_old_uses(clock.now()) == 5
+        assert sum(query["sql"].startswith("DELETE") for query in queries) == 3
+
 
 def claim_all(name: str) -> int:
     """Claim jobs of a type until none is left to claim; return how many were taken."""
