@@ -67,9 +67,10 @@ def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution) -> None:
     now, failure = clock.now(), getattr(outcome, "failure", None)
     answer = f"{type(outcome).__name__}: {failure.message}" if failure else type(outcome).__name__
     Attempt.objects.filter(job=claim.job, fence=claim.attempt.fence).update(late_answer=answer, finished_at=now)
-    stored = Job.objects.get(pk=claim.job.pk)
-    logger.warning("job=%s late answer outcome=%s state=%s", stored.pk, type(outcome).__name__, stored.state)
-    if stored.state == JobState.UNCERTAIN:
+    stored = Job.objects.filter(pk=claim.job.pk).first()
+    state = stored.state if stored is not None else "deleted"
+    logger.warning("job=%s late answer outcome=%s state=%s", claim.job.pk, type(outcome).__name__, state)
+    if stored is not None and stored.state == JobState.UNCERTAIN:
         transitions.request_reconciliation(stored, now=now, delay_seconds=0.0)
 
 

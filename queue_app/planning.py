@@ -55,12 +55,18 @@ PENDING = Share(Written("state", JobState.PENDING.value), 0.9)
 UNPARKED = Written("parked_by", "")
 # Only pending jobs are parked: their own index needs no state.
 PARKED = ~Q(parked_by="")
+_FINISHED = Written("state", *(state.value for state in FINISHED))
 
 
 def finished_since(moment: datetime, job: str = "") -> Q:
     """Return the condition of jobs that finished at ``moment`` or later, by their own index; ``job`` is a prefix."""
     recent = Share(Q(**{f"{job}finished_at__gte": moment}), 0.000001)
-    return Q(Written("state", *(state.value for state in FINISHED))) & Q(recent)
+    return Q(_FINISHED) & Q(recent)
+
+
+def finished_before(moment: datetime) -> Q:
+    """Return the condition of jobs that finished before ``moment``: a walk through their own index from the oldest."""
+    return Q(_FINISHED) & Q(Share(Q(finished_at__lt=moment), 0.000001))
 
 
 def values_of(column: str, jobs: QuerySet[Job]) -> list[str]:

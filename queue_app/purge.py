@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from queue_app import clock, conf, limits
 from queue_app.database import atomic
 from queue_app.models import Event, Job, Notice, Worker
-from queue_app.planning import Written
+from queue_app.planning import finished_before
 from queue_app.states import FINISHED, UNFINISHED, JobState
 
 logger = logging.getLogger("socialq.queue")
@@ -23,18 +23,16 @@ BATCH = 500
 
 
 def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
-    """Return the finished jobs in ``states`` that ended more than ``days`` days ago, and results that ran out.
+    """Return the finished jobs in ``states`` that ended more than ``days`` days ago.
 
-    A job that an uncertain one still points at is kept. Raises ValueError for a state that is not final.
+    A look-up is kept as long as its job is not finished, and a job as long as one of its look-ups is not. Raises
+    ValueError for a state that is not final.
     """
     wanted = list(states)
     for state in wanted:
         if state not in FINISHED:
             raise ValueError(f"only finished jobs are purged ({', '.join(FINISHED)}), not {state!r}")
-    before = clock.now() - timedelta(days=days)
-    # The first condition is the index's: a walk from the oldest on, however many jobs there are.
-    ended = Job.objects.filter(Written("state", *FINISHED), state__in=wanted, finished_at__lt=before)
-    return ended.exclude(reconciles__state__in=UNFINISHED)
+    return _settled(finished_before(clock.now() - timedelta(days=days)), wanted)
 
 
 def purge(
@@ -44,16 +42,24 @@ def purge(
 
     ``progress`` is called after each batch with the number so far.
     """
-    found, deleted = candidates(days, states).order_by("finished_at", "pk"), 0
+    wanted, before, deleted = list(states), clock.now() - timedelta(days=days), 0
+    found = candidates(days, wanted).order_by("finished_at", "pk")
     while batch := list(found.values_list("pk", flat=True)[:BATCH]):
         with atomic():
-            # Somebody may have retried one since it was found.
-            gone = list(found.filter(pk__in=batch).select_for_update(of=("self",)).values_list("pk", flat=True))
+            # Somebody may have retried one since it was found. By their keys: the walk is not for under a lock.
+            still = _settled(Q(pk__in=batch, finished_at__lt=before), wanted).select_for_update(of=("self",))
+            gone = list(still.values_list("pk", flat=True))
             Event.objects.filter(job__in=gone).delete()
             Notice.objects.filter(job__in=gone).delete()
             deleted += Job.objects.filter(pk__in=gone).delete()[1].get(Job._meta.label, 0)
         progress(deleted)
     return deleted
+
+
+def _settled(which: Q, states: list[str]) -> QuerySet[Job]:
+    """Return the jobs in ``states`` that neither serve nor are served by one that is not finished."""
+    ended = Job.objects.filter(which, state__in=states)
+    return ended.exclude(reconciles__state__in=UNFINISHED).exclude(reconciliations__state__in=UNFINISHED)
 
 
 def forget_results(now: datetime) -> int:

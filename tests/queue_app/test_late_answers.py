@@ -7,7 +7,7 @@ import pytest
 from queue_app import api, claims, clock, finish
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind
-from queue_app.outcomes import BlockRequest, Postpone
+from queue_app.outcomes import BlockRequest, Done, Failure, Outcome, Postpone, Retry
 from queue_app.states import JobState
 from tests.queue_app.jobs import Register, reloaded
 
@@ -27,3 +27,15 @@ def test_a_late_answer_blocks_nothing(register: Register) -> None:
     stored = reloaded(claim.job)
     assert (stored.state, stored.parked_by) == (JobState.PENDING, "")
     assert stored.attempt_set.get().late_answer == "Postpone"
+
+
+@pytest.mark.parametrize("answer", [Done(), Retry(Failure("Broken", "no"))])
+def test_the_answer_of_a_job_that_is_gone_is_let_go(register: Register, answer: Outcome) -> None:
+    name = register(lambda context: None)
+    job = api.enqueue(name)
+    with atomic():
+        claim = claims.claim_next({"default": 1}, None, types=[name], holder="w1", lease_seconds=60)
+    assert isinstance(claim, claims.Claim)
+    job.events.all().delete()
+    job.delete()
+    assert finish.settle(claim, answer) == (None, None)

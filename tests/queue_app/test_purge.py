@@ -12,9 +12,10 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from queue_app import api, clock, jobs, purge
+from queue_app.context import JobContext
 from queue_app.database import Atomic
 from queue_app.models import Event, Job, Notice
-from queue_app.outcomes import Fail, Failure
+from queue_app.outcomes import Fail, Failure, Found
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run
 
@@ -147,3 +148,19 @@ def test_every_part_of_the_purge_is_done_whatever_the_others_meet(name: str, mon
         purge.purge_by_settings()
     assert list(Job.objects.values_list("pk", "result")) == [(stale.pk, None)]
     assert not Notice.objects.exists()
+
+
+def test_a_job_whose_look_up_is_not_done_stays_with_it(register: Register, run: Run, later: Later) -> None:
+    def send(context: JobContext) -> None:
+        context.before_irreversible_step()
+        raise ConnectionResetError
+
+    job = api.enqueue(register(send, reconcile=lambda context, job: Found()))
+    run()
+    api.complete_uncertain(job.pk, None, actor="ada")
+    later(8 * 86_400)
+    assert purge.purge(7) == 0
+    run()
+    assert Job.objects.filter(reconciles=job, state=JobState.COMPLETED).exists()
+    assert purge.purge(7) == 2  # its look-up goes with it
+    assert not Job.objects.filter(pk=job.pk).exists()

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Count, QuerySet
 
-from queue_app import api, clock, stats, workers
+from queue_app import api, clock, purge, stats, workers
 from queue_app.models import Attempt, AttemptOutcome, Job
 from queue_app.planning import PARKED, PENDING, UNPARKED, finished_since
 from queue_app.states import JobState
@@ -151,6 +151,7 @@ def test_what_is_counted_is_found_by_the_index_that_was_made_for_it(name: str) -
     assert "queue_app_job_parked" in plan(groups.filter(PARKED))
     assert "queue_app_job_finished" in plan(Job.objects.filter(finished_since(since)))
     assert "queue_app_job_finished" in plan(Attempt.objects.filter(finished_since(since, "job__")))
+    assert "queue_app_job_finished" in plan(purge.candidates(7, [JobState.COMPLETED]))
 
 
 # --- The command -----------------------------------------------------------------------------------------------------
