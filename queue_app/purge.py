@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 
 from queue_app import clock, conf, limits
-from queue_app.database import atomic
+from queue_app.database import alias, atomic
 from queue_app.models import Event, Job, Notice, Worker
 from queue_app.planning import finished_before
 from queue_app.states import FINISHED, UNFINISHED, JobState
@@ -105,10 +105,21 @@ def _purge_failed(_now: datetime) -> int:
 
 def _forget_notices(now: datetime) -> int:
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
-    Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)).delete()
-    return 0
+    stale, forgotten = Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)), 0
+    while batch := list(stale.values_list("pk", flat=True)[:BATCH]):
+        forgotten += stale.filter(pk__in=batch).delete()[0]
+    return forgotten
 
 
 def _forget_workers(now: datetime) -> int:
-    Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)).exclude(jobs__state=JobState.RUNNING).delete()
-    return 0
+    """Delete the workers that have been silent for a day and that no kept job names; return how many.
+
+    Nothing finds jobs by their worker but one look at all of them, which is done here and locks nothing. SQLite looks
+    at all of them again for each worker that it deletes: hence one a transaction.
+    """
+    silent, forgotten = Worker.objects.filter(heartbeat_at__lt=now - timedelta(days=1)), 0
+    named = Job.objects.filter(worker__isnull=False).order_by().values("worker").distinct()
+    for worker_id in list(silent.exclude(pk__in=named).values_list("pk", flat=True)):
+        # Django's delete() would first look at all jobs once more, to take the worker off.
+        forgotten += silent.filter(pk=worker_id)._raw_delete(alias())  # noqa: SLF001 -- no public way past that
+    return forgotten

@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 
-from queue_app import api, clock, jobs, purge
+from queue_app import api, clock, jobs, purge, workers
 from queue_app.context import JobContext
-from queue_app.database import Atomic
-from queue_app.models import Event, Job, Notice
+from queue_app.database import Atomic, alias
+from queue_app.models import Event, Job, Notice, Worker
 from queue_app.outcomes import Fail, Failure, Found
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run
@@ -164,3 +165,31 @@ def test_a_job_whose_look_up_is_not_done_stays_with_it(register: Register, run: 
     assert Job.objects.filter(reconciles=job, state=JobState.COMPLETED).exists()
     assert purge.purge(7) == 2  # its look-up goes with it
     assert not Job.objects.filter(pk=job.pk).exists()
+
+
+def test_workers_go_when_they_are_silent_and_no_kept_job_names_them(name: str) -> None:
+    silent, named, living = (workers.register(cluster, {"default": 1}) for cluster in ("silent", "named", "living"))
+    long_ago = clock.now() - timedelta(days=2)
+    Worker.objects.exclude(pk=living.pk).update(heartbeat_at=long_ago)
+    kept, gone = make(name, JobState.COMPLETED, 6), make(name, JobState.COMPLETED, 8)
+    Job.objects.filter(pk=kept.pk).update(worker=named)
+    Job.objects.filter(pk=gone.pk).update(worker=silent)
+    purge.purge_by_settings()
+    assert set(Worker.objects.all()) == {named, living}
+    assert Job.objects.get(pk=kept.pk).worker == named
+
+
+def test_workers_and_notices_go_in_small_transactions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "BATCH", 2)
+    now = clock.now()
+    for number in range(5):
+        workers.register(f"old {number}", {"default": 1})
+        Notice.objects.create(kind="k", subject=str(number), created_at=now, cleared_at=now - timedelta(days=100))
+    Worker.objects.update(heartbeat_at=now - timedelta(days=2))
+    with CaptureQueriesContext(connections[alias()]) as queries:
+        purge.purge_by_settings()
+    deleted = [query["sql"] for query in queries if query["sql"].startswith("DELETE")]
+    assert [sum(table in sql for sql in deleted) for table in ("queue_app_worker", "queue_app_notice")] == [5, 3]
+    assert not any("UPDATE" in query["sql"] for query in queries)
+    assert not Worker.objects.exists()
+    assert not Notice.objects.exists()
