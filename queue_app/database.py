@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -92,6 +93,18 @@ def _begin_immediate(queue: Any, begin: Callable[[], None]) -> None:
 def atomic(*, durable: bool = False) -> Atomic:
     """Return a transaction (or savepoint) on the queue's database. A ``durable`` one refuses to be a savepoint."""
     return Atomic(alias(), savepoint=True, durable=durable)
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Do one of many batches, and then leave SQLite's write lock alone for as long as that took.
+
+    Whoever waits for it only looks now and then: between transactions that follow each other hardly anybody gets it.
+    """
+    began = time.monotonic()
+    yield
+    if not is_postgresql() and alone():
+        time.sleep(time.monotonic() - began)
 
 
 def is_away(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from queue_app import blocks, clock, conf, given, parking, registry, workers
-from queue_app.database import atomic
+from queue_app.database import atomic, in_turn
 from queue_app.models import BlockKind, Job, Limit, LimitUse
 from queue_app.rates import LONGEST_SECONDS, Rate, Rates, parse_rates
 
@@ -187,7 +187,8 @@ def forget_old_uses(now: datetime) -> int:
         before = now - timedelta(seconds=longest)
         old = LimitUse.objects.filter(limit=limit, at__lt=before, number__lt=limit.used).order_by("at")
         while batch := list(old.values_list("pk", flat=True)[:FORGET_BATCH]):
-            deleted += LimitUse.objects.filter(pk__in=batch).delete()[0]
+            with in_turn():
+                deleted += LimitUse.objects.filter(pk__in=batch).delete()[0]
     return deleted
 
 

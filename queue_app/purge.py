@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 
 from queue_app import clock, conf, limits
-from queue_app.database import alias, atomic
+from queue_app.database import alias, atomic, in_turn
 from queue_app.models import Event, Job, Notice, Worker
 from queue_app.planning import finished_before
 from queue_app.states import FINISHED, UNFINISHED, JobState
@@ -45,7 +45,7 @@ def purge(
     wanted, before, deleted = list(states), clock.now() - timedelta(days=days), 0
     found = candidates(days, wanted).order_by("finished_at", "pk")
     while batch := list(found.values_list("pk", flat=True)[:BATCH]):
-        with atomic():
+        with in_turn(), atomic():
             # Somebody may have retried one since it was found. By their keys: the walk is not for under a lock.
             still = _settled(Q(pk__in=batch, finished_at__lt=before), wanted).select_for_update(of=("self",))
             gone = list(still.values_list("pk", flat=True))
@@ -74,7 +74,8 @@ def forget_results(now: datetime) -> int:
             return forgotten
         seen = batch[-1]
         kept = Job.objects.filter(pk__in=[pk for _at, pk in batch], state__in=FINISHED, result__isnull=False)
-        forgotten += kept.update(result=None)
+        with in_turn():
+            forgotten += kept.update(result=None)
 
 
 def purge_by_settings() -> int:
@@ -107,7 +108,8 @@ def _forget_notices(now: datetime) -> int:
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
     stale, forgotten = Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)), 0
     while batch := list(stale.values_list("pk", flat=True)[:BATCH]):
-        forgotten += stale.filter(pk__in=batch).delete()[0]
+        with in_turn():
+            forgotten += stale.filter(pk__in=batch).delete()[0]
     return forgotten
 
 
@@ -121,5 +123,6 @@ def _forget_workers(now: datetime) -> int:
     named = Job.objects.filter(worker__isnull=False).order_by().values("worker").distinct()
     for worker_id in list(silent.exclude(pk__in=named).values_list("pk", flat=True)):
         # Django's delete() would first look at all jobs once more, to take the worker off.
-        forgotten += silent.filter(pk=worker_id)._raw_delete(alias())  # noqa: SLF001 -- no public way past that
+        with in_turn():
+            forgotten += silent.filter(pk=worker_id)._raw_delete(alias())  # noqa: SLF001 -- no public way past that
     return forgotten

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+import time
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,7 +16,7 @@ from django.db import IntegrityError, connections
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from queue_app import api, clock, jobs, purge, workers
+from queue_app import api, clock, database, jobs, purge, workers
 from queue_app.context import JobContext
 from queue_app.database import Atomic, alias
 from queue_app.models import Event, Job, Notice, Worker
@@ -193,3 +197,21 @@ def test_workers_and_notices_go_in_small_transactions(name: str, monkeypatch: py
     assert not any("UPDATE" in query["sql"] for query in queries)
     assert not Worker.objects.exists()
     assert not Notice.objects.exists()
+
+
+def test_others_get_sqlites_write_lock_between_two_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "BATCH", 2)
+    for _ in range(5):
+        make(name, JobState.COMPLETED, 8)
+    path, rests = str(connections[alias()].settings_dict["NAME"]), []
+
+    def sleep(seconds: float) -> None:
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with closing(other):
+            other.execute("BEGIN IMMEDIATE")
+        rests.append(seconds)
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    assert purge.purge(7) == 5
+    assert len(rests) == (0 if database.is_postgresql() else 3)
+    assert all(seconds > 0 for seconds in rests)
