@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from queue_app import clock, parking
-from queue_app.database import atomic, lock_control
+from queue_app.database import alias, atomic, connection, in_turn, lock_control
 from queue_app.models import Block, BlockKind, Job
 
 EVERYTHING = "all"
@@ -71,10 +73,7 @@ def place(
 
 
 def lift(key: str, kind: BlockKind) -> int:
-    """Remove the block and let the jobs parked under ``key`` run again; return how many were let go.
-
-    Call outside a transaction, or the jobs are let go in yours.
-    """
+    """Remove the block and let the jobs parked under ``key`` run again, as ``unpark_free`` does; return how many."""
     with atomic():
         remove(key, kind)
     return unpark_free(key)
@@ -95,11 +94,23 @@ def lift_elapsed() -> int:
     with atomic():
         lock_control(shared=False)
         elapsed.delete()
-    return sum(unpark_free(key) for key in keys)
+    return sum(let_go(key) for key in keys)
 
 
 def unpark_free(key: str) -> int:
-    """Let go, in batches, the jobs parked under ``key`` if nothing blocks it any more; return how many."""
+    """Let the jobs parked under ``key`` go if nothing blocks it any more; return how many were let go.
+
+    Inside a transaction none are, for every claim would wait for its end: once it has committed one batch goes, and
+    the clusters' sweep lets go what is left.
+    """
+    if connection().in_atomic_block:
+        transaction.on_commit(partial(_unpark_batch, key), using=alias(), robust=True)
+        return 0
+    return let_go(key)
+
+
+def let_go(key: str) -> int:
+    """Do what ``unpark_free`` does, in batches, whatever transaction this is; return how many were let go."""
     freed = 0
     # A sweep asks this every few seconds: what stays parked must not cost it a lock.
     while not active([key], clock.now()).exists() and (batch := _unpark_batch(key)):
@@ -108,7 +119,7 @@ def unpark_free(key: str) -> int:
 
 
 def _unpark_batch(key: str) -> int:
-    with atomic():
+    with in_turn(), atomic():
         # Shared: a park that saw a block is committed before this, or sees that the block is gone.
         lock_control(shared=True)
         if active([key], clock.now()).exists():

@@ -117,7 +117,7 @@ def sweep() -> int:
         elif lot.startswith(breakers.LOT):
             freed += breakers.let_go(lot.removeprefix(breakers.LOT))
         else:
-            freed += blocks.unpark_free(lot)
+            freed += blocks.let_go(lot)
     return freed
 
 

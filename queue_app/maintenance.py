@@ -100,8 +100,9 @@ def occurrences(now: datetime) -> Iterator[tuple[str, Occurrences]]:
 def plan(now: datetime) -> int:
     """See that the current or next occurrence of every enabled window is a block, and that there are no others.
 
-    Returns how many blocks were placed or removed; jobs that nothing blocks any more are let go. Call it whenever a
-    window has changed, and before an elapsed block is removed: so there is no moment between two occurrences.
+    Returns how many blocks were placed or removed; jobs that nothing blocks any more are let go, after the caller's
+    transaction if there is one. Call it whenever a window has changed, and before an elapsed block is removed: so there
+    is no moment between two occurrences.
     """
     changes = _changes(now)
     if not (changes.stale or changes.missing):

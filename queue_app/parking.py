@@ -21,6 +21,11 @@ def lots() -> list[str]:
     return values_of("parked_by", Job.objects.exclude(parked_by=""))
 
 
+def count(lot: str) -> int:
+    """Return how many jobs wait in ``lot``."""
+    return _in_order(lot).count()
+
+
 def first(lot: str) -> Job | None:
     """Return the job that leaves ``lot`` next."""
     return _in_order(lot).first()

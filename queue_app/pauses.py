@@ -91,7 +91,7 @@ def stop_everything(*, reason: str = "", until: datetime | None = None, actor: s
 
 
 def resume(key: str, *, actor: str = "") -> int:
-    """End the pause of ``key``; return how many jobs that waited were let go.
+    """End the pause of ``key``; return how many jobs that waited were let go: in a transaction 0, they go after it.
 
     They go through the claim like any other, so limits hold. Does nothing where ``key`` is not paused. Raises
     ValueError for what is no key.

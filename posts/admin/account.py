@@ -72,7 +72,7 @@ class Enable(AccountAction):
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Enable it."""
-        return f"{services.enable_account(row)} waiting jobs may run"
+        return f"{services.enable_account(row):,} jobs waited"
 
 
 class Delete(AccountAction):

@@ -31,7 +31,7 @@ from posts.services.sessions import (
 )
 from posts.services.status import sync_post_status
 from posts.services.validation import shown
-from queue_app import alerts, blocks, clock
+from queue_app import alerts, blocks, clock, parking
 from queue_app.database import atomic, lock_control
 from queue_app.models import BlockKind
 
@@ -179,12 +179,14 @@ def disable_account(account: Account, *, actor: str = "") -> None:
 
 
 def enable_account(account: Account) -> int:
-    """Publish to ``account`` again; return how many waiting jobs may run now."""
+    """Publish to ``account`` again; return how many jobs waited for that."""
+    waiting = parking.count(account.block_key)
     with atomic():
         blocks.remove(account.block_key, BlockKind.DISABLED)
         Account.objects.filter(pk=account.pk).update(enabled=True)
     account.enabled = True
-    return blocks.unpark_free(account.block_key)
+    blocks.unpark_free(account.block_key)
+    return waiting
 
 
 def deletion_effects(account: Account) -> DeletionEffects:

@@ -18,7 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import blocks, clock, pauses, registry
+from queue_app import blocks, clock, parking, pauses, registry
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
 from queue_app.admin.lists import how_many_wait, waiting_link
@@ -100,12 +100,13 @@ class Lift(ConfirmedAction):
         return "A platform asked to wait: going on early may make it wait longer." if early else ""
 
     def perform(self, row: Block, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Lift it and let its jobs go."""
+        """Lift it; what waits is let go once that has committed."""
+        waiting = parking.count(row.key)
         if row.kind == BlockKind.PAUSE:
-            freed = pauses.resume(row.key, actor=request.user.get_username())
+            pauses.resume(row.key, actor=request.user.get_username())
         else:
-            freed = blocks.lift(row.key, BlockKind(row.kind))
-        return f"{row.key}, {freed} jobs let go"
+            blocks.lift(row.key, BlockKind(row.kind))
+        return f"{row.key}, {waiting:,} jobs waited"
 
 
 @admin.register(Block)

@@ -1,4 +1,7 @@
-"""Maintenance windows: written, changed and deleted here; what they place follows at once, in the same transaction."""
+"""Maintenance windows: written, changed and deleted here; what they place follows at once, in the same transaction.
+
+What waited under a block that goes is let go after it.
+"""
 
 from __future__ import annotations
 

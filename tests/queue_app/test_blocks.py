@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from queue_app import api, blocks, clock, gates, parking, rescue
+from queue_app import api, blocks, clock, gates, parking, pauses, rescue
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Block, BlockKind, Job
@@ -92,6 +92,24 @@ def test_more_than_a_batch_of_parked_jobs_is_let_go(
     assert Job.objects.filter(parked_by="all").count() == 8
     assert blocks.lift("all", BlockKind.PAUSE) == 8
     assert Job.objects.exclude(parked_by="").count() == 0
+
+
+def test_a_lift_in_a_transaction_lets_a_batch_go_after_it_and_the_sweep_the_others(
+    register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "BATCH", 3)
+    name = register(lambda context: None)
+    place("all")
+    for _ in range(8):
+        api.enqueue(name)
+    run()
+    with atomic():
+        assert pauses.resume("all") == 0
+        assert not Block.objects.exists()
+        assert Job.objects.filter(parked_by="all").count() == 8
+    assert Job.objects.filter(parked_by="all").count() == 5
+    rescue.rescue()
+    assert not Job.objects.exclude(parked_by="").exists()
 
 
 def test_a_block_lifted_before_the_stopped_job_is_put_back_parks_nothing(register: Register, run: Run) -> None:

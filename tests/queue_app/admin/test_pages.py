@@ -152,7 +152,7 @@ def test_a_pause_is_placed_and_lifted_after_a_question(boss: Client, register: R
     assert api.get(job.pk).state == "failed"
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
         "Paused type:tests.job.",
-        "Lifted; what waited runs again: type:tests.job, 1 jobs let go",
+        "Lifted; what waited runs again: type:tests.job, 1 jobs waited",
     ]
 
 

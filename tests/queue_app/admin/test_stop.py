@@ -6,15 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from queue_app import api, clock, transitions
+from queue_app import api, clock, parking, rescue, transitions
 from queue_app.context import JobContext
-from queue_app.database import atomic
+from queue_app.database import atomic, open_transactions
 from queue_app.models import Block, BlockKind, Job
-from tests.queue_app.jobs import Register
+from tests.queue_app.jobs import Register, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,3 +90,35 @@ def test_a_maintenance_block_is_ended_by_its_window_alone(boss: Client) -> None:
     shown = f"{block.starts_at:%Y-%m-%d %H:%M}"
     assert shown in boss.get(LIST).content.decode()
     assert shown in boss.get(reverse("admin:queue_app_block_change", args=[block.pk])).content.decode()
+
+
+def test_a_lift_lets_nothing_go_in_the_pages_transaction(
+    boss: Client, register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "BATCH", 2)
+    name = register(lambda context: None)
+    for _ in range(5):
+        api.enqueue(name)
+    boss.post(ADD, STOP)
+    assert run() == 0
+    let_go_in: list[int] = []
+    real = parking.let_go
+
+    def let_go(lot: str) -> list[Job]:
+        let_go_in.append(open_transactions())
+        return real(lot)
+
+    monkeypatch.setattr(parking, "let_go", let_go)
+    data = {
+        "action": "lift",
+        "index": "0",
+        "_selected_action": [Block.objects.get().pk],
+        "confirmed": "1",
+        "warned": "",
+    }
+    boss.post(LIST, data)
+    assert let_go_in == [1]  # its own
+    assert LogEntry.objects.latest("pk").change_message == "Lifted; what waited runs again: all, 5 jobs waited"
+    assert Job.objects.filter(parked_by="all").count() == 3
+    rescue.rescue()
+    assert run() == 5

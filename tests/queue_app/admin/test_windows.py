@@ -14,8 +14,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from queue_app import api, clock
-from queue_app.models import Block, MaintenanceWindow
+from queue_app import api, clock, parking, rescue
+from queue_app.models import Block, Job, MaintenanceWindow
 from tests.queue_app.jobs import Register, Run, reloaded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +75,21 @@ def test_a_change_and_a_deletion_are_felt_at_once(boss: Client, register: Regist
     boss.post(page(window, "delete"), {"post": "yes"})
     assert not Block.objects.exists()
     assert [entry.action_flag for entry in LogEntry.objects.order_by("pk")] == [1, 2, 3]
+
+
+def test_what_waited_for_a_deleted_window_is_not_let_go_in_the_pages_transaction(
+    boss: Client, register: Register, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "BATCH", 2)
+    name = register(lambda context: None)
+    for _ in range(5):
+        api.enqueue(name)
+    boss.post(ADD, all_day())
+    assert run() == 0
+    boss.post(page(MaintenanceWindow.objects.get(), "delete"), {"post": "yes"})
+    assert Job.objects.filter(parked_by="all").count() == 3
+    rescue.rescue()
+    assert run() == 5
 
 
 def test_a_disabled_window_places_nothing(boss: Client) -> None:
