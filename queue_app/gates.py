@@ -113,7 +113,8 @@ def sweep() -> int:
     freed = 0
     for lot in parking.lots():
         if lot.startswith(limits.LOT):
-            freed += limits.let_go(lot.removeprefix(limits.LOT))
+            name = lot.removeprefix(limits.LOT)
+            freed += limits.let_go(name) if limits.may_let_go(name) else 0
         elif lot.startswith(breakers.LOT):
             freed += breakers.let_go(lot.removeprefix(breakers.LOT))
         else:

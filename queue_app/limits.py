@@ -25,6 +25,7 @@ __all__ = [
     "let_go",
     "limits_of",
     "lock",
+    "may_let_go",
     "opens_at",
     "parse_rates",
     "pass_on",
@@ -161,6 +162,20 @@ def let_go(name: str) -> int:
         waiting = parking.first(LOT + name) is not None
         Limit.objects.filter(pk=limit.pk).update(opens_at=opens if waiting else None)
     return freed
+
+
+def may_let_go(name: str) -> bool:
+    """Say whether ``let_go`` would change anything now: not while the limit is full until the time already noted.
+
+    Reads only, so that a sweep over many full limits takes no lock and writes nothing.
+    """
+    now, rates = clock.now(), rates_of(name)
+    if not rates:
+        return not _is_others(name, now)
+    limit = Limit.objects.filter(key=name).first()
+    opens = opens_at(limit, rates, now) if limit is not None else None
+    noted = limit.opens_at if limit is not None else None
+    return opens is None or noted is None or not now < noted <= opens
 
 
 def forget(name: str) -> int:

@@ -350,6 +350,42 @@ class TestRunning:
         with pytest.raises(ValueError, match=r"at is a datetime, not a|at needs a time zone"):
             api.remaining(KEY, at)
 
+    def test_a_sweep_over_full_limits_writes_nothing(self, register: Register, run: Run) -> None:
+        name = register(lambda context: None, limits={"account:*": "1/h"})
+        for number in range(3):
+            for _ in range(2):
+                api.enqueue(name, keys=[f"account:{number}"])
+        assert run() == 3
+        with CaptureQueriesContext(queue_connection()) as queries:
+            assert gates.sweep() == 0
+        assert all(query["sql"].startswith("SELECT") for query in queries)
+        assert not any("FOR UPDATE" in query["sql"] for query in queries)
+
+    @pytest.mark.parametrize("noted", [None, timedelta(hours=-1), timedelta(hours=2)])
+    def test_a_sweep_sets_right_when_a_full_limit_opens(
+        self, register: Register, run: Run, noted: timedelta | None
+    ) -> None:
+        name = register(lambda context: None, limits="1/h")
+        for _ in range(2):
+            api.enqueue(name)
+        assert run() == 1
+        opens = Limit.objects.get().opens_at
+        Limit.objects.update(opens_at=None if noted is None else clock.now() + noted)
+        assert gates.sweep() == 0
+        assert Limit.objects.get().opens_at == opens
+
+    def test_a_sweep_lets_go_at_once_where_more_is_allowed(
+        self, register: Register, run: Run, limited: Callable[..., None]
+    ) -> None:
+        limited(platform__linkedin="1/h")
+        name = register(lambda context: None)
+        for _ in range(4):
+            api.enqueue(name, keys=[KEY])
+        assert run() == 1
+        limited(platform__linkedin="3/h")
+        assert gates.sweep() == 2
+        assert run() == 2
+
     def test_a_clock_that_was_set_back_does_not_empty_the_window(
         self, register: Register, run: Run, later: Later, limited: Callable[..., None]
     ) -> None:
