@@ -33,6 +33,10 @@ class _Count(IntEnum):
     JOB_ENDS_BY = 7
 
 
+# How many a slot has.
+_WORDS = len(_Count)
+
+
 class Place(IntEnum):
     """Who is in a slot. Written by the sentinel alone."""
 
@@ -48,7 +52,7 @@ class Board:
     def __init__(self, slots: int, wished: int | None = None) -> None:
         self.slots = slots
         self._flags = RawArray("q", len(_Flag))
-        self._counts = RawArray("q", slots * len(_Count))
+        self._counts = RawArray("q", slots * _WORDS)
         self._flags[_Flag.WISHED] = slots if wished is None else wished
         self._flags[_Flag.WAITING] = -1
 
@@ -111,7 +115,7 @@ class Board:
 
     def place(self, slot: int, place: Place) -> None:
         """Say who is in ``slot``. A worker that is told to leave ends after what it has begun."""
-        self._counts[slot * len(_Count) + _Count.PLACE] = place
+        self._counts[slot * _WORDS + _Count.PLACE] = place
 
     def place_of(self, slot: int) -> Place:
         """Return who is in ``slot``."""
@@ -119,7 +123,7 @@ class Board:
 
     def set_left(self, slot: int, *, left: bool) -> None:
         """Say whether the worker in ``slot`` has left its loop in order, holding nothing."""
-        self._counts[slot * len(_Count) + _Count.LEFT] = left
+        self._counts[slot * _WORDS + _Count.LEFT] = left
 
     def has_left(self, slot: int) -> bool:
         """Whether the worker in ``slot`` left its loop in order."""
@@ -127,7 +131,7 @@ class Board:
 
     def say_ended(self, slot: int, pid: int) -> None:
         """Say that the sentinel ends the process in ``slot``, whatever it is at."""
-        self._counts[slot * len(_Count) + _Count.ENDED] = pid
+        self._counts[slot * _WORDS + _Count.ENDED] = pid
 
     @property
     def ended(self) -> set[int]:
@@ -206,21 +210,21 @@ class Board:
 
     def start_task(self, slot: int) -> None:
         """Count a task that the worker in ``slot`` begins."""
-        self._counts[slot * len(_Count) + _Count.STARTED] += 1
+        self._counts[slot * _WORDS + _Count.STARTED] += 1
 
     def finish_task(self, slot: int, *, fruitful: bool) -> None:
         """Count a task that the worker in ``slot`` has ended."""
-        self._counts[slot * len(_Count) + _Count.FRUITFUL] += fruitful
-        self._counts[slot * len(_Count) + _Count.FINISHED] += 1
+        self._counts[slot * _WORDS + _Count.FRUITFUL] += fruitful
+        self._counts[slot * _WORDS + _Count.FINISHED] += 1
 
     def begin_job(self, slot: int, job_id: int, seconds: float) -> None:
         """Say that the handler of a job begins in ``slot``, and how long it may run."""
-        self._counts[slot * len(_Count) + _Count.JOB] = job_id
-        self._counts[slot * len(_Count) + _Count.JOB_ENDS_BY] = int((time.monotonic() + seconds) * 1000)
+        self._counts[slot * _WORDS + _Count.JOB] = job_id
+        self._counts[slot * _WORDS + _Count.JOB_ENDS_BY] = int((time.monotonic() + seconds) * 1000)
 
     def end_job(self, slot: int) -> None:
         """Say that no handler runs in ``slot``: what became of the job may be waiting to be saved, however long."""
-        self._counts[slot * len(_Count) + _Count.JOB_ENDS_BY] = 0
+        self._counts[slot * _WORDS + _Count.JOB_ENDS_BY] = 0
 
     def overrun_job(self, slot: int) -> int | None:
         """Return the job whose handler runs in ``slot`` longer than it may, ``None`` if none does."""
@@ -240,7 +244,7 @@ class Board:
         return place == Place.STAYS or (place == Place.LEAVES and self.is_busy(slot))
 
     def _of(self, slot: int, count: _Count) -> int:
-        return int(self._counts[slot * len(_Count) + count])
+        return int(self._counts[slot * _WORDS + count])
 
     def _sum(self, count: _Count) -> int:
-        return sum(self._counts[count :: len(_Count)])
+        return sum(self._counts[count::_WORDS])
