@@ -13,12 +13,11 @@ from datetime import datetime
 from functools import lru_cache
 
 from django.db import connections
-from django.db.models import QuerySet
 
 from queue_app import clock, gates, registry, statements, transitions
 from queue_app.database import alias, atomic, is_away, lock_control
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
-from queue_app.planning import PENDING, UNPARKED
+from queue_app.selectors import PRIORITIES, due
 from queue_app.states import JobState
 from queue_app.transitions import Execution
 
@@ -28,7 +27,6 @@ SET_ASIDE_BATCH = 50
 # A handler that overran its timeout is stopped by the cluster this much later, if its own alarm did not.
 LEASE_GRACE_SECONDS = 30.0
 _RUN_AT = Job._meta.get_field("run_at")
-PRIORITIES = range(PRIORITY_FIRST, PRIORITY_LAST + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,6 @@ class Unclaimable(Exception):
         super().__init__(f"job {job.pk} cannot be started")
         self.job_id = job.pk
         self.fence = fence
-
-
-def due(queue: str, types: Collection[str], now: datetime, priority: int) -> QuerySet[Job]:
-    """Return the jobs of one priority that may be claimed at ``now``, in the order in which they will be."""
-    pending = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority, run_at__lte=now, type__in=types)
-    return pending.order_by("run_at", "id")
 
 
 def count_due(queue: str, types: Collection[str], now: datetime, most: int) -> int:

@@ -13,9 +13,9 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from queue_app import blocks, breakers, gates, limits, maintenance, selectors, workers
-from queue_app.claims import PRIORITIES, due
 from queue_app.models import Attempt, AttemptOutcome, Block, Breaker, Job, Limit, LimitUse, Worker
 from queue_app.planning import PARKED, PENDING, UNPARKED
+from queue_app.selectors import PRIORITIES, due
 from queue_app.states import JobState
 from queue_app.turns import Recurring, Span, past, turn
 

@@ -5,6 +5,7 @@ A shut gate has a lot, where jobs wait until it opens. ``look`` reads; ``enter``
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -105,16 +106,20 @@ def open_due() -> int:
     maintenance.plan(now)  # before elapsed blocks go: between two occurrences of a window is no moment
     freed = blocks.lift_elapsed()
     freed += sum(breakers.let_go(key) for key in list(breakers.elapsed(now)))
-    return freed + sum(limits.let_go(name) for name in list(limits.elapsed(now)))
+    names = list(limits.elapsed(now))
+    starting = limits.about_to_start(now) if names else Counter[str]()
+    return freed + sum(limits.let_go(name, starting[name]) for name in names)
 
 
 def sweep() -> int:
     """Let go whoever still waits behind a gate that is open by now, whatever went wrong before; return how many."""
-    freed = 0
-    for lot in parking.lots():
+    freed, lots = 0, parking.lots()
+    limited = any(lot.startswith(limits.LOT) for lot in lots)
+    starting = limits.about_to_start(clock.now()) if limited else Counter[str]()
+    for lot in lots:
         if lot.startswith(limits.LOT):
             name = lot.removeprefix(limits.LOT)
-            freed += limits.let_go(name) if limits.may_let_go(name) else 0
+            freed += limits.let_go(name, starting[name]) if limits.may_let_go(name, starting[name]) else 0
         elif lot.startswith(breakers.LOT):
             freed += breakers.let_go(lot.removeprefix(breakers.LOT))
         else:

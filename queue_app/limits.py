@@ -6,19 +6,22 @@ so a look costs one row however large N is. Jobs over a limit wait in its lot, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from queue_app import blocks, clock, conf, given, parking, registry, workers
 from queue_app.database import atomic, in_turn
-from queue_app.models import BlockKind, Job, Limit, LimitUse
+from queue_app.models import Block, BlockKind, Job, Limit, LimitUse
 from queue_app.rates import LONGEST_SECONDS, Rate, Rates, parse_rates
+from queue_app.selectors import PRIORITIES, due
 
 __all__ = [
     "LOT",
     "Rate",
     "Rates",
+    "about_to_start",
     "elapsed",
     "forget",
     "forget_old_uses",
@@ -39,6 +42,7 @@ __all__ = [
 LOT = "limit:"
 NAME_CHARACTERS = 290
 FORGET_BATCH = 500
+MOST_COUNTED = 2_000
 
 
 def limits_of(job: Job) -> dict[str, Rates]:
@@ -140,42 +144,70 @@ def record(limits: Sequence[Limit], now: datetime) -> None:
         Limit.objects.filter(pk=limit.pk).update(used=limit.used)
 
 
-def let_go(name: str) -> int:
+def about_to_start(now: datetime) -> Counter[str]:
+    """Count, by limit, the due jobs that a living worker will take: let go, most of them, and not started yet.
+
+    Looks at ``MOST_COUNTED`` jobs at most, in the order in which they will be claimed.
+    """
+    served: dict[str, set[str]] = {}
+    for queues, types in workers.alive(now).values_list("queues", "types"):
+        for queue in queues:
+            served.setdefault(queue, set()).update(types)
+    found: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
+    for queue, known in served.items():
+        for priority in PRIORITIES:
+            rows = due(queue, known, now, priority).values_list("type", "keys")[: MOST_COUNTED - found.total()]
+            found.update((type_name, queue, tuple(keys)) for type_name, keys in rows)
+    counts: Counter[str] = Counter()
+    for (type_name, queue, keys), number in found.items():
+        for name in limits_of(Job(type=type_name, queue=queue, keys=list(keys))):
+            counts[name] += number
+    return counts
+
+
+def let_go(name: str, starting: int = 0) -> int:
     """Let as many jobs parked under the limit go as may start now; see to the next time. Return how many.
 
-    A limit of a job type that only other living workers know is left to them.
+    ``starting`` jobs that the limit counts are about to start already. A limit of a job type that only other living
+    workers know is left to them, and nobody leaves for where a block would stop them all.
     """
     freed = 0
     with atomic():
         (limit,) = lock([name])
         now = clock.now()
-        rates = rates_of(name)
+        rates, stop = rates_of(name), _stop(name, now)
         if not rates and _is_others(name, now):
             return 0
-        if not rates:
+        if stop is not None:
+            opens = stop.until
+        elif not rates:
             freed = len(parking.let_go(LOT + name))
             opens = now
         else:
-            room = max(0, min(rate.count - _used(limit, rate, now) for rate in rates))
-            freed = len(parking.let_go(LOT + name, room)) if room else 0
-            opens = opens_at(limit, rates, now, ahead=freed) or now
+            room = _room(limit, rates, now) - starting
+            freed = len(parking.let_go(LOT + name, room)) if room > 0 else 0
+            opens = opens_at(limit, rates, now, ahead=freed + starting) or now
         waiting = parking.first(LOT + name) is not None
         Limit.objects.filter(pk=limit.pk).update(opens_at=opens if waiting else None)
     return freed
 
 
-def may_let_go(name: str) -> bool:
+def may_let_go(name: str, starting: int = 0) -> bool:
     """Say whether ``let_go`` would change anything now: not while the limit is full until the time already noted.
 
     Reads only, so that a sweep over many full limits takes no lock and writes nothing.
     """
     now, rates = clock.now(), rates_of(name)
-    if not rates:
-        return not _is_others(name, now)
+    if not rates and _is_others(name, now):
+        return False
     limit = Limit.objects.filter(key=name).first()
-    opens = opens_at(limit, rates, now) if limit is not None else None
     noted = limit.opens_at if limit is not None else None
-    return opens is None or noted is None or not now < noted <= opens
+    if stop := _stop(name, now):
+        return noted != stop.until
+    if not rates or limit is None or noted is None or _room(limit, rates, now) > starting:
+        return True
+    opens = opens_at(limit, rates, now, ahead=starting)
+    return opens is None or not now < noted <= opens
 
 
 def forget(name: str) -> int:
@@ -215,6 +247,16 @@ def _is_others(name: str, now: datetime) -> bool:
             return False
         owner = name.removeprefix("type:")
     return registry.find(owner) is None and owner in workers.known_types(now)
+
+
+def _stop(name: str, now: datetime) -> Block | None:
+    """Return the block that keeps everything, or every job that the limit counts, waiting longest."""
+    return blocks.active([blocks.EVERYTHING, name.rpartition(" ")[2]], now).first()
+
+
+def _room(limit: Limit, rates: Rates, now: datetime) -> int:
+    """Return how many more starts the limit allows now; less than none where it was lowered."""
+    return min(rate.count - _used(limit, rate, now) for rate in rates)
 
 
 def _used(limit: Limit | None, rate: Rate, now: datetime) -> int:

@@ -5,17 +5,19 @@ Housekeeping (internal job types) is left out everywhere: it is not what people 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from queue_app import given, registry, routes
-from queue_app.models import Job
+from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Job
 from queue_app.planning import PARKED, PENDING, UNPARKED
 from queue_app.states import JobState, named
 
 MOST = 10_000
+PRIORITIES = range(PRIORITY_FIRST, PRIORITY_LAST + 1)
 
 
 def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
@@ -50,6 +52,12 @@ def failed_jobs(limit: int = 100) -> list[Job]:
 def jobs_of(state: str) -> QuerySet[Job]:
     """Return all jobs in ``state`` (``processing`` is ``running``), unordered. Raises ValueError for no such state."""
     return _public(Job.objects.filter(state=named(state)))
+
+
+def due(queue: str, types: Collection[str], now: datetime, priority: int) -> QuerySet[Job]:
+    """Return the jobs of one priority that may be claimed at ``now``, in the order in which they will be."""
+    pending = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority, run_at__lte=now, type__in=types)
+    return pending.order_by("run_at", "id")
 
 
 def queue_length(queue: str | None = None) -> int:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from queue_app import api, claims, clock, finish, statements, transitions
+from queue_app import api, claims, clock, finish, selectors, statements, transitions
 from queue_app.claims import Claim
 from queue_app.database import alias, atomic, is_postgresql
 from queue_app.models import Attempt, Job
@@ -113,8 +113,8 @@ def test_what_is_due_next_is_known_without_looking_at_all_jobs(register: Registe
     api.enqueue(name, run_at=soon)
     api.enqueue(name, run_at=soon + timedelta(hours=1), priority=1)
     assert claims.next_due_at(["default"], [name]) == soon
-    assert not claims.due("default", [name], clock.now(), priority=5).exists()
-    assert claims.due("default", [name], soon, priority=5).exists()
+    assert not selectors.due("default", [name], clock.now(), priority=5).exists()
+    assert selectors.due("default", [name], soon, priority=5).exists()
 
 
 def test_the_claim_seeks_its_index(register: Register) -> None:

@@ -350,6 +350,62 @@ class TestRunning:
         with pytest.raises(ValueError, match=r"at is a datetime, not a|at needs a time zone"):
             api.remaining(KEY, at)
 
+    def test_no_more_are_let_go_than_may_start_however_long_they_wait_for_a_worker(
+        self, register: Register, run: Run, later: Later
+    ) -> None:
+        name = register(lambda context: None, limits="5/h")
+        for _ in range(20):
+            api.enqueue(name)
+        assert run() == 5
+        later(3601)
+        workers.heartbeat("tests")
+        assert [gates.open_due(), *(gates.sweep() for _ in range(3))] == [5, 0, 0, 0]
+        api.cancel(Job.objects.filter(state=JobState.PENDING, parked_by="").latest("id").pk)
+        assert gates.sweep() == 1
+        assert run() == 5
+
+    def test_who_was_let_go_for_a_worker_that_is_gone_holds_nobody_up(
+        self, register: Register, run: Run, later: Later
+    ) -> None:
+        name = register(lambda context: None, limits="1/h")
+        for _ in range(3):
+            api.enqueue(name)
+        assert run() == 1
+        later(3601)
+        assert [gates.sweep(), gates.sweep(), gates.sweep()] == [1, 1, 0]
+
+    def test_nobody_is_let_go_for_where_a_pause_stops_all(self, register: Register, run: Run, later: Later) -> None:
+        name = register(lambda context: None, limits="2/h")
+        for _ in range(5):
+            api.enqueue(name)
+        assert run() == 2
+        pauses.pause("all")
+        later(3601)
+        assert [gates.open_due(), gates.sweep(), run()] == [0, 0, 0]
+        assert set(Job.objects.filter(state=JobState.PENDING).values_list("parked_by", flat=True)) == {
+            f"limit:type:{name}"
+        }
+        pauses.resume("all")
+        gates.sweep()
+        assert run() == 2
+
+    def test_the_end_of_a_pause_that_is_known_is_when_the_limit_lets_go(
+        self, register: Register, run: Run, later: Later
+    ) -> None:
+        name = register(lambda context: None, limits="1/h")
+        for _ in range(2):
+            api.enqueue(name)
+        assert run() == 1
+        later(3601)
+        until = clock.now() + timedelta(minutes=5)
+        pauses.pause("all", until=until)
+        gates.sweep()
+        assert Limit.objects.get().opens_at == until
+        later(301)
+        assert run() == 0
+        gates.open_due()
+        assert run() == 1
+
     def test_a_sweep_over_full_limits_writes_nothing(self, register: Register, run: Run) -> None:
         name = register(lambda context: None, limits={"account:*": "1/h"})
         for number in range(3):
