@@ -18,7 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from queue_app import blocks, clock, parking, pauses, registry
+from queue_app import blocks, clock, parking, pauses, registry, selectors
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
 from queue_app.admin.lists import how_many_wait, waiting_link
@@ -182,7 +182,7 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     def _waiting(self, key: str) -> int:
         """Return how many waiting jobs the key covers; those with keys of their own are counted among the newest."""
-        waiting = Job.objects.filter(state=JobState.PENDING).exclude(type__startswith="queue_app.")
+        waiting = selectors.jobs_of(JobState.PENDING)
         kind, _separator, value = key.partition(":")
         if key == blocks.EVERYTHING:
             return waiting.count()

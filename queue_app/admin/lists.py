@@ -156,7 +156,7 @@ class OwnJobsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the jobs asked for."""
-        return queryset if self.value() == "yes" else queryset.exclude(type__startswith="queue_app.")
+        return queryset if self.value() == "yes" else queryset.exclude(type__in=selectors.internal_types())
 
 
 def waiting_in(lot: Any) -> QuerySet[Job]:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from queue_app import api, clock, mass, pauses
 from queue_app.admin import lists
@@ -87,7 +88,7 @@ def test_a_long_list_is_not_counted_to_its_end(
     with CaptureQueriesContext(connection) as queries:
         answer = boss.get(address(kind))
     # The site's banner and the orders under way count for themselves.
-    others = (mass.BULK_OPERATION, "posts_")
+    others = (f"= '{mass.BULK_OPERATION}'", "posts_")
     of_list = [query["sql"] for query in queries if not any(word in query["sql"] for word in others)]
     counting = [sql for sql in of_list if "COUNT(" in sql.upper() and kind._meta.db_table in sql]
     assert counting
@@ -139,3 +140,14 @@ def test_a_worker_says_its_queues_its_job_and_whether_its_clock_is_wrong(
         for expected in ("facebook:3 default:1", f"tests.job #{job.pk}", words, "1.2", " ago"):
             assert expected in text, expected
         assert ("sq-warn" in answer.content.decode()) == (words != "right")
+
+
+def test_the_housekeeping_of_any_app_is_left_out_as_the_counts_do(boss: Client, register: Register) -> None:
+    housekeeping = register(lambda context: None, name="tests.tidy_up", internal=True)
+    register(lambda context: None)
+    api.enqueue(housekeeping)
+    job = api.enqueue("tests.job")
+    assert found(boss, Job) == [job]
+    assert {each.type for each in found(boss, Job, own="yes")} == {"tests.tidy_up", "tests.job"}
+    asked = text_of(boss.post(reverse("admin:queue_app_block_add"), {"key": "all", "reason": ""}))
+    assert "1 waiting job will not start" in asked
