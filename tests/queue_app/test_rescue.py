@@ -212,7 +212,8 @@ def test_a_frozen_worker_of_this_host_loses_its_job_when_lease_and_heartbeat_are
 def test_a_hook_that_breaks_does_not_stop_the_sweep(register: Register, later: Later, start: Any) -> None:
     name = register(lambda context: None, name="tests.hooked", on_transition=broken_hook("cancelled"))
     soon = clock.now() + timedelta(seconds=5)
-    broken, good = [api.enqueue(name, target_id=t, expires_at=soon, run_at=soon) for t in ("broken", "good")]
+    end = soon + timedelta(seconds=0.5)
+    broken, good = [api.enqueue(name, target_id=t, run_at=soon, expires_at=end) for t in ("broken", "good")]
     job = start(pid=dead_process())
     later(6)
     rescue.rescue()

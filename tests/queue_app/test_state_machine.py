@@ -230,11 +230,14 @@ class Queue(CheckedQueue):
     @rule(job_id=jobs, seconds=st.sampled_from([-5, 0, 100]), priority=st.sampled_from([None, 1, 10]))
     def reschedule(self, job_id: int, seconds: int, priority: int | None) -> None:
         moment = clock.now() + timedelta(seconds=seconds)
-        if self.model.jobs[job_id].state == "pending":
-            api.reschedule(job_id, moment, priority=priority)
-        else:
+        if self.model.jobs[job_id].state != "pending":
             with pytest.raises(api.IllegalTransition):
                 api.reschedule(job_id, moment, priority=priority)
+        elif is_over(self.stored()[job_id], max(moment, clock.now())):
+            with pytest.raises(ValueError, match="before it would run"):
+                api.reschedule(job_id, moment, priority=priority)
+        else:
+            api.reschedule(job_id, moment, priority=priority)
 
     @precondition(lambda self: self.model.has("running"))
     @rule()
