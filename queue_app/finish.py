@@ -32,13 +32,15 @@ def settle(
 
     Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
     and looked into, nothing else is done, and both are ``None``. ``in_one`` says that
-    ``then`` ends the transaction, with all that is written here as ``plain.take`` does. Raises ValueError for an
+    ``then`` ends the transaction, with all that is written here, as ``plain.take`` does, and that nobody follows the
+    end. Raises ValueError for an
     outcome that cannot be meant.
     """
     outcome = answers.fitted(outcome)
     try:
         with nullcontext() if in_one else atomic(), gathered(locks=not in_one):
-            ended, answer = _apply(claim, outcome), then()
+            at_once = in_one and isinstance(outcome, Done)
+            ended, answer = (_complete if at_once else _apply)(claim, outcome), then()
     except transitions.LostRace as lost:
         if lost.job is not claim.job:
             raise
@@ -61,6 +63,12 @@ def _apply(claim: Claim, outcome: Outcome | StopExecution) -> AttemptOutcome:
     transitions.close_attempt(job, fence, ended, now=now, **_columns(failure))
     _tell_breakers(job, fence, outcome, now)
     return ended
+
+
+def _complete(claim: Claim, done: Any) -> AttemptOutcome:
+    job, now = claim.job, clock.recent()
+    transitions.complete(job, now=now, result=done.result, result_expires_at=_result_expires_at(job, done, now))
+    return AttemptOutcome.COMPLETED
 
 
 def _keep_late_answer(claim: Claim, outcome: Outcome | StopExecution) -> None:
@@ -95,10 +103,7 @@ def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOu
         outcome = Uncertain(failure)
     match outcome:
         case Done():
-            kind = registry.find(job.type)
-            usual = kind.result_ttl_seconds if kind is not None else None
-            ttl = usual if outcome.result_ttl_seconds is None else outcome.result_ttl_seconds
-            expires = None if ttl is None else now + timedelta(seconds=ttl)
+            expires = _result_expires_at(job, outcome, now)
             transitions.change(
                 job, JobState.COMPLETED, now=now, reason="", result=outcome.result, result_expires_at=expires
             )
@@ -119,6 +124,13 @@ def _end(job: Job, outcome: Outcome | StopExecution, now: datetime) -> AttemptOu
             code = outcome.failure.code or "failed"
             transitions.change(job, JobState.FAILED, now=now, reason=code, last_error=outcome.failure.message)
             return AttemptOutcome.FAILED
+
+
+def _result_expires_at(job: Job, done: Done, now: datetime) -> datetime | None:
+    kind = registry.find(job.type)
+    usual = kind.result_ttl_seconds if kind is not None else None
+    ttl = usual if done.result_ttl_seconds is None else done.result_ttl_seconds
+    return None if ttl is None else now + timedelta(seconds=ttl)
 
 
 def _stopped(job: Job, stop: StopExecution, now: datetime) -> AttemptOutcome:

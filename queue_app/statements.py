@@ -33,6 +33,16 @@ def update(model: type[Model], where: Values, values: Values) -> int:
     return count
 
 
+def update_text(model: type[Model], names: Sequence[str], where: Sequence[str]) -> str:
+    """Return the text that sets the columns ``names`` where those of ``where`` are equal: its parameters, in order."""
+    return _update_sql(alias(), model, tuple(names), tuple(where), ())[0]
+
+
+def insert_text(model: type[Model], names: Sequence[str]) -> str:
+    """Return the text that inserts one row with the columns ``names``: its parameters, in order."""
+    return _insert_sql(alias(), model, tuple(names), 1)[0]
+
+
 def update_unseen(model: type[Model], where: Values, values: Values, unchanged: Exception | None = None) -> None:
     """Do as ``update`` does where nobody needs to know how many rows there were; see ``tell`` for ``unchanged``."""
     tell(*_updating(model, where, values), unchanged)

@@ -6,18 +6,19 @@ Nothing here opens a network connection, sleeps or calls a handler. Functions mu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import F
 
 from queue_app import events, notices, registry, routes, statements, states
-from queue_app.database import alias, at_once, atomic, is_postgresql, wake
+from queue_app.database import alias, at_once, atomic, is_postgresql, tell, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
@@ -27,6 +28,7 @@ EVENT_NAMES = {
     JobState.CANCELLED: EventName.CANCELLED,
 }
 EXPIRED = "expired"
+_RUNNING, _COMPLETED = JobState.RUNNING.value, JobState.COMPLETED.value
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
 _NEW_ATTEMPT = {
@@ -46,6 +48,17 @@ class Execution:
     fence: int
     started_at: datetime
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    """What ``complete`` writes, as text, and how its values are stored."""
+
+    job: str
+    event: str
+    attempt: str
+    moment: Callable[[datetime], Any]
+    json: Callable[[Any], Any]
 
 
 class LostRace(Exception):
@@ -140,6 +153,20 @@ def start(job: Job, worker: Worker | None, *, now: datetime, lease_seconds: floa
         locked=True,
     )
     return execution
+
+
+def complete(job: Job, *, now: datetime, result: Any, result_expires_at: datetime | None) -> None:
+    """Do at once what ``change`` and ``close_attempt`` do to a running job that is done and that nobody follows.
+
+    Raises LostRace, where statements are gathered not before the next one is sent.
+    """
+    texts = _completion(alias())
+    at, ends = texts.moment(now), result_expires_at and texts.moment(result_expires_at)
+    marked, kept = job.marked_at and texts.moment(job.marked_at), None if result is None else texts.json(result)
+    own = (job.pk, _RUNNING, job.fence)
+    tell(texts.job, [_COMPLETED, "", "", at, at, None, None, marked, kept, ends, job.fence + 1, *own], LostRace(job))
+    tell(texts.event, [job.pk, at, EventName.COMPLETED.value, _RUNNING, _COMPLETED, "", "", "{}"])
+    tell(texts.attempt, [AttemptOutcome.COMPLETED.value, at, job.pk, job.fence])
 
 
 def start_update(*, now: str, worker_id: str, lease_until: str) -> str:
@@ -288,6 +315,18 @@ def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetim
     """Finish the attempt that ran under ``fence``."""
     where = {"job": job.pk, "fence": fence, "finished_at": None}
     statements.update_unseen(Attempt, where, {"outcome": outcome, "finished_at": now, **fields})
+
+
+@lru_cache(maxsize=4)
+def _completion(_using: str) -> _Completion:
+    ends = ("state", "reason", "parked_by", "updated_at", "finished_at", "lease_until", "needs_review_at", "marked_at")
+    return _Completion(
+        statements.update_text(Job, [*ends, "result", "result_expires_at", "fence"], ["id", "state", "fence"]),
+        statements.insert_text(Event, ["job", "at", "name", "source", "target", "reason", "actor", "data"]),
+        f"{statements.update_text(Attempt, ['outcome', 'finished_at'], ['job', 'fence'])} AND finished_at IS NULL",
+        statements.writer(Event._meta.get_field("at")),
+        statements.writer(Job._meta.get_field("result")),
+    )
 
 
 def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ Rules call these methods; each does one thing to the queue, does it to the model
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from queue_app import claims, clock, conf, finish, gates, stats, workers
+from queue_app import blocks, claims, clock, conf, finish, gates, limits, stats, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.context import Blocked, Expired, Fenced, JobContext
 from queue_app.database import atomic
@@ -27,6 +28,16 @@ ATTEMPTS = {"m.plain": 2, "m.limited": 1}
 OUTSIDE_LEASE_SECONDS = 30.0
 # A handler's answer at a moment, and the key that it blocks if it blocks one.
 Answer = Callable[[datetime, str], Outcome]
+
+
+def waits_rightly(job: Job, starting: Counter[str], now: datetime) -> bool:
+    """Say whether a parked job's gate is shut. A limit lets nobody go for where a block stops all whom it counts, nor
+    more than may start beside those let go before."""
+    name = job.parked_by.removeprefix(limits.LOT)
+    shared = (blocks.EVERYTHING, name.rpartition(" ")[2])
+    shut = gates.look(job, now)
+    limited = job.parked_by.startswith(limits.LOT) and (starting[name] or any(gate.key in shared for gate in shut))
+    return bool(limited) or any(gate.lot == job.parked_by for gate in shut)
 
 
 class CheckedQueue(RuleBasedStateMachine):
@@ -105,7 +116,8 @@ class CheckedQueue(RuleBasedStateMachine):
         now = clock.now()
         parked = list(Job.objects.exclude(parked_by=""))
         let_go = Job.objects.filter(pk__in=before, parked_by="").exists()
-        behind = [any(shut.lot == job.parked_by for shut in gates.look(job, now)) for job in parked]
+        starting = limits.about_to_start(now)
+        behind = [waits_rightly(job, starting, now) for job in parked]
         transaction.savepoint_rollback(undo)
         # Of those over a limit only as many are let go as may start.
         assert all(behind) or let_go

@@ -11,11 +11,12 @@ import pytest
 from django.db import connections
 from django.forms.models import model_to_dict
 
-from queue_app import api, claims, clock, database, pauses, plain, registry, routes, statements, workers
+from queue_app import api, claims, clock, database, finish, pauses, plain, registry, routes, statements, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.context import JobContext
 from queue_app.database import alias, atomic, is_postgresql
 from queue_app.models import Attempt, Event, Job, Worker
+from queue_app.outcomes import Done
 from queue_app.signals import status_updated
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
@@ -203,3 +204,34 @@ def test_a_short_start_seeks_its_index(register: Register) -> None:
 
 def test_a_type_of_another_process_is_not_plain() -> None:
     assert not registry.is_plain("nobody.knows")
+
+
+def test_a_short_end_writes_what_every_end_writes(register: Register, worker: Worker) -> None:
+    name = register(lambda context: None, result_ttl_seconds=60)
+    long, short = api.enqueue(name), api.enqueue(name)
+    first, second = take(worker, name), take(worker, name)
+    assert isinstance(first, Claim)
+    assert isinstance(second, Claim)
+    first.job.marked_at = second.job.marked_at = first.attempt.started_at
+    done = Done({"told": ["x", 1]})
+    assert plain.ends(second.job, done)
+    finish.settle(first, done)
+    finish.settle(second, done, lambda: take(worker, name), in_one=True)
+    ended = [ending(job) for job in (long, short)]
+    assert ended[0] == ended[1]
+    assert reloaded(short).state == JobState.COMPLETED
+
+
+def ending(job: Job) -> dict[str, Any]:
+    """Return all that is stored of an ended job, its moments as seconds from its end."""
+    end = reloaded(job).finished_at
+    assert end is not None
+    found: dict[str, Any] = {}
+    for row in (reloaded(job), Attempt.objects.get(job=job), Event.objects.filter(job=job).latest("id")):
+        for field in row._meta.concrete_fields:
+            if field.attname not in ("id", "job_id", "created_at", "run_at", "started_at", "marked_at"):
+                value = getattr(row, field.attname)
+                moment = hasattr(value, "tzinfo")
+                found[f"{type(row).__name__}.{field.attname}"] = (value - end).total_seconds() if moment else value
+    assert reloaded(job).marked_at is not None
+    return found
