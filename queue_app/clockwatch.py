@@ -79,8 +79,10 @@ class ClockWatch:
         if is_postgresql():
             self._check_skew(skew_seconds(now))
         jump = jump_seconds(self._last, now) if self._last is not None else 0.0
-        self._check_jump(jump)
+        self._move_leases(jump)
+        # Whatever goes wrong with telling: no lease is moved twice.
         self._last = now
+        self._check_jump(jump)
         return now.queue, jump
 
     def _check_skew(self, skew: float) -> None:
@@ -94,12 +96,15 @@ class ClockWatch:
         elif before is not False:
             alerts.over(SKEW, self._host)
 
+    def _move_leases(self, jump: float) -> None:
+        if abs(jump) > conf.get("CLOCK_SKEW_SECONDS"):
+            running = Job.objects.filter(state=JobState.RUNNING, worker__cluster=self._cluster)
+            running.update(lease_until=F("lease_until") + timedelta(seconds=jump))
+
     def _check_jump(self, jump: float) -> None:
         subject = DATABASE_SUBJECT if is_postgresql() else self._host
         if abs(jump) > conf.get("CLOCK_SKEW_SECONDS"):
             logger.warning("host=%s clock_jump_seconds=%.3f", subject, jump)
-            running = Job.objects.filter(state=JobState.RUNNING, worker__cluster=self._cluster)
-            running.update(lease_until=F("lease_until") + timedelta(seconds=jump))
             words = f"The clock that the queue runs by was set {_seconds(jump, 'ahead', 'back')}. "
             words += "What was due meanwhile runs at once." if jump > 0 else "What was due soon runs that much later."
             alerts.tell(JUMP, subject, words)

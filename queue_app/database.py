@@ -25,6 +25,7 @@ WAKE_CHANNEL = "socialq_jobs"
 PROGRAM_LIMIT_EXCEEDED = "54"
 DIVISION_BY_ZERO = "22012"
 MOST_ROWS = 1_000_000
+LONGEST_REST_SECONDS = 0.25
 
 # SQL, its parameters, and what to raise if it changes no row.
 Statement = tuple[str, Sequence[Any], Exception | None]
@@ -97,14 +98,14 @@ def atomic(*, durable: bool = False) -> Atomic:
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Do one of many batches, and then leave SQLite's write lock alone for as long as that took.
+    """Do one of many batches, and then leave SQLite's write lock alone for as long as that took, or for a moment.
 
     Whoever waits for it only looks now and then: between transactions that follow each other hardly anybody gets it.
     """
     began = time.monotonic()
     yield
     if not is_postgresql() and alone():
-        time.sleep(time.monotonic() - began)
+        time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
 
 
 def is_away(error: BaseException) -> bool:
@@ -240,7 +241,7 @@ def briefly(work: Callable[[Execute], Result]) -> Result:
     """
     queue = connection()
     if not alone():
-        with atomic():
+        with atomic(), queue.wrap_database_errors:
             flush()
             return work(queue.connection.execute)
     queue.ensure_connection()

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from queue_app import blocks, breakers, gates, limits, maintenance, selectors, workers
 from queue_app.models import Attempt, AttemptOutcome, Block, Breaker, Job, Limit, LimitUse, Worker
 from queue_app.planning import PARKED, PENDING, UNPARKED
-from queue_app.selectors import PRIORITIES, due
+from queue_app.selectors import PRIORITIES, ahead_of, due
 from queue_app.states import JobState
 from queue_app.turns import Recurring, Span, past, turn
 
@@ -77,13 +77,13 @@ def ahead_in_queue(job: Job, now: datetime) -> int:
     found = 0
     for priority in PRIORITIES:
         if priority <= job.priority and found < MOST:
-            found += _seekable(due(job.queue, types, now, priority)).filter(_before(job))[: MOST - found].count()
+            found += _seekable(due(job.queue, types, now, priority)).filter(ahead_of(job))[: MOST - found].count()
     return found
 
 
 def ahead_in_lot(job: Job) -> int:
     """Return how many jobs will leave the lot of a parked ``job`` before it; counting ends at ``MOST``."""
-    return _in_lot(job.parked_by).filter(_before(job))[:MOST].count()
+    return _in_lot(job.parked_by).filter(ahead_of(job))[:MOST].count()
 
 
 def _turn(job: Job, now: datetime) -> datetime:
@@ -147,8 +147,8 @@ def _others(
     Those in the limit's own ``lot`` are only counted: they are ready. Raises Unforeseeable.
     """
     parked = _in_lot(lot).exclude(pk=job.pk)
-    first = parked.filter(_before(job))[:MOST].count()
-    last = parked.exclude(_before(job))[:MOST].count() if at > now else 0
+    first = parked.filter(ahead_of(job))[:MOST].count()
+    last = parked.exclude(ahead_of(job))[:MOST].count() if at > now else 0
     others = _elsewhere(lot, at)
     if MOST in (first, last) or len(others) == MOST_READ:
         raise Unforeseeable
@@ -204,9 +204,3 @@ def _in_lot(lot: str) -> QuerySet[Job]:
 def _seekable(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Return the same jobs, found by the claim's index: SQLite uses it only where its condition stands in the text."""
     return jobs.filter(PENDING, UNPARKED)
-
-
-def _before(job: Job) -> Q:
-    """Return the condition of what the claim, and a lot, put before ``job``."""
-    same = Q(priority=job.priority)
-    return Q(priority__lt=job.priority) | same & (Q(run_at__lt=job.run_at) | Q(run_at=job.run_at, pk__lt=job.pk))

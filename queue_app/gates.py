@@ -5,16 +5,19 @@ A shut gate has a lot, where jobs wait until it opens. ``look`` reads; ``enter``
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from django.db import connections
 
-from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements
-from queue_app.database import alias
+from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements, transitions
+from queue_app.database import alias, is_away
 from queue_app.models import Block, Breaker, Job, Limit
+
+logger = logging.getLogger("socialq.queue")
 
 LIMIT, BREAKER, TURN = "limit", "breaker", "turn"
 OTHERS_FIRST = "others that wait for the limit go first"
@@ -104,27 +107,35 @@ def open_due() -> int:
     """Open every gate whose time has come and let go who may leave; return how many jobs that were."""
     now = clock.now()
     maintenance.plan(now)  # before elapsed blocks go: between two occurrences of a window is no moment
-    freed = blocks.lift_elapsed()
-    freed += sum(breakers.let_go(key) for key in list(breakers.elapsed(now)))
-    names = list(limits.elapsed(now))
-    starting = limits.about_to_start(now) if names else Counter[str]()
-    return freed + sum(limits.let_go(name, starting[name]) for name in names)
+    freed = _let_go(blocks.lift_elapsed)
+    freed += sum(_let_go(breakers.let_go, key) for key in list(breakers.elapsed(now)))
+    return freed + sum(_let_go(limits.let_go, name) for name in list(limits.elapsed(now)))
 
 
 def sweep() -> int:
     """Let go whoever still waits behind a gate that is open by now, whatever went wrong before; return how many."""
-    freed, lots = 0, parking.lots()
-    limited = any(lot.startswith(limits.LOT) for lot in lots)
-    starting = limits.about_to_start(clock.now()) if limited else Counter[str]()
-    for lot in lots:
+    freed = 0
+    for lot in parking.lots():
         if lot.startswith(limits.LOT):
             name = lot.removeprefix(limits.LOT)
-            freed += limits.let_go(name, starting[name]) if limits.may_let_go(name, starting[name]) else 0
+            freed += _let_go(limits.let_go, name) if limits.may_let_go(name) else 0
         elif lot.startswith(breakers.LOT):
-            freed += breakers.let_go(lot.removeprefix(breakers.LOT))
+            freed += _let_go(breakers.let_go, lot.removeprefix(breakers.LOT))
         else:
-            freed += blocks.let_go(lot)
+            freed += _let_go(blocks.let_go, lot)
     return freed
+
+
+def _let_go(act: Callable[..., int], *names: str) -> int:
+    """Let jobs go by ``act``. A hook that breaks must not keep the others, and every other gate, shut."""
+    try:
+        return act(*names)
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("gate=%s the hook of a job broke, letting jobs go without", " ".join(names))
+        with transitions.without_hooks():
+            return act(*names)
 
 
 def _by_block(block: Block) -> Shut:

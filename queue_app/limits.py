@@ -6,16 +6,15 @@ so a look costs one row however large N is. Jobs over a limit wait in its lot, a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from queue_app import blocks, clock, conf, given, parking, registry, workers
 from queue_app.database import atomic, in_turn
-from queue_app.models import Block, BlockKind, Job, Limit, LimitUse
+from queue_app.models import PRIORITY_FIRST, Block, BlockKind, Job, Limit, LimitUse
 from queue_app.rates import LONGEST_SECONDS, Rate, Rates, parse_rates
-from queue_app.selectors import PRIORITIES, due
+from queue_app.selectors import ahead_of, due
 
 __all__ = [
     "LOT",
@@ -42,7 +41,7 @@ __all__ = [
 LOT = "limit:"
 NAME_CHARACTERS = 290
 FORGET_BATCH = 500
-MOST_COUNTED = 2_000
+MOST_COUNTED = 500
 
 
 def limits_of(job: Job) -> dict[str, Rates]:
@@ -144,34 +143,13 @@ def record(limits: Sequence[Limit], now: datetime) -> None:
         Limit.objects.filter(pk=limit.pk).update(used=limit.used)
 
 
-def about_to_start(now: datetime) -> Counter[str]:
-    """Count, by limit, the due jobs that a living worker will take: let go, most of them, and not started yet.
-
-    Looks at ``MOST_COUNTED`` jobs at most, in the order in which they will be claimed.
-    """
-    served: dict[str, set[str]] = {}
-    for queues, types in workers.alive(now).values_list("queues", "types"):
-        for queue in queues:
-            served.setdefault(queue, set()).update(types)
-    found: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
-    for queue, known in served.items():
-        for priority in PRIORITIES:
-            rows = due(queue, known, now, priority).values_list("type", "keys")[: MOST_COUNTED - found.total()]
-            found.update((type_name, queue, tuple(keys)) for type_name, keys in rows)
-    counts: Counter[str] = Counter()
-    for (type_name, queue, keys), number in found.items():
-        for name in limits_of(Job(type=type_name, queue=queue, keys=list(keys))):
-            counts[name] += number
-    return counts
-
-
-def let_go(name: str, starting: int = 0) -> int:
+def let_go(name: str) -> int:
     """Let as many jobs parked under the limit go as may start now; see to the next time. Return how many.
 
-    ``starting`` jobs that the limit counts are about to start already. A limit of a job type that only other living
-    workers know is left to them, and nobody leaves for where a block would stop them all.
+    Those who are about to start already are counted in. A limit of a job type that only other living workers know is
+    left to them, and nobody leaves for where a block would stop them all.
     """
-    freed = 0
+    freed, starting = 0, about_to_start(name)
     with atomic():
         (limit,) = lock([name])
         now = clock.now()
@@ -192,7 +170,7 @@ def let_go(name: str, starting: int = 0) -> int:
     return freed
 
 
-def may_let_go(name: str, starting: int = 0) -> bool:
+def may_let_go(name: str) -> bool:
     """Say whether ``let_go`` would change anything now: not while the limit is full until the time already noted.
 
     Reads only, so that a sweep over many full limits takes no lock and writes nothing.
@@ -204,10 +182,30 @@ def may_let_go(name: str, starting: int = 0) -> bool:
     noted = limit.opens_at if limit is not None else None
     if stop := _stop(name, now):
         return noted != stop.until
-    if not rates or limit is None or noted is None or _room(limit, rates, now) > starting:
+    if not rates or limit is None or noted is None:
         return True
+    room = _room(limit, rates, now)
+    starting = about_to_start(name) if room > 0 else 0
     opens = opens_at(limit, rates, now, ahead=starting)
-    return opens is None or not now < noted <= opens
+    return room > starting or opens is None or not now < noted <= opens
+
+
+def about_to_start(name: str) -> int:
+    """Count the due jobs under the limit that a worker will claim before any that wait in its lot: let go, most of
+    them, and not started yet. Looks at ``MOST_COUNTED`` due jobs at most.
+    """
+    now, first = clock.now(), parking.first(LOT + name)
+    if first is None:
+        return 0
+    serving = workers.alive(now).values_list("queues", "types")
+    types = {known for queues, types in serving if first.queue in queues for known in types}
+    found, left = 0, MOST_COUNTED
+    for priority in range(PRIORITY_FIRST, first.priority + 1):
+        ahead = due(first.queue, types, now, priority).filter(ahead_of(first)).values_list("type", "keys")[:left]
+        for type_name, keys in ahead:
+            left -= 1
+            found += name in limits_of(Job(type=type_name, queue=first.queue, keys=keys))
+    return found
 
 
 def forget(name: str) -> int:

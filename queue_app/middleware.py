@@ -26,11 +26,10 @@ HAPPENED: Mapping[Trouble, Promise] = {
     Trouble.FULL: _("The database has no room, or its disk fails. An administrator must make room."),
     Trouble.AWAY: _("The database cannot be reached."),
 }
-SAVED = _("Nothing was saved.")
-# A connection may break while it waits for the answer to its last word.
-SAVED_PERHAPS = _("Nothing was saved, unless the connection broke at the very end: look before you send it again.")
+# A view may have ended a transaction before, and a connection may break while it waits for the answer to its last word.
+SAVED_PERHAPS = _("It was not saved, or only in part: look before you send it again.")
 TRY_AGAIN = _("Try again in a moment.")
-GO_BACK = _("Go back: what you typed is still there. Send it again in a moment.")
+GO_BACK = _("Go back in a moment: what you typed is still there.")
 
 
 class DatabaseAwayMiddleware(MiddlewareMixin):
@@ -57,4 +56,4 @@ def _lines(trouble: Trouble, *, safe: bool) -> list[str]:
     """Return what happened, whether anything was saved, and what to do."""
     if safe:
         return [str(HAPPENED[trouble]), str(TRY_AGAIN)]
-    return [str(HAPPENED[trouble]), str(SAVED_PERHAPS if trouble == Trouble.AWAY else SAVED), str(GO_BACK)]
+    return [str(HAPPENED[trouble]), str(SAVED_PERHAPS), str(GO_BACK)]

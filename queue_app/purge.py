@@ -28,11 +28,7 @@ def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
     A look-up is kept as long as its job is not finished, and a job as long as one of its look-ups is not. Raises
     ValueError for a state that is not final.
     """
-    wanted = list(states)
-    for state in wanted:
-        if state not in FINISHED:
-            raise ValueError(f"only finished jobs are purged ({', '.join(FINISHED)}), not {state!r}")
-    return _settled(finished_before(clock.now() - timedelta(days=days)), wanted)
+    return _settled(finished_before(clock.now() - timedelta(days=days)), _final(states))
 
 
 def purge(
@@ -42,8 +38,9 @@ def purge(
 
     ``progress`` is called after each batch with the number so far.
     """
-    wanted, before, deleted = list(states), clock.now() - timedelta(days=days), 0
-    found = candidates(days, wanted).order_by("finished_at", "pk")
+    # One moment for both queries: what only one of them finds would be found again and again.
+    wanted, before, deleted = _final(states), clock.now() - timedelta(days=days), 0
+    found = _settled(finished_before(before), wanted).order_by("finished_at", "pk")
     while batch := list(found.values_list("pk", flat=True)[:BATCH]):
         with in_turn(), atomic():
             # Somebody may have retried one since it was found. By their keys: the walk is not for under a lock.
@@ -54,6 +51,14 @@ def purge(
             deleted += Job.objects.filter(pk__in=gone).delete()[1].get(Job._meta.label, 0)
         progress(deleted)
     return deleted
+
+
+def _final(states: Iterable[str]) -> list[str]:
+    wanted = list(states)
+    for state in wanted:
+        if state not in FINISHED:
+            raise ValueError(f"only finished jobs are purged ({', '.join(FINISHED)}), not {state!r}")
+    return wanted
 
 
 def _settled(which: Q, states: list[str]) -> QuerySet[Job]:

@@ -60,6 +60,12 @@ def due(queue: str, types: Collection[str], now: datetime, priority: int) -> Que
     return pending.order_by("run_at", "id")
 
 
+def ahead_of(job: Job) -> Q:
+    """Return the condition of what the claim, and a lot, put before ``job``."""
+    same = Q(priority=job.priority)
+    return Q(priority__lt=job.priority) | same & (Q(run_at__lt=job.run_at) | Q(run_at=job.run_at, pk__lt=job.pk))
+
+
 def queue_length(queue: str | None = None) -> int:
     """Return how many jobs are pending, due or not, in ``queue`` or in all of them."""
     here = in_queue(queue)

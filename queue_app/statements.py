@@ -271,7 +271,7 @@ def to_json(value: Any, encoder: type[json.JSONEncoder] | None = DjangoJSONEncod
     """Return the text of a JSON column."""
     if type(value) is Checked:
         return value.text
-    return str(value) if value in ({}, []) else json.dumps(value, cls=encoder)
+    return str(value) if not value and type(value) in (dict, list) else json.dumps(value, cls=encoder)
 
 
 def _from_json(text: str) -> Any:

@@ -132,9 +132,11 @@ def media_file(post_media: PostMedia, limits: ImageLimits) -> MediaFile:
 def folder_problems() -> Iterator[str]:
     """Yield in words why no picture could be stored now, if it lies in a folder of this machine."""
     storage = Media._meta.get_field("file").storage
-    if not isinstance(storage, FileSystemStorage) or not Path(storage.location).is_dir():
-        return  # made with the first upload
+    if not isinstance(storage, FileSystemStorage):
+        return
     try:
+        if not Path(storage.location).is_dir():
+            return  # made with the first upload
         with tempfile.TemporaryFile(dir=storage.location) as probe:
             probe.write(bytes(PROBE_BYTES))
             probe.flush()

@@ -6,12 +6,14 @@ that runs out is rescued. Not for types with an irreversible step: only a worker
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from queue_app import claims, clock, finish, gates, given, registry, transitions
+from queue_app import claims, clock, conf, finish, gates, given, registry, transitions
 from queue_app.api.lookup import get
 from queue_app.api.results import checked, lifetime
 from queue_app.database import atomic, lock_control
@@ -25,6 +27,9 @@ DEFAULT_LEASE_SECONDS = 300.0
 LONGEST_LEASE_SECONDS = 86_400.0
 LONGEST_DELAY_SECONDS = 366 * 86_400.0
 OUTSIDE = "outside"
+
+# When this process last looked for jobs behind gates that are open, on the monotonic clock.
+_swept_at = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ def dequeue(
     queue = given.word("queue", queue, QUEUE_CHARACTERS, spaces=True)
     holder = given.word("worker", OUTSIDE if worker == "" else worker, given.ACTOR_CHARACTERS, spaces=True)
     seconds = given.number("lease_seconds", lease_seconds, 1.0, LONGEST_LEASE_SECONDS)
+    opened = False
     while True:
         try:
             with atomic():
@@ -66,8 +72,11 @@ def dequeue(
             continue
         if isinstance(taken, claims.Claim):
             return _of(taken.job, taken.attempt)
-        if taken is None and not _open_gates():
-            return None
+        if taken is None:
+            freed = _open_gates()
+            if not freed and (opened or freed is None):
+                return None
+            opened = True
 
 
 def start(job: Job, *, worker: str = "", lease_seconds: float = DEFAULT_LEASE_SECONDS) -> None:
@@ -136,10 +145,19 @@ def fail(lease: Lease, error: str, requeue: bool = True, delay_seconds: float | 
     return _end(lease, Retry(failure, delay))
 
 
-def _open_gates() -> bool:
-    """Open the gates whose time has come, as no cluster may run that would; say whether that let any job go."""
+def _open_gates() -> int | None:
+    """Open the gates whose time has come, as no cluster may run that would; return how many jobs that let go.
+
+    ``None``: it was no gate's time, and those that wait behind an open one were looked for a moment ago.
+    """
+    global _swept_at
     opening = gates.next_opening()
-    return opening is not None and opening <= clock.now() and gates.open_due() > 0
+    if opening is not None and opening <= clock.now():
+        return gates.open_due()
+    if time.monotonic() < _swept_at + float(conf.get("HEARTBEAT_SECONDS")):
+        return None
+    _swept_at = time.monotonic()
+    return gates.sweep()
 
 
 def _end(lease: Lease, outcome: Outcome) -> Job:

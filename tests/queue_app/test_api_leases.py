@@ -180,6 +180,22 @@ def test_outsiders_alone_get_what_waited_for_a_pause_once_it_is_over(name: str, 
     assert taken().job_id == job.pk
 
 
+def test_outsiders_alone_get_what_a_lifted_pause_left_in_a_limits_lot(
+    register: Register, later: Later, settings: Any
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "HEARTBEAT_SECONDS": 0}
+    name = register(lambda context: None, limits="1/m")
+    first, second = [api.enqueue(name) for _ in range(2)]
+    assert taken().job_id == first.pk
+    assert api.dequeue() is None
+    pauses.pause("all")
+    later(61)
+    assert api.dequeue() is None
+    assert reloaded(second).parked_by == f"limit:type:{name}"
+    pauses.resume("all")
+    assert taken().job_id == second.pk
+
+
 def test_expired_jobs_are_dropped_on_the_way(name: str, later: Later) -> None:
     dropped = api.enqueue(name, expires_at=clock.now() + timedelta(hours=1))
     kept = api.enqueue(name)

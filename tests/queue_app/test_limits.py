@@ -19,7 +19,7 @@ from queue_app import api, blocks, claims, clock, gates, limits, parking, pauses
 from queue_app.claims import Claim, SetAside
 from queue_app.database import alias, atomic
 from queue_app.limits import Rate
-from queue_app.models import BlockKind, Job, Limit, LimitUse
+from queue_app.models import BlockKind, Event, Job, Limit, LimitUse
 from queue_app.outcomes import Postpone
 from queue_app.states import JobState
 from tests.queue_app.jobs import Later, Register, Run, reloaded
@@ -373,6 +373,37 @@ class TestRunning:
         assert run() == 1
         later(3601)
         assert [gates.sweep(), gates.sweep(), gates.sweep()] == [1, 1, 0]
+
+    def test_who_waits_for_a_busy_worker_of_another_queue_holds_nobody_up(
+        self, register: Register, run: Run, later: Later
+    ) -> None:
+        name = register(lambda context: None, limits="1/h")
+        workers.register("slow", {"slow": 1})
+        api.enqueue(name)
+        waiting = api.enqueue(name)
+        assert run() == 1
+        later(3601)
+        for cluster in ("tests", "slow"):
+            workers.heartbeat(cluster)
+        api.enqueue(name, queue="slow")
+        api.enqueue(name, run_at=clock.now() - timedelta(seconds=1))
+        assert gates.open_due() == 1
+        assert run() == 1
+        assert reloaded(waiting).state == JobState.COMPLETED
+
+    def test_a_hook_that_breaks_keeps_no_gate_shut(self, register: Register, run: Run, later: Later) -> None:
+        def hook(job: Job, event: Event) -> None:
+            if event.reason == "unparked":
+                raise KeyError("delivery_id")
+
+        hooked = register(lambda context: None, name="tests.hooked", limits="1/h", on_transition=hook)
+        other = register(lambda context: None, limits="1/h")
+        for name in (hooked, other) * 2:
+            api.enqueue(name)
+        assert run() == 2
+        later(3601)
+        assert gates.open_due() == 2
+        assert run() == 2
 
     def test_nobody_is_let_go_for_where_a_pause_stops_all(self, register: Register, run: Run, later: Later) -> None:
         name = register(lambda context: None, limits="2/h")

@@ -68,7 +68,7 @@ def test_who_cancels_while_the_database_is_locked_is_told_to_try_again(
     assert (answer.status_code, answer["Retry-After"], answer["Cache-Control"]) == (503, "10", "no-store")
     text = text_of(answer)
     assert "The database is busy: something else has held it for too long." in text
-    assert "Nothing was saved. Go back: what you typed is still there." in text
+    assert "It was not saved, or only in part: look before you send it again. Go back in a moment" in text
     assert "script" not in answer.content.decode()
     assert (api.get_status(job.pk), Event.objects.count(), LogEntry.objects.count()) == ("pending", events, 0)
     assert cancel(boss, job).status_code == 302
@@ -90,7 +90,7 @@ def test_a_page_says_that_the_database_is_away_and_offers_to_try_again(
     assert (seen.status_code, sent.status_code) == (503, 503)
     assert "The database cannot be reached." in text_of(seen)
     assert '<a href="">Try again</a>' in seen.content.decode()
-    assert "Nothing was saved, unless the connection broke at the very end" in text_of(sent)
+    assert "It was not saved, or only in part" in text_of(sent)
     assert boss.get(address(Job)).status_code == 200
     assert api.get_status(job.pk) == "pending"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
@@ -235,3 +236,12 @@ def ending(job: Job) -> dict[str, Any]:
                 found[f"{type(row).__name__}.{field.attname}"] = (value - end).total_seconds() if moment else value
     assert reloaded(job).marked_at is not None
     return found
+
+
+@pytest.mark.parametrize("result", [Counter(), OrderedDict(), defaultdict(list), {}, [], None])
+def test_what_is_empty_is_a_result_like_any_other(register: Register, run: Run, result: Any) -> None:
+    job = api.enqueue(register(lambda context: result))
+    assert run() == 1
+    stored = reloaded(job)
+    assert (stored.state, stored.attempts) == (JobState.COMPLETED, 1)
+    assert stored.result == result

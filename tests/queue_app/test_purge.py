@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sqlite3
 import time
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connections
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from queue_app import api, clock, database, jobs, purge, workers
@@ -141,14 +140,14 @@ def test_every_part_of_the_purge_is_done_whatever_the_others_meet(name: str, mon
     stale = make(name, JobState.COMPLETED, 1)
     Job.objects.filter(pk=stale.pk).update(result={"a": 1}, result_expires_at=clock.now() - timedelta(seconds=1))
     Notice.objects.create(kind="k", subject="s", created_at=clock.now(), cleared_at=clock.now() - timedelta(days=100))
-    real = purge.candidates
+    real = purge._settled
 
-    def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
+    def settled(which: Q, states: list[str]) -> QuerySet[Job]:
         if JobState.COMPLETED in states:
             raise IntegrityError("a row of the site's own names the job")
-        return real(days, states)
+        return real(which, states)
 
-    monkeypatch.setattr(purge, "candidates", candidates)
+    monkeypatch.setattr(purge, "_settled", settled)
     with pytest.raises(IntegrityError, match="a row of the site's own"):
         purge.purge_by_settings()
     assert list(Job.objects.values_list("pk", "result")) == [(stale.pk, None)]
@@ -215,3 +214,13 @@ def test_others_get_sqlites_write_lock_between_two_batches(name: str, monkeypatc
     assert purge.purge(7) == 5
     assert len(rests) == (0 if database.is_postgresql() else 3)
     assert all(seconds > 0 for seconds in rests)
+
+
+def test_a_job_that_ends_while_the_purge_begins_does_not_keep_it_for_ever(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(name, JobState.COMPLETED, 1)
+    began = clock.now() - timedelta(days=2)
+    moments = iter([began, *[clock.now()] * 5])
+    monkeypatch.setattr(clock, "now", lambda: next(moments))
+    assert purge.purge(0) == 0
