@@ -5,7 +5,6 @@ Rules call these methods; each does one thing to the queue, does it to the model
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from datetime import datetime, timedelta
@@ -30,14 +29,15 @@ OUTSIDE_LEASE_SECONDS = 30.0
 Answer = Callable[[datetime, str], Outcome]
 
 
-def waits_rightly(job: Job, starting: Counter[str], now: datetime) -> bool:
+def waits_rightly(job: Job, now: datetime) -> bool:
     """Say whether a parked job's gate is shut. A limit lets nobody go for where a block stops all whom it counts, nor
     more than may start beside those let go before."""
     name = job.parked_by.removeprefix(limits.LOT)
     shared = (blocks.EVERYTHING, name.rpartition(" ")[2])
     shut = gates.look(job, now)
-    limited = job.parked_by.startswith(limits.LOT) and (starting[name] or any(gate.key in shared for gate in shut))
-    return bool(limited) or any(gate.lot == job.parked_by for gate in shut)
+    limited = job.parked_by.startswith(limits.LOT)
+    stopped = limited and (any(gate.key in shared for gate in shut) or limits.about_to_start(name) > 0)
+    return stopped or any(gate.lot == job.parked_by for gate in shut)
 
 
 class CheckedQueue(RuleBasedStateMachine):
@@ -116,8 +116,7 @@ class CheckedQueue(RuleBasedStateMachine):
         now = clock.now()
         parked = list(Job.objects.exclude(parked_by=""))
         let_go = Job.objects.filter(pk__in=before, parked_by="").exists()
-        starting = limits.about_to_start(now)
-        behind = [waits_rightly(job, starting, now) for job in parked]
+        behind = [waits_rightly(job, now) for job in parked]
         transaction.savepoint_rollback(undo)
         # Of those over a limit only as many are let go as may start.
         assert all(behind) or let_go
