@@ -33,8 +33,7 @@ def settle(
     Returns how its attempt ended, and the answer of ``then``. An answer that comes too late is kept with its attempt
     and looked into, nothing else is done, and both are ``None``. ``in_one`` says that
     ``then`` ends the transaction, with all that is written here, as ``plain.take`` does, and that nobody follows the
-    end. Raises ValueError for an
-    outcome that cannot be meant.
+    end. Raises ValueError for an outcome that cannot be meant.
     """
     outcome = answers.fitted(outcome)
     try:
