@@ -99,11 +99,11 @@ class Run:
             return
         with databases.open_bench(queue) as bench:
             bench.ask("fill", file=bench.file, count=self._scale.crowd)
-            databases.settle(bench.url)
             for _ in range(self._runs):
                 self._drain("crowd", databases, bench, count)
 
     def _drain(self, name: str, databases: Databases, bench: Bench, count: int) -> None:
+        databases.settle(bench.url)
         figures = measures.drain(bench, self._scale, count)
         self._keep(name, databases, bench.queue, figures | {"jobs": count})
         for wrong in ("twice", "missing"):

@@ -233,5 +233,5 @@ def _pending(queue: str, types: tuple[str, ...], priority: int | str) -> str:
     known = ", ".join(statements.literal(name) for name in types)
     return (
         f"FROM {table} AS job WHERE queue = {statements.literal(queue)} AND priority = {priority} "
-        f"AND state = '{JobState.PENDING.value}' AND parked_by = '' AND type IN ({known})"
+        f"AND (state || '') = '{JobState.PENDING.value}' AND parked_by = '' AND type IN ({known})"
     )

@@ -26,6 +26,9 @@ PROGRAM_LIMIT_EXCEEDED = "54"
 DIVISION_BY_ZERO = "22012"
 MOST_ROWS = 1_000_000
 LONGEST_REST_SECONDS = 0.25
+# A statement that took longer than this has plans made anew, at most so often.
+SLOW_SECONDS = 0.002
+REPLAN_SECONDS = 1.0
 
 # SQL, its parameters, and what to raise if it changes no row.
 Statement = tuple[str, Sequence[Any], Exception | None]
@@ -34,6 +37,7 @@ _unchanged = itemgetter(2)
 Result = TypeVar("Result")
 
 _found = threading.local()
+_plans = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
 
 
@@ -292,14 +296,27 @@ def _send(statements: Sequence[Statement], named: str = "") -> Any:
     """Send ``statements``, of which all but the last only write, as one; return its cursor, which is the last one's."""
     awaited = list(filter(None, map(_unchanged, statements)))
     text = _joined(tuple([(sql, unchanged is not None) for sql, _params, unchanged in statements]), named)
+    cursor = _plain_cursor()(connection().connection)
+    _doubt_old_plans(cursor)
     try:
-        return _plain_cursor()(connection().connection).execute(
-            text, [each for _sql, params, _unchanged in statements for each in params]
-        )
+        began = time.monotonic()
+        cursor.execute(text, [each for _sql, params, _unchanged in statements for each in params])
+        _plans.doubted = time.monotonic() - began > SLOW_SECONDS
     except Exception as error:
         if awaited and getattr(error, "sqlstate", None) == DIVISION_BY_ZERO:
             raise awaited[0] from error
         raise
+    return cursor
+
+
+def _doubt_old_plans(cursor: Any) -> None:
+    """Have PostgreSQL plan anew what this connection asks again and again, if the last answer took long.
+
+    A plan that was kept while the tables were small reads every row, and would until their statistics are made anew.
+    """
+    if _plans.__dict__.get("doubted") and time.monotonic() - _plans.__dict__.get("made_at", 0.0) > REPLAN_SECONDS:
+        cursor.execute("DISCARD PLANS", prepare=False)
+        _plans.made_at = time.monotonic()
 
 
 @lru_cache(maxsize=256)

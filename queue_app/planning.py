@@ -13,26 +13,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Func, Min, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
+from queue_app.expressions import Unindexed
 from queue_app.models import Job
-from queue_app.states import FINISHED, JobState
+from queue_app.states import JobState
 
 
 class Written(Func):
-    """A column of ``Job`` that is one of some constants, which stand in the SQL's text as they do in the index's."""
+    """A column, or an expression, that equals a constant, which stands in the SQL's text as it does in the index's."""
 
+    template = "%(expressions)s = '%(constant)s'"
     output_field = BooleanField()
 
-    def __init__(self, column: str, *constants: str) -> None:
-        super().__init__()
-        self._column = column
-        self._constants = constants
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_context: Any) -> tuple[str, list[Any]]:  # type: ignore[override]  # no template
-        """Return the condition in the words of Django's migrations."""
-        quote = connection.ops.quote_name
-        values = ", ".join(f"'{constant}'" for constant in self._constants)
-        test = f"= {values}" if len(self._constants) == 1 else f"IN ({values})"
-        return f"{quote(Job._meta.db_table)}.{quote(self._column)} {test}", []
+    def __init__(self, column: str | Unindexed, constant: str) -> None:
+        super().__init__(column, constant=constant)
 
 
 class Share(Func):
@@ -51,22 +44,20 @@ class Share(Func):
 
 
 # Unparked pending jobs, by the index of the claim.
-PENDING = Share(Written("state", JobState.PENDING.value), 0.9)
+PENDING = Share(Written(Unindexed("state"), JobState.PENDING.value), 0.9)
 UNPARKED = Written("parked_by", "")
 # Only pending jobs are parked: their own index needs no state.
 PARKED = ~Q(parked_by="")
-_FINISHED = Written("state", *(state.value for state in FINISHED))
 
 
 def finished_since(moment: datetime, job: str = "") -> Q:
     """Return the condition of jobs that finished at ``moment`` or later, by their own index; ``job`` is a prefix."""
-    recent = Share(Q(**{f"{job}finished_at__gte": moment}), 0.000001)
-    return Q(_FINISHED) & Q(recent)
+    return Q(Share(Q(**{f"{job}finished_at__gte": moment}), 0.000001))
 
 
 def finished_before(moment: datetime) -> Q:
     """Return the condition of jobs that finished before ``moment``: a walk through their own index from the oldest."""
-    return Q(_FINISHED) & Q(Share(Q(finished_at__lt=moment), 0.000001))
+    return Q(Share(Q(finished_at__lt=moment), 0.000001))
 
 
 def values_of(column: str, jobs: QuerySet[Job]) -> list[str]:
