@@ -63,7 +63,7 @@ class LimitAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     page_template = "queue_app/admin/limit.html"
     change_list_template = "queue_app/admin/limit_list.html"
-    empty_hint = "No limit has been used yet. Set one in SOCIALQ_LIMITS, such as platform:linkedin=20/d."
+    empty_hint = "No job has come under a limit yet. Limits are set in SOCIALQ_LIMITS, such as platform:linkedin=20/d."
     confirmed_actions = [ForgetUses]
     list_display = ["key", "rates", "used_so_far", "left", "opens", "waiting"]
     search_fields = ["key"]
