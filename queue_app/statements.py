@@ -86,10 +86,12 @@ def columns(model: type[Model], table: str = "") -> str:
     """
     prefix = f"{table}." if table else ""
     bare = connection().vendor == "sqlite"
-    signs = ("+" if bare and isinstance(field, models.DateTimeField) else "" for field in model._meta.concrete_fields)
-    return ", ".join(
-        f"{sign}{prefix}{quoted(field.column)}" for sign, field in zip(signs, model._meta.concrete_fields, strict=True)
-    )
+
+    def column(field: Field[Any, Any]) -> str:
+        sign = "+" if bare and isinstance(field, models.DateTimeField) else ""
+        return f"{sign}{prefix}{quoted(field.column)}"
+
+    return ", ".join(map(column, model._meta.concrete_fields))
 
 
 def instance(model: type[Row], values: Sequence[Any]) -> Row:
@@ -179,10 +181,10 @@ def _update_sql(
 
 
 def _compared(field: Field[Any, Any]) -> str:
-    """Return a column to compare, which is a text's own only where it is null: a row is found by its numbers.
+    """Return a column as it is compared: on PostgreSQL a text as an expression, for a row is found by its numbers.
 
-    PostgreSQL would look for the one running job that it expects in an index of states, where each job that ran since
-    the last vacuum has left an entry.
+    It would look for the one running job that it expects in the index of states, where each job that ran since the last
+    vacuum has left an entry.
     """
     column = quoted(field.column)
     expression = isinstance(field, models.CharField) and connection().vendor == "postgresql"
