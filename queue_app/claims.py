@@ -16,6 +16,7 @@ from django.db import connections
 
 from queue_app import clock, gates, registry, statements, transitions
 from queue_app.database import alias, atomic, is_away, lock_control
+from queue_app.expressions import unindexed
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
 from queue_app.selectors import PRIORITIES, due
 from queue_app.states import JobState
@@ -233,5 +234,5 @@ def _pending(queue: str, types: tuple[str, ...], priority: int | str) -> str:
     known = ", ".join(statements.literal(name) for name in types)
     return (
         f"FROM {table} AS job WHERE queue = {statements.literal(queue)} AND priority = {priority} "
-        f"AND (state || '') = '{JobState.PENDING.value}' AND parked_by = '' AND type IN ({known})"
+        f"AND {unindexed('state')} = '{JobState.PENDING.value}' AND parked_by = '' AND type IN ({known})"
     )

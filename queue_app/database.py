@@ -37,8 +37,17 @@ _unchanged = itemgetter(2)
 Result = TypeVar("Result")
 
 _found = threading.local()
-_plans = threading.local()
 _gathered: ContextVar[list[Statement] | None] = ContextVar("gathered", default=None)
+
+
+class _Plans(threading.local):
+    """Of a thread's connection: whether the last answer took long, and when plans were last made anew."""
+
+    doubted = False
+    made_at = float("-inf")
+
+
+_plans = _Plans()
 
 
 def alias() -> str:
@@ -314,7 +323,7 @@ def _doubt_old_plans(cursor: Any) -> None:
 
     A plan that was kept while the tables were small reads every row, and would until their statistics are made anew.
     """
-    if _plans.__dict__.get("doubted") and time.monotonic() - _plans.__dict__.get("made_at", 0.0) > REPLAN_SECONDS:
+    if _plans.doubted and time.monotonic() - _plans.made_at > REPLAN_SECONDS:
         cursor.execute("DISCARD PLANS", prepare=False)
         _plans.made_at = time.monotonic()
 

@@ -15,8 +15,6 @@ from queue_app.expressions import Unindexed
 from queue_app.states import UNFINISHED, JobState
 
 PRIORITY_FIRST, PRIORITY_LAST = 1, 10
-# Looked at with every change of a job. For a list of more than two SQLite makes a table each time.
-_IS_A_STATE = [Q(state=state) for state in JobState.values]
 
 
 class BlockKind(models.TextChoices):
@@ -131,13 +129,17 @@ class Job(models.Model):
             models.Index(fields=["target_id"], name="queue_app_job_target", condition=~Q(target_id="")),
             models.Index(fields=["reconciles"], name="queue_app_job_reconciles", condition=Q(reconciles__isnull=False)),
         ]
+        # Looked at with every change of a job. SQLite makes a table each time for a list of more than two constants:
+        # the states are none, and the unfinished ones come after a key, which most jobs do not have.
         constraints = [
             models.UniqueConstraint(
                 fields=["unique_key"],
                 name="queue_app_job_unique",
                 condition=Q(unique_key__isnull=False) & Q(state__in=list(UNFINISHED)),
             ),
-            models.CheckConstraint(condition=reduce(or_, _IS_A_STATE), name="queue_app_job_state"),
+            models.CheckConstraint(
+                condition=reduce(or_, (Q(state=state) for state in JobState.values)), name="queue_app_job_state"
+            ),
             models.CheckConstraint(
                 condition=Q(priority__gte=PRIORITY_FIRST, priority__lte=PRIORITY_LAST), name="queue_app_job_priority"
             ),

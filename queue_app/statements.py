@@ -20,6 +20,7 @@ from django.db.models.base import ModelState
 
 from queue_app.arguments import Checked
 from queue_app.database import WAKE_CHANNEL, alias, connection, run, tell
+from queue_app.expressions import unindexed
 
 Row = TypeVar("Row", bound=Model)
 Values = Mapping[str, Any]
@@ -187,8 +188,8 @@ def _compared(field: Field[Any, Any]) -> str:
     vacuum has left an entry.
     """
     column = quoted(field.column)
-    expression = isinstance(field, models.CharField) and connection().vendor == "postgresql"
-    return f"({column} || '')" if expression else column
+    is_text = isinstance(field, models.CharField)
+    return unindexed(column) if is_text and connection().vendor == "postgresql" else column
 
 
 @lru_cache(maxsize=64)

@@ -69,17 +69,16 @@ def kept_plan(text: str) -> str:
 
 
 def test_a_burst_is_claimed_by_its_index_though_the_statistics_are_of_an_empty_queue(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty_the_queue(name)
     add(name, BURST)
     # As the plan is after some executions, without the values of one of them.
     execute("SET plan_cache_mode = force_generic_plan")
     monkeypatch.setattr(runner, "TOKEN_SECONDS", 0.02)
-    monkeypatch.setattr(runner, "_worker", None)
     ran = 0
     while ran < 20:
-        ran += runner.run_due("default", "tests")
+        ran += run()
     plan = kept_plan(CLAIM)
     assert "queue_app_job_due" in plan
     assert "Sort" not in plan
