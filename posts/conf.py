@@ -7,9 +7,32 @@ from typing import Any
 
 from queue_app.conf import Setting, read
 
+# What ``SOCIALQ["PLATFORMS"]`` may hold for every platform, beside the platform's own settings.
+APP_SETTINGS: Mapping[str, str] = {
+    "CLIENT_ID": "The id of your app at the network.",
+    "CLIENT_SECRET": "The secret of your app at the network.",
+    "API_BASE": "Another address of the network's API, for example of a server on this machine.",
+    "AUTH_BASE": "Another address to log in at and to exchange codes.",
+}
+
 SETTINGS: Mapping[str, Setting] = {
     "ENABLED_PLATFORMS": Setting(
-        ["outbox", "bluesky", "telegram"], "Platforms that may be connected and published to."
+        [
+            "outbox",
+            "bluesky",
+            "discord",
+            "facebook",
+            "instagram",
+            "linkedin",
+            "mastodon",
+            "telegram",
+            "threads",
+            "tiktok",
+            "webhook",
+            "x",
+            "youtube",
+        ],
+        "Platforms that may be connected and published to.",
     ),
     "ENCRYPTION_KEYS": Setting(
         [], "Fernet keys for credentials, newest first. Empty: derived from SECRET_KEY, with a warning."
@@ -24,6 +47,15 @@ SETTINGS: Mapping[str, Setting] = {
     "HTTP_TIMEOUT_SECONDS": Setting(60, "Total time one call to a platform may take."),
     "OUTBOX_PUBLIC": Setting(False, "Whether anybody may read /outbox/ when the site is not on loopback."),
 }
+
+
+def of_platform(name: str) -> Mapping[str, str]:
+    """Return what the site has set for one platform: ``SOCIALQ["PLATFORMS"][name]``, by names in capitals.
+
+    In this site's environment they are SOCIALQ_<PLATFORM>_CLIENT_ID and so on; with _FILE behind it, a file's content.
+    """
+    found: Mapping[str, str] = read({"PLATFORMS": Setting({}, "")}, "PLATFORMS").get(name, {})
+    return found
 
 
 def get(name: str) -> Any:

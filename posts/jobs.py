@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from posts.models import Delivery
@@ -11,7 +12,15 @@ from posts.publishing import errors, registry, words
 from posts.publishing import types as publishing
 from posts.publishing.platform import Platform, Session
 from posts.services import accounts, media
-from posts.services.publication import DeliveryCheckpoints, content_hash, content_of, load_delivery
+from posts.services.publication import (
+    DeliveryCheckpoints,
+    content_hash,
+    contents_of,
+    live_parts,
+    live_values,
+    load_delivery,
+    parts_of,
+)
 from posts.services.status import follow_job
 from queue_app import clock
 from queue_app.context import JobContext
@@ -34,14 +43,18 @@ from queue_app.outcomes import (
 )
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
+from queue_app.states import JobState
 
 PUBLISH = "posts.publish"
 PUBLISH_RETRY = RetryPolicy.exponential(max_attempts=3, base_seconds=60, cap_seconds=1800)
-PUBLISH_TIMEOUT_SECONDS = 600
+PUBLISH_TIMEOUT_SECONDS = 1800
+registry.platforms()  # which teaches the words of their codes
 REASONS = {code: words.sentence(code, {}, "the platform").rstrip(".") for code in words.WORDS} | {
     "absence_proves_nothing": "it is not there now, but this platform may still show it later",
     "not_settled": "it is not there yet, and this platform may take a while to show it",
 }
+# How long a platform may work on what it has taken before a person is asked.
+SETTLING_SECONDS = 86_400.0
 # A platform's word on how long to wait is believed up to this.
 LONGEST_COOL_DOWN = timedelta(hours=24)
 
@@ -58,22 +71,34 @@ def look_up(context: JobContext, job: Job) -> Finding:
     if delivery is None or delivery.snapshot is None or job.marked_at is None:
         return CannotTell("no_lookup")
     platform = registry.get(delivery.account.platform)
+    live, parts = live_parts(delivery), parts_of(delivery.snapshot)
+    part = parts[min(len(live), len(parts) - 1)]
     try:
-        session = _session(delivery, context)
+        session = replace(_session(delivery, context), thread=tuple(live))
         try:
-            finding = platform.find(session, delivery.snapshot, job.marked_at)
+            finding = platform.find(session, part, job.marked_at)
         except errors.TokenExpired:
             accounts.refresh_credentials(delivery.account, seen_version=delivery.account.credentials_version)
-            finding = platform.find(_session(delivery, context), delivery.snapshot, job.marked_at)
+            session = replace(_session(delivery, context), thread=tuple(live))
+            finding = platform.find(session, part, job.marked_at)
     except (errors.PublishError, accounts.RefreshBusy) as error:
         return CannotTell("lookup_failed", look_again=True, failure=_failure(error, delivery))
     match finding:
         case publishing.Found(published):
-            return Found(_result(published, session.http.redact))
-        case publishing.CannotTell(code):
-            return CannotTell(code)
+            return _found(delivery, [*live, published], len(parts), session.http.redact)
+        case publishing.CannotTell(code, look_again):
+            return CannotTell(code, look_again=look_again)
         case publishing.Absent():
             return _believe_absence(platform, session, clock.now() - job.marked_at)
+
+
+def _found(delivery: Delivery, live: list[publishing.Published], parts: int, redact: Callable[[str], str]) -> Finding:
+    """Answer that the part is live. Where more is to do, it is recorded and the rest of the job goes on."""
+    if len(live) >= parts and live[-1].settled:
+        return Found(_result(live, redact))
+    mine = Delivery.objects.filter(pk=delivery.pk, job__state=JobState.UNCERTAIN, live=delivery.live)
+    mine.update(**live_values(live, redact))
+    return Absent()
 
 
 def _believe_absence(platform: Platform, session: Session, since_mark: timedelta) -> Finding:
@@ -103,7 +128,7 @@ def publish(context: JobContext, delivery_id: int) -> Outcome:
         return Fail(Failure("PostDeleted", "The post was deleted; there is nothing to publish.", code="post_deleted"))
     checkpoints = DeliveryCheckpoints(delivery, context, content_hash(delivery))
     try:
-        return Done(_result(_publish(context, delivery, checkpoints), context.redact))
+        return Done(_publish(context, delivery, checkpoints))
     except accounts.RefreshBusy as busy:
         return Postpone("refresh_busy", until=busy.until)
     except errors.PublishError as error:
@@ -119,31 +144,62 @@ def publish(context: JobContext, delivery_id: int) -> Outcome:
         return outcome
 
 
-def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheckpoints) -> publishing.Published:
+def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheckpoints) -> publishing.Json:
+    """Publish part after part; each is marked before its call and recorded after it. Return the job's result."""
     failpoint("before_prepare")
     platform = registry.get(delivery.account.platform)
     accounts.ensure_fresh(delivery.account)
-    content = content_of(delivery, platform)
-    session = _session(delivery, context, content)
-    snapshot = checkpoints.frozen()
-    if snapshot is None:
-        snapshot = platform.prepare(session, content, checkpoints)
-    frozen = snapshot
-    context.before_irreversible_step(save=lambda: checkpoints.freeze(frozen))
-    published = platform.commit(session, frozen)
-    failpoint("after_commit_call")
-    return published
+    contents = contents_of(delivery, platform)
+    session = _session(delivery, context, contents[0])
+    live = live_parts(delivery)
+    frozen = checkpoints.frozen()
+    sent_before = frozen is not None
+    if frozen is None:
+        prepared = [
+            {} if part < len(live) else platform.prepare(session, content, checkpoints.of_part(part))
+            for part, content in enumerate(contents)
+        ]
+        frozen = {"parts": prepared}
+    parts, snapshot = parts_of(frozen), frozen
+    if live and not live[-1].settled:
+        step = replace(session, thread=tuple(live[:-1]))
+        try:
+            live[-1] = platform.settle(step, parts[len(live) - 1], live[-1])
+        except errors.ContentRejected:
+            # It is not live after all; what was uploaded for it is used up.
+            checkpoints.record(live[:-1], context.redact)
+            checkpoints.drop()
+            raise
+        checkpoints.record(live, context.redact)
+    while len(live) < len(parts):
+        context.before_irreversible_step(save=lambda: checkpoints.freeze(snapshot))
+        step = replace(session, thread=tuple(live), sent_before=sent_before)
+        live.append(platform.commit(step, parts[len(live)]))
+        failpoint("after_commit_call")
+        sent_before = False
+        if len(live) < len(parts) or not live[-1].settled:
+            context.irreversible_step_done(lambda: checkpoints.record(live, context.redact))
+            failpoint("after_part")
+        if not live[-1].settled:
+            raise errors.NotReady("platform_processing", deadline_seconds=SETTLING_SECONDS)
+    return _result(live, context.redact)
 
 
 def _session(delivery: Delivery, context: JobContext, content: publishing.Content | None = None) -> Session:
+    def exhausted(until: datetime, scope: errors.Scope) -> None:
+        accounts.slow_down(delivery.account, until, scope)
+
     session = accounts.session_for(delivery.account, media=content.media if content else ())
     context.redact = session.http.redact
-    return session
+    return replace(session, exhausted=exhausted)
 
 
-def _result(published: publishing.Published, redact: Callable[[str], str]) -> publishing.Json:
+def _result(live: list[publishing.Published], redact: Callable[[str], str]) -> publishing.Json:
     """Return what a job keeps of a success, without a secret that the platform may have quoted."""
-    kept = {"id": published.id, "url": published.url, "response": published.response}
+    first = live[0]
+    kept: publishing.Json = {"id": first.id, "url": first.url, "response": first.response}
+    if len(live) > 1:
+        kept["parts"] = [{"id": part.id, "url": part.url} for part in live]
     result: publishing.Json = json.loads(redact(json.dumps(kept)))
     return result
 
@@ -167,12 +223,19 @@ def _temporary(error: errors.Temporary, delivery: Delivery, checkpoints: Deliver
     return Retry(_failure(error, delivery), delay_seconds=error.retry_after_seconds)
 
 
+def _not_ready(error: errors.NotReady, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
+    until = clock.now() + timedelta(seconds=error.check_after_seconds)
+    return Postpone(error.code, until=until, failure=_failure(error, delivery), deadline_seconds=error.deadline_seconds)
+
+
 def _rate_limited(error: errors.RateLimited, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
     now = clock.now()
     until: datetime = min(max(error.until, now + timedelta(seconds=1)), now + LONGEST_COOL_DOWN)
     account = delivery.account
     key = account.block_key if error.scope == "account" else f"platform:{account.platform}"
     failure = _failure(error, delivery)
+    if error.tell:
+        accounts.tell_operator(error, account)
     return Postpone(
         "rate_limited",
         until=until,
@@ -217,6 +280,7 @@ def _unknown(error: errors.PublishError, delivery: Delivery, _checkpoints: Deliv
 OUTCOMES: Mapping[type[errors.PublishError], Callable[..., Outcome]] = {
     errors.Unreachable: _unreachable,
     errors.Temporary: _temporary,
+    errors.NotReady: _not_ready,
     errors.RateLimited: _rate_limited,
     errors.TokenExpired: _token_expired,
     errors.ReconnectNeeded: _reconnect,

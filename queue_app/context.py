@@ -48,7 +48,8 @@ class JobContext:
 
         Refuses, by leaving the handler, if the job was cancelled or taken away, has expired, or a key of it is
         blocked. Call it right before the one call that cannot be taken back, outside any transaction (else
-        RuntimeError: the mark would not be committed), and again only after ``irreversible_step_refused``.
+        RuntimeError: the mark would not be committed), and again only after ``irreversible_step_refused`` or
+        ``irreversible_step_done``.
         """
         if self.marked:
             raise RuntimeError("the irreversible step was begun before and not refused since; begin it once")
@@ -60,6 +61,19 @@ class JobContext:
             transitions.clear_mark(self.job)
             raise
         failpoint("after_mark")
+
+    def irreversible_step_done(self, save: Callable[[], None]) -> None:
+        """Commit ``save``'s writes, which record what the step did, and take the mark off with them.
+
+        For handlers that take several irreversible steps one after the other: from here on a crash repeats only what
+        comes after. The job does not expire any more. Call it outside any transaction.
+        """
+        with atomic(durable=True):
+            try:
+                transitions.unmark(self.job, now=clock.now(), reason="step_done")
+            except transitions.LostRace:
+                raise Fenced from None
+            save()
 
     def irreversible_step_refused(self) -> None:
         """Say that the step begun provably took no effect (a documented refusal); clears the mark with the outcome."""

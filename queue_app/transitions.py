@@ -198,6 +198,15 @@ def mark(job: Job, *, now: datetime) -> None:
     _record([job], EventName.UPDATED, source=JobState.RUNNING, reason="marked", actor="", at=now, data={})
 
 
+def unmark(job: Job, *, now: datetime, reason: str) -> None:
+    """Write down that one irreversible step of several is done and recorded: a crash before the next repeats nothing.
+
+    What has begun to take effect does not expire any more.
+    """
+    _write(job, {"marked_at": None, "expires_at": None, "updated_at": now}, moves_fence=False)
+    _record([job], EventName.UPDATED, source=JobState.RUNNING, reason=reason, actor="", at=now, data={})
+
+
 def clear_mark(job: Job) -> None:
     """Forget the mark in memory: the platform documented that nothing happened. Stored with the next change."""
     job.marked_at = None

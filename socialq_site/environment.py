@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from queue_app.conf import Setting
 
 PREFIX = "SOCIALQ_"
+FILE = "_FILE"
 ROOT: Path = Path(__file__).resolve().parent.parent
 SECRETS_FILE = "secrets.env"
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -78,6 +79,40 @@ def read_tables(
         text = values.get(name, "").strip()
         result[key] = _parse(name, text, setting) if text else setting.default
     return result
+
+
+def platform_names(platforms: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return every variable that can set something of the platforms, whose settings are given by platform."""
+    return [
+        f"{PREFIX}{platform.upper()}_{setting}{ending}"
+        for platform, settings in platforms.items()
+        for setting in settings
+        for ending in ("", FILE)
+    ]
+
+
+def read_platforms(values: Mapping[str, str], platforms: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Return what is set of each platform's settings; one with _FILE behind its name is the content of that file.
+
+    Raises ``ImproperlyConfigured`` for both at once, a file that cannot be read, and an address that is none.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for platform, settings in platforms.items():
+        for setting in settings:
+            name = f"{PREFIX}{platform.upper()}_{setting}"
+            text, path = values.get(name, "").strip(), values.get(name + FILE, "").strip()
+            if text and path:
+                raise ImproperlyConfigured(f"{name} and {name}{FILE} are both set; keep one of them")
+            if path:
+                try:
+                    text = Path(path).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise ImproperlyConfigured(f"{name}{FILE} is {path}, which cannot be read: {error}") from None
+            if text and setting.endswith("_BASE") and urlsplit(text).scheme not in ("http", "https"):
+                raise wrong(name, text, "an address like https://api.example.org")
+            if text:
+                found.setdefault(platform, {})[setting] = text
+    return found
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

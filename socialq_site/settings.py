@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ImproperlyConfigured
 
 from posts import conf as posts_conf
+from posts.publishing import registry
 from queue_app import conf as queue_conf
 from socialq_site import environment
 
@@ -30,8 +31,18 @@ if not SECRET_KEY:
 
 PORT = environment.number("PORT", _values.get("PORT") or "8000", int, "a port number")
 SITE_URL = environment.site_url(_values.get("SITE_URL") or f"http://127.0.0.1:{PORT}")
+_platform_settings = {
+    name: [*posts_conf.APP_SETTINGS, *(field.name.upper() for field in platform.app_settings)]
+    for name, platform in registry.platforms().items()
+}
 SOCIALQ: dict[str, Any] = {
-    **environment.read_tables(_values, queue_conf.SETTINGS, posts_conf.SETTINGS, others=("SOCIALQ_ADMIN_PASSWORD",)),
+    **environment.read_tables(
+        _values,
+        queue_conf.SETTINGS,
+        posts_conf.SETTINGS,
+        others=["SOCIALQ_ADMIN_PASSWORD", *environment.platform_names(_platform_settings)],
+    ),
+    "PLATFORMS": environment.read_platforms(_values, _platform_settings),
     "SITE_URL": SITE_URL,
 }
 # For first_run alone; never shown.

@@ -1,20 +1,26 @@
 """The tables of posts: fields and constraints only. ``posts.services`` are the only writers."""
 
-from posts.models.account import Account
+from posts.models.account import Account, AppRegistration, PendingLogin
 from posts.models.delivery import Delivery, DeliveryStatus
-from posts.models.media import Media, MediaVariant
-from posts.models.post import Post, PostMedia, PostStatus
+from posts.models.media import Media, MediaKind, MediaVariant
+from posts.models.notification import PlatformEvent
+from posts.models.post import Post, PostMedia, PostStatus, ThreadMode
 from posts.outbox.models import OutboxArrival, OutboxPost
 
 __all__ = [
     "Account",
+    "AppRegistration",
     "Delivery",
     "DeliveryStatus",
     "Media",
+    "MediaKind",
     "MediaVariant",
     "OutboxArrival",
     "OutboxPost",
+    "PendingLogin",
+    "PlatformEvent",
     "Post",
     "PostMedia",
     "PostStatus",
+    "ThreadMode",
 ]

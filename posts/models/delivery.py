@@ -32,7 +32,8 @@ class Delivery(models.Model):
     """One post on one account.
 
     ``uuid`` and ``keyed_at`` never change: idempotency keys come from them. ``checkpoints`` are the results of
-    ``prepare`` for content with ``content_hash``; ``snapshot`` is what was frozen at the mark, and what a repeat sends.
+    ``prepare`` for content with ``content_hash``; ``snapshot`` is what was frozen at the mark, and what a repeat sends:
+    one part of the thread after the other. ``live`` are the parts that are out, in the same order.
     """
 
     post = models.ForeignKey(Post, models.CASCADE, related_name="deliveries")
@@ -45,10 +46,13 @@ class Delivery(models.Model):
     )
     job = models.OneToOneField(Job, models.SET_NULL, null=True, blank=True, related_name="delivery")
 
+    options = models.JSONField(_("options"), default=dict, blank=True)
     content_hash = models.CharField(max_length=64, blank=True, editable=False)
     checkpoints = models.JSONField(default=dict, blank=True, editable=False)
     snapshot = models.JSONField(null=True, blank=True, editable=False)
     snapshot_hash = models.CharField(max_length=64, blank=True, editable=False)
+    live = models.JSONField(default=list, blank=True, editable=False)
+    progress = models.JSONField(default=dict, blank=True, editable=False)
     refreshed_version = models.PositiveIntegerField(default=0, editable=False)
 
     platform_post_id = models.CharField(_("id on the platform"), max_length=300, blank=True)

@@ -1,4 +1,4 @@
-"""Uploaded pictures and the variants rendered from them."""
+"""Uploaded pictures, videos and documents, and the variants rendered from them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,20 @@ def variant_path(_variant: models.Model, _filename: str) -> str:
     return f"variants/{name[:2]}/{name}"
 
 
+class MediaKind(models.TextChoices):
+    """What an uploaded file is."""
+
+    IMAGE = "image", _("Picture")
+    GIF = "gif", _("Animated picture")
+    VIDEO = "video", _("Video")
+    DOCUMENT = "document", _("Document")
+
+
 class Media(models.Model):
-    """One uploaded picture, as it came. Width and height are those seen upright."""
+    """One uploaded file, as it came. Width and height are those seen upright, 0 where there are none.
+
+    ``facts`` are what probing a video told: its codec, its frames a second, whether it has sound.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(
@@ -31,6 +43,9 @@ class Media(models.Model):
     file = models.FileField(_("file"), upload_to=upload_path, max_length=200)
     original_name = models.CharField(_("file name"), max_length=255)
     mime_type = models.CharField(_("type"), max_length=40)
+    kind = models.CharField(_("kind"), max_length=10, choices=MediaKind.choices, default=MediaKind.IMAGE)
+    duration_seconds = models.FloatField(_("duration"), null=True, blank=True)
+    facts = models.JSONField(default=dict, blank=True, editable=False)
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
     size_bytes = models.PositiveBigIntegerField(_("size"))

@@ -24,6 +24,14 @@ class PostStatus(models.TextChoices):
     NEEDS_REVIEW = "needs_review", _("Needs review")
 
 
+class ThreadMode(models.TextChoices):
+    """What becomes of a text that is longer than one post may be, on networks that have threads."""
+
+    OFF = "", _("One post; a text that is too long is refused")
+    SPLIT = "split", _("A thread, split where the text allows")
+    NUMBERED = "numbered", _("A thread, its parts numbered")
+
+
 class Post(models.Model):
     """One post. ``scheduled_at`` is the instant; ``wall_time`` (ISO, no offset) and ``timezone`` are what was meant."""
 
@@ -32,6 +40,8 @@ class Post(models.Model):
     )
     text = models.TextField(_("text"), blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True, help_text=_("For example en or pt-BR."))
+    thread_mode = models.CharField(_("long text"), max_length=10, choices=ThreadMode.choices, blank=True, default="")
+    first_comment = models.TextField(_("first comment"), blank=True)
     media = models.ManyToManyField(Media, through="PostMedia", related_name="posts", verbose_name=_("media"))
     status = models.CharField(
         _("status"), max_length=20, choices=PostStatus.choices, default=PostStatus.DRAFT, editable=False, db_index=True
@@ -60,6 +70,7 @@ class Post(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=PostStatus.values), name="posts_post_status"),
+            models.CheckConstraint(condition=Q(thread_mode__in=ThreadMode.values), name="posts_post_thread_mode"),
             models.CheckConstraint(condition=Q(priority__gte=1, priority__lte=10), name="posts_post_priority"),
         ]
 

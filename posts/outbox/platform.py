@@ -41,6 +41,7 @@ from posts.publishing.types import (
     MediaFile,
     Published,
 )
+from posts.publishing.words import Words
 from queue_app import conf as queue_conf
 from queue_app.failpoints import failpoint
 
@@ -56,6 +57,18 @@ REFUSALS: Mapping[str, Callable[..., PublishError]] = {
     "content_rejected": partial(ContentRejected, field="text"),
     "no_answer": OutcomeUnknown,
     "lost": OutcomeUnknown,
+}
+
+
+WORDS = {
+    "outbox.no_mailbox": Words(
+        "The outbox has no mailbox with this name any more; nothing was sent.", "Connect the account again."
+    ),
+    "outbox.bad_name": Words(
+        "The outbox does not take this name: it has more than {maximum} characters, or some that cannot be shown.",
+        "Enter another name.",
+    ),
+    "outbox.bad_keeps_keys": Words("Whether repeats are recognised is neither yes nor no.", "Enter yes or no."),
 }
 
 
@@ -79,6 +92,7 @@ class OutboxPlatform(Platform):
             help="yes (the usual) or no: a network without keys, where a lost answer cannot be looked up.",
         ),
     )
+    words = WORDS
     repeat_is_safe = True
     refreshes = True
 
@@ -101,6 +115,11 @@ class OutboxPlatform(Platform):
     def refresh(self, session: Session) -> Connection:
         """Return a new login for the same mailbox."""
         return self._login(session.config["mailbox"], {})
+
+    def check(self, session: Session) -> Connection:
+        """Say whose mailbox this is."""
+        mailbox = session.config["mailbox"]
+        return Connection(Identity(mailbox, mailbox), {})
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Upload the pictures and freeze the post."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from posts.platforms._bluesky_record import COLLECTION, mentioned_handles, post_record, record_key
+from posts.platforms._bluesky_words import WORDS
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
 from posts.publishing.errors import (
     ContentRejected,
@@ -45,6 +46,7 @@ from posts.publishing.types import (
 DEFAULT_SERVICE = "https://bsky.social"
 
 CREATE_SESSION = "com.atproto.server.createSession"
+GET_SESSION = "com.atproto.server.getSession"
 REFRESH_SESSION = "com.atproto.server.refreshSession"
 RESOLVE_HANDLE = "com.atproto.identity.resolveHandle"
 UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
@@ -119,6 +121,7 @@ class Bluesky(Platform):
         ),
         Field("service", "Server", required=False, default=DEFAULT_SERVICE, help="Your own PDS, if you have one."),
     )
+    words = WORDS
     repeat_is_safe = True
     refreshes = True
 
@@ -135,6 +138,13 @@ class Bluesky(Platform):
         response = _call(session, "POST", REFRESH_SESSION, token=session.credentials["refresh_jwt"])
         answer = _accepted(session, REFRESH_SESSION, response)
         return self._connection(session, answer, response, session.config["service"], session.config["pds"])
+
+    def check(self, session: Session) -> Connection:
+        """Ask the server whose session this is."""
+        token = session.credentials["access_jwt"]
+        answer = _accepted(session, GET_SESSION, _call(session, "GET", GET_SESSION, token=token))
+        did, handle = str(answer.get("did", "")), str(answer.get("handle", ""))
+        return Connection(Identity(did, handle or did), {}, expires_at=_expiry(token))
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Upload the pictures, resolve the mentions and freeze the record under its key."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from posts.platforms._telegram_words import WORDS
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
 from posts.publishing.errors import ContentRejected, PublishError, RateLimited, ReconnectNeeded, Temporary
 from posts.publishing.http import Files, Response, base_url
@@ -77,6 +78,7 @@ class Telegram(Platform):
         images=ImageLimits(max_bytes=10_000_000, max_side_pixels=9_999, max_sides_sum_pixels=10_000, max_ratio=20),
         supports_alt_text=False,
     )
+    words = WORDS
     connect_fields = (
         Field("token", "Bot token", secret=True, help="From @BotFather, for example 123456:ABC-DEF."),
         Field("chat", "Chat", help="@channelname, its t.me address, or the number of a private chat (-100…)."),
@@ -110,6 +112,12 @@ class Telegram(Platform):
                 "bot": str(bot.get("username", "")),
             },
         )
+
+    def check(self, session: Session) -> Connection:
+        """Check the token, the chat and the bot's right to post there, as ``connect`` does."""
+        config = session.config
+        token = session.credentials["token"]
+        return self.connect(session, {"token": token, "chat": str(config["chat_id"]), "api_url": config["api_url"]})
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Freeze what to send. Telegram takes no file ahead of its message, so pictures are only named."""

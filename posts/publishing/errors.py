@@ -3,6 +3,7 @@
     PublishError
     ├── Unreachable        nothing was sent: DNS, connect, TLS, refused address
     ├── Temporary          a documented passing fault, or any fault before ``commit``
+    ├── NotReady           the platform still works on what ``prepare`` gave it; look again later
     ├── RateLimited        429 or a documented code, until a known time
     ├── TokenExpired       the access token is over; refreshing may help
     ├── ReconnectNeeded    only the owner can mend it: revoked, kicked, suspended
@@ -81,15 +82,48 @@ class Temporary(PublishError):
         self.new_identity_id = new_identity_id
 
 
+class NotReady(PublishError):
+    """The platform processes an upload and has not refused it: look again after ``check_after_seconds``.
+
+    Uses up no attempt. After ``deadline_seconds`` of waiting in a row the job fails with this code.
+    """
+
+    default_code = "media_processing"
+
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        check_after_seconds: float = 15,
+        deadline_seconds: float = 86_400,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(code, **kwargs)
+        self.check_after_seconds = check_after_seconds
+        self.deadline_seconds = deadline_seconds
+
+
 class RateLimited(PublishError):
-    """The platform asks to wait until ``until`` (aware UTC) for this account, or for the whole app."""
+    """The platform asks to wait until ``until`` (aware UTC) for this account, or for the whole app.
+
+    ``tell``: waiting alone mends nothing, so a person is told (credits used up).
+    """
 
     default_code = "rate_limited"
 
-    def __init__(self, code: str | None = None, *, until: datetime, scope: Scope = "account", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        until: datetime,
+        scope: Scope = "account",
+        tell: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(code, **kwargs)
         self.until = until
         self.scope: Scope = scope
+        self.tell = tell
 
 
 class TokenExpired(PublishError):
@@ -105,7 +139,8 @@ class ReconnectNeeded(PublishError):
 
 
 class ContentRejected(PublishError):
-    """A documented, permanent refusal of this content. ``field`` is ``text``, ``media``, ``alt_text`` or ``post``."""
+    """A documented, permanent refusal of this content. ``field`` is ``text``, ``media``, ``alt_text``, ``post`` or the
+    name of one of the platform's options."""
 
     default_code = "content_rejected"
 

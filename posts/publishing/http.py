@@ -15,12 +15,12 @@ import json as jsonlib
 import logging
 import math
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpcore2
@@ -28,7 +28,7 @@ import httpx2
 
 from posts.publishing.errors import OutcomeUnknown, PublishError, Temporary, Unreachable
 from posts.publishing.guard import GuardedBackend, Wire
-from posts.publishing.types import Json
+from posts.publishing.types import Body, Json
 
 DEFAULT_HEADERS = {
     "User-Agent": "SocialQ",
@@ -37,6 +37,9 @@ DEFAULT_HEADERS = {
     "Connection": "close",
 }
 MAX_RESPONSE_BYTES = 1_000_000
+# A call that carries much may take longer: as long as this many bytes a second need, up to so many times the usual.
+SLOWEST_BYTES_PER_SECOND = 100_000
+LONGEST_CALL_FACTOR = 8
 LONGEST_WAIT_SECONDS = 86_400.0  # what a server asks for beyond that is a fault of its own
 SECRET_MIN_CHARACTERS = 4  # shorter strings would blot out ordinary words
 BLOT = "[secret]"
@@ -44,7 +47,12 @@ BLOT = "[secret]"
 # At DEBUG it writes the headers of every answer into the log, and a server may quote a token there.
 logging.getLogger("httpcore2").setLevel(logging.INFO)
 
-Files = Mapping[str, tuple[str, bytes, str]]
+# Parts of a multipart body by name: file name, content (bytes, or a stream that the caller closes), type.
+Files = Mapping[str, tuple[str | None, bytes | BinaryIO, str]]
+
+
+class _SourceFailedError(Exception):
+    """The file that was being sent could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,29 @@ def _storable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _call_seconds(request: httpx2.Request, usual: float) -> float:
+    """Return how long a call may take: the usual time, and for what it carries as long as a slow line needs."""
+    carries = int(request.headers.get("content-length", 0))
+    return max(usual, min(usual + carries / SLOWEST_BYTES_PER_SECOND, usual * LONGEST_CALL_FACTOR))
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    """Yield a request's body; that its file cannot be read is told apart from a fault of the connection."""
+    pieces = iter(stream)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except OSError:
+            piece, failed = None, True
+        else:
+            failed = False
+        if failed:
+            raise _SourceFailedError
+        if piece is None:
+            return
+        yield piece
+
+
 def base_url(address: str) -> str:
     """Return a server's address as entered by a person with a scheme (https where none is given), without end slash."""
     address = address.strip().rstrip("/")
@@ -162,8 +193,8 @@ class Http:
         irreversible: bool = False,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        json: Json | None = None,
-        content: bytes | None = None,
+        json: Json | list[Any] | None = None,
+        content: bytes | Body | None = None,
         data: Mapping[str, str] | None = None,
         files: Files | None = None,
         timeout_seconds: float | None = None,
@@ -172,23 +203,31 @@ class Http:
         """Send one request and return the answer, whatever its status.
 
         ``irreversible``: the call makes something public, so a fault after the request began is OutcomeUnknown.
-        Raises Unreachable, Temporary or OutcomeUnknown; ``RuntimeError`` if calls are forbidden now.
+        Streams (``Body``, files) are sent in pieces. Raises Unreachable, Temporary or OutcomeUnknown; ``RuntimeError``
+        if calls are forbidden now.
         """
         if self._refuse_when():
             raise RuntimeError("a platform was called inside a database transaction; make the call outside of it")
         request = self._build(method, url, headers, params=params, json=json, content=content, data=data, files=files)
-        wire = Wire(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
+        wire = Wire(_call_seconds(request, self._timeout_seconds) if timeout_seconds is None else timeout_seconds)
         try:
             return self._send(request, wire, irreversible, max_response_bytes)
+        except _SourceFailedError:
+            kind = OutcomeUnknown if irreversible and wire.request_left else Temporary
+            failure: PublishError = kind("media_unreadable")
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             failure = self._transport_fault(error, request.url.host, wire, irreversible)
         raise failure  # outside of the handler, so that no foreign error with foreign text hangs on ours
 
     def _build(self, method: str, url: str, headers: Mapping[str, str] | None, **body: Any) -> httpx2.Request:
         """Encode the request. The failure carries no foreign text: it would quote the address or a header."""
+        sent = DEFAULT_HEADERS | dict(headers or {})
+        source = body["content"]
+        if isinstance(source, Body):
+            body["content"] = source.chunks()
+            sent["Content-Length"] = str(source.size_bytes)
         try:
-            request = httpx2.Request(method, url, headers=DEFAULT_HEADERS | dict(headers or {}), **body)
-            request.read()
+            request = httpx2.Request(method, url, headers=sent, **body)
         except (httpx2.InvalidURL, ValueError):
             request = None
         if (
@@ -204,7 +243,7 @@ class Http:
         url = request.url
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         outgoing = httpcore2.Request(
-            request.method, target, headers=request.headers.raw, content=request.content or None
+            request.method, target, headers=request.headers.raw, content=_pieces(request.stream)
         )
         backend = GuardedBackend(wire, allow_private=self._allow_private)
         tls = self._tls if url.scheme == "https" else None

@@ -1,4 +1,5 @@
-"""Which platforms there are. A module in ``posts.platforms`` with a ``PLATFORM`` is one; others register themselves.
+"""Which platforms there are. A module in ``posts.platforms`` with a ``PLATFORM`` is one, so is what an
+installed package names as an entry point of ``socialq.platforms``; others register themselves.
 
 Owns the list only: whether a site has enabled a platform is its settings' business.
 """
@@ -9,11 +10,14 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from posts.publishing.platform import Platform
+from posts.publishing.words import learn
 
 PACKAGE = "posts.platforms"
+ENTRY_POINTS = "socialq.platforms"
 
 _registered: dict[str, Platform] = {}
 
@@ -48,6 +52,7 @@ def register(platform: Platform) -> None:
     existing = platforms().get(platform.name)
     if existing is not None and type(existing) is not type(platform):
         raise ValueError(f"There is a platform {platform.name!r} already: {type(existing).__qualname__}")
+    learn(platform.words)
     _registered[platform.name] = platform
 
 
@@ -58,4 +63,11 @@ def _discovered() -> dict[str, Platform]:
         platform = getattr(importlib.import_module(f"{PACKAGE}.{module.name}"), "PLATFORM", None)
         if isinstance(platform, Platform):
             found[platform.name] = platform
+    for point in entry_points(group=ENTRY_POINTS):
+        platform = point.load()
+        if not isinstance(platform, Platform) or platform.name in found:
+            raise ValueError(f"The entry point {point.value} of {ENTRY_POINTS} is no platform, or its name is taken")
+        found[platform.name] = platform
+    for platform in found.values():
+        learn(platform.words)
     return found

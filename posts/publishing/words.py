@@ -1,7 +1,8 @@
 """The words for every code that a platform or the kit raises: what happened, and one next step.
 
-Owns sentences for people, as one table. Raises and decides nothing. A code without words is a defect that the tests
-find; at run time it still gets an honest sentence.
+Owns the kit's sentences for people, as one table, and looks up those that platforms bring along (``Platform.words``).
+Raises and decides nothing. A code without words is a defect that the tests find; at run time it still gets an honest
+sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DECIDE = "Look on the platform whether the post is there, then mark it as publis
 RECONNECT = "Connect the account again; what waits for it then goes out by itself."
 CHANGE_AND_RETRY = "Change the post, then retry."
 
-WORDS: Mapping[str, Words] = {
+WORDS: dict[str, Words] = {
     # General, where nothing more exact is known
     "unknown": Words("{platform} answered something unexpected.", RETRIES),
     "unreachable": Words("{platform} could not be reached; nothing was sent.", RETRIES),
@@ -59,6 +60,60 @@ WORDS: Mapping[str, Words] = {
         "{platform} renewed the login for another account, {identity}; nothing was sent.", RECONNECT
     ),
     "no_read_back": Words("{platform} has no way to look up whether the post is live.", DECIDE),
+    "limit_used_up": Words(
+        "{platform} takes nothing more for now: its limit is used up.",
+        "Nothing to do: posts go out when the limit allows it again.",
+    ),
+    "media_processing": Words(
+        "{platform} is still processing an uploaded file; nothing is published yet.",
+        "Nothing to do: SocialQ looks again by itself.",
+    ),
+    "upload_continues": Words(
+        "A large file is being uploaded to {platform} in several goes.", "Nothing to do: the upload goes on by itself."
+    ),
+    "platform_processing": Words(
+        "{platform} has taken the post and is still working on it.",
+        "Nothing to do: SocialQ looks by itself whether it has appeared.",
+    ),
+    "media_address_missing": Words(
+        "{platform} downloads files itself, but this site has no address that it can reach.",
+        "Set SITE_URL to the https:// address under which this site can be reached from outside.",
+    ),
+    "checkpoint_unreadable": Words(
+        "An upload that was begun cannot be continued, because the key it was sealed with is gone.",
+        "Nothing to do: SocialQ starts the upload anew.",
+    ),
+    # Logging in at a network
+    "oauth.app_missing": Words(
+        "This site has no app at {platform} yet, so nobody can log in there.",
+        "Set the app's id and secret in the site's settings; the page to connect an account says how to get them.",
+    ),
+    "oauth.needs_browser": Words(
+        "{platform} accounts are connected in the browser.",
+        "Open Accounts in the admin, or give tokens of your own with --tokens-stdin.",
+    ),
+    "oauth.no_tokens": Words("{platform} has no tokens to connect with.", "Connect with what its form asks for."),
+    "oauth.grant_refused": Words("{platform} does not accept this login any more.", RECONNECT),
+    "oauth.client_refused": Words(
+        "{platform} does not know this site's app, or its secret is wrong.",
+        "Check the app's id and secret in the site's settings, then connect the account again.",
+    ),
+    "oauth.scope_refused": Words(
+        "{platform} does not give this site's app a right that publishing needs.",
+        "Enable the right for the app at the network, then connect the account again.",
+    ),
+    "oauth.scope_missing": Words(
+        "The login at {platform} lacks a right that publishing needs: {scopes}.",
+        "Connect again and leave all boxes ticked on the network's page.",
+    ),
+    "oauth.denied": Words(
+        "The login at {platform} was not allowed on the network's page; nothing was connected.",
+        "Connect again and agree there, if you want to post to the account.",
+    ),
+    "oauth.nothing_to_connect": Words(
+        "The login at {platform} has nothing that can be posted to.",
+        "Log in with an account that has a page, an organisation or a channel that it may post for.",
+    ),
     # The way to the server: nothing was sent
     "dns_failed": Words("The server {host} was not found; nothing was sent.", CHECK_SERVER),
     "connect_failed": Words("The server {host} did not accept a connection; nothing was sent.", CHECK_SERVER),
@@ -92,93 +147,12 @@ WORDS: Mapping[str, Words] = {
     "answer_too_large": Words("{host} sent far more than an answer can have.", LOOKS_OR_ASKS),
     "server_error": Words("{host} reported a fault of its own.", LOOKS_OR_ASKS),
     "unexpected_answer": Words("{host} gave an answer that {platform} does not document.", LOOKS_OR_ASKS),
-    # Bluesky
-    "bluesky.wrong_password": Words(
-        "Bluesky does not know this handle with this app password.",
-        "Check the handle, make a new app password (Settings, Privacy and security, App passwords) and use that.",
-    ),
-    "bluesky.email_code_needed": Words(
-        "Bluesky asks for a code sent by e-mail, because this is the password of the account itself.",
-        "Make an app password (Settings, Privacy and security, App passwords) and connect with that.",
-    ),
-    "bluesky.login_refused": Words(
-        "The server could not use this handle and password.", "Check the handle and the server's address."
-    ),
-    "bluesky.session_over": Words("Bluesky ended the login, or the app password was deleted.", RECONNECT),
-    "bluesky.token_expired": Words("The Bluesky login has run out.", "SocialQ renews the login and goes on."),
-    "bluesky.taken_down": Words(
-        "Bluesky has taken this account down.", "Settle it with Bluesky, then connect the account again."
-    ),
-    "bluesky.deactivated": Words(
-        "This Bluesky account is not active.", "Reactivate it in the Bluesky app, then connect the account again."
-    ),
-    "bluesky.account_gone": Words(
-        "The server does not know this Bluesky account any more: it was deleted or moved to another server.",
-        "Connect the account again, with the server where it lives now.",
-    ),
-    "bluesky.account_hidden": Words(
-        "The server does not show what this Bluesky account has posted; the account may be deactivated or taken down.",
-        "Reactivate the account in the Bluesky app; SocialQ looks again by itself for a while.",
-    ),
-    "bluesky.image_refused": Words("Bluesky refused a picture.", "Replace the picture, then retry."),
-    "bluesky.record_refused": Words("Bluesky refused the post.", CHANGE_AND_RETRY),
-    "bluesky.blob_gone": Words(
-        "Bluesky had already deleted an uploaded picture; nothing was published.", "SocialQ uploads it again by itself."
-    ),
-    "bluesky.other_record": Words(
-        "Another version of this post is already on Bluesky, so this one was not sent.",
-        "Look at the post on Bluesky; mark this one as published, or cancel it and write a new post.",
-    ),
-    "bluesky.key_taken": Words(
-        "Bluesky says that a post with this key exists, but did not show it.",
-        "Nothing to do yet: SocialQ looks for the post again.",
-    ),
-    # The built-in outbox
-    "outbox.no_mailbox": Words(
-        "The outbox has no mailbox with this name any more; nothing was sent.", "Connect the account again."
-    ),
-    "outbox.bad_name": Words(
-        "The outbox does not take this name: it has more than {maximum} characters, or some that cannot be shown.",
-        "Enter another name.",
-    ),
-    "outbox.bad_keeps_keys": Words("Whether repeats are recognised is neither yes nor no.", "Enter yes or no."),
-    # Telegram
-    "telegram.wrong_token": Words(
-        "Telegram does not accept the bot's token.", "Copy the token from @BotFather and connect the account again."
-    ),
-    "telegram.kicked": Words(
-        "The bot was removed from the Telegram chat.", "Add the bot to the chat again, then connect the account again."
-    ),
-    "telegram.not_a_member": Words(
-        "The bot may not post in the Telegram chat, because it is no member or no administrator there.",
-        "Add the bot to the chat (to a channel as an administrator who may post), then connect the account again.",
-    ),
-    "telegram.no_right_to_post": Words(
-        "The bot is in the Telegram chat, but has no right to post there.",
-        "Give the bot the right to post messages, then connect the account again.",
-    ),
-    "telegram.blocked": Words(
-        "The person blocked the bot, or never started it.", "Have them start the bot, then connect the account again."
-    ),
-    "telegram.chat_gone": Words(
-        "The Telegram chat or its owner no longer exists.", "Connect another chat and remove this account."
-    ),
-    "telegram.chat_not_found": Words(
-        "Telegram finds no such chat, or the bot was never in it.",
-        "Check the name or number of the chat, add the bot to it, then connect the account again.",
-    ),
-    "telegram.forbidden": Words("Telegram does not let the bot post in this chat.", RECONNECT),
-    "telegram.chat_moved": Words(
-        "The Telegram group has become a supergroup with a new number; nothing was sent.",
-        "SocialQ takes over the new number and tries again by itself.",
-    ),
-    "telegram.text_refused": Words("Telegram refused the text.", "Change the text, then retry."),
-    "telegram.image_refused": Words("Telegram refused a picture.", "Replace the picture, then retry."),
-    "telegram.album_refused": Words("Telegram refused this set of pictures.", "Change the pictures, then retry."),
-    "telegram.album_unknown": Words(
-        "Telegram reported a fault while it sent the album; some of its pictures may be live.", DECIDE
-    ),
 }
+
+
+def learn(words: Mapping[str, Words]) -> None:
+    """Add the words of a platform's own codes, which begin with its name."""
+    WORDS.update(words)
 
 
 def sentence(code: str, params: Mapping[str, Any], platform_label: str) -> str:

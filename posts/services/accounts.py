@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
@@ -16,7 +17,7 @@ from django.db.models import ProtectedError
 from posts import conf
 from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing import registry, words
-from posts.publishing.errors import PublishError, RateLimited
+from posts.publishing.errors import PublishError, RateLimited, Scope
 from posts.publishing.platform import Platform
 from posts.publishing.types import Connection, Identity
 from posts.selectors.posts import may_see
@@ -55,10 +56,14 @@ __all__ = [
     "reconnect_answers",
     "refresh_credentials",
     "session_for",
+    "slow_down",
+    "tell_operator",
 ]
 
 RECONNECT_NOTICE = "reconnect"
+OPERATOR_NOTICE = "platform"
 NAME_CHARACTERS = 200
+LONGEST_SLOW_DOWN = timedelta(hours=24)
 JOINERS = "\u200c\u200d"
 CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
 
@@ -168,6 +173,28 @@ def ask_reconnect(account: Account, code: str) -> bool:
     return True
 
 
+def slow_down(account: Account, until: datetime, scope: Scope) -> None:
+    """Let nothing more out to ``account``, or to its whole platform, before ``until``: its limit is used up."""
+    key = account.block_key if scope == "account" else f"platform:{account.platform}"
+    now = clock.now()
+    reason = words.sentence("limit_used_up", {}, _label(account))
+    with atomic():
+        blocks.place(
+            key,
+            BlockKind.RATE_LIMIT,
+            now=now,
+            reason=reason,
+            until=min(until, now + LONGEST_SLOW_DOWN),
+            may_shorten=False,
+        )
+
+
+def tell_operator(error: PublishError, account: Account) -> None:
+    """Tell those who run the site, once, that a platform stands still until they do something."""
+    label = _label(account)
+    alerts.tell(OPERATOR_NOTICE, label, f"{_sentence(error, label)} {words.next_step(error.code)}")
+
+
 def disable_account(account: Account, *, actor: str = "") -> None:
     """Stop publishing to ``account``: what is scheduled waits, nothing is lost. ``actor`` is named in the block."""
     with atomic():
@@ -265,7 +292,7 @@ def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str
     ]
     if problems:
         raise ValidationFailed(problems)
-    session = new_session({}, dict(config))
+    session = new_session(platform.name, {}, dict(config))
     session.http.hide(*(complete[name] for name, field in known.items() if field.secret))
     try:
         connection = platform.connect(session, complete)

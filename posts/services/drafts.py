@@ -5,16 +5,19 @@ A draft may break the platforms' limits; a scheduled post may not, and keeps its
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, ThreadMode
+from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
 from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.options import options_from
 from posts.services.schedule import FARTHEST
 from posts.services.status import sync_post_status
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
@@ -37,6 +40,9 @@ def save_draft(
     account_ids: Sequence[int],
     media: Sequence[tuple[int, str]],
     own_texts: Mapping[int, str] = _NO_OWN_TEXTS,
+    options: Mapping[int, Mapping[str, Any]] | None = None,
+    thread_mode: str = "",
+    first_comment: str = "",
     language: str = "",
     timezone: str = "",
     priority: int = 5,
@@ -46,14 +52,19 @@ def save_draft(
 ) -> Post:
     """Write a new post (``post`` is ``None``) or edit one that has not been sent; return it as stored.
 
-    ``media`` are (id, alt text) in order; ``own_texts`` are texts by account id, a blank one means the post's.
+    ``media`` are (id, alt text) in order; ``own_texts`` are texts by account id, a blank one means the post's;
+    ``options`` are what was chosen for the platform, by account id, those of accounts left out stay as they are.
     ``owner`` is set once. A scheduled post keeps its time: it is validated again, added accounts are queued, removed
     ones cancelled. Raises ValidationFailed, Refused, Conflict (``expected_version`` is not the stored one), NotAllowed.
     """
     access.require(actor, "change_post" if post else "add_post", post)
     fields = {"text": text, "language": language.strip(), "timezone": timezone.strip()}
     problems = _field_problems(**fields, priority=priority, expires_at=expires_at)
-    problems += _text_problems([*own_texts.values(), *(alt_text for _, alt_text in media)])
+    problems += _text_problems([*own_texts.values(), first_comment, *(alt_text for _, alt_text in media)])
+    problems += _text_problems([json.dumps(dict(chosen), ensure_ascii=False) for chosen in (options or {}).values()])
+    if thread_mode not in ThreadMode.values:
+        problems.append(Problem("thread_mode", f"A long text is split by {', '.join(ThreadMode.values[1:])} or not"))
+    fields |= {"thread_mode": thread_mode, "first_comment": first_comment}
     with queueing.one_transaction():
         stored = _editable(post, expected_version) if post is not None else Post(owner=owner)
         accounts = _chosen_accounts(account_ids, stored, actor or owner, problems)
@@ -69,6 +80,7 @@ def save_draft(
         _set_pictures(stored, [(picture, alt_text) for picture, (_, alt_text) in zip(pictures, media, strict=True)])
         is_waiting = Delivery.objects.filter(post=stored, status__in=WAITING).exists()
         added = _set_accounts(stored, accounts, own_texts, access.name_of(actor))
+        _set_options(stored, options or {})
         if is_waiting:
             _keep_schedule(stored, added, access.name_of(actor), is_timed_anew=is_timed_anew)
         sync_post_status(stored.pk)
@@ -107,8 +119,8 @@ def _editable(post: Post, expected_version: int | None) -> Post:
     """Lock the post and return it as stored, if it may still be edited and is what the person saw."""
     (stored,) = queueing.lock_posts([post.pk])
     for delivery in queueing.deliveries_of(stored):
-        if delivery.status in SETTLED or queueing.may_be_live(delivery):
-            status = delivery.get_status_display().lower()
+        if delivery.status in SETTLED or delivery.live or queueing.may_be_live(delivery):
+            status = "partly live" if delivery.live else delivery.get_status_display().lower()
             raise Refused(
                 f"Post {stored.pk} cannot be changed any more: on {shown(delivery.account)} it is {status}. "
                 "Write a new post instead"
@@ -173,6 +185,14 @@ def _set_accounts(post: Post, accounts: Sequence[Account], own_texts: Mapping[in
             keyed_at = clock.now()
             added.append(Delivery.objects.create(post=post, account=account, text_override=override, keyed_at=keyed_at))
     return added
+
+
+def _set_options(post: Post, options: Mapping[int, Mapping[str, Any]]) -> None:
+    for delivery in post.deliveries.filter(account__in=options).select_related("account"):
+        platform = registry.platforms().get(delivery.account.platform)
+        offered = platform.options_for(delivery.account.config) if platform is not None else ()
+        chosen = options_from(options[delivery.account_id], offered)
+        Delivery.objects.filter(pk=delivery.pk).update(options=chosen)
 
 
 def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_timed_anew: bool) -> None:

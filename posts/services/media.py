@@ -25,9 +25,10 @@ from posts.disk import has_no_room
 from posts.media.inspect import EXTENSIONS, Picture, PictureRefused, inspect_picture
 from posts.media.plan import ImpossibleError, RenderSpec, plan_rendering
 from posts.media.render import DamagedPicture, RenderError, render
-from posts.models import Media, MediaVariant, PostMedia
+from posts.models import Delivery, Media, MediaVariant, PostMedia
 from posts.publishing.capabilities import ImageLimits
 from posts.publishing.errors import ContentRejected, Temporary
+from posts.publishing.platform import Platform
 from posts.publishing.types import MediaFile
 from posts.services.errors import NoRoom, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files, delete_unneeded
@@ -111,12 +112,12 @@ def variant_for(media: Media, limits: ImageLimits) -> MediaVariant:
     return _keep(media, spec, rendering, kept)
 
 
-def media_file(post_media: PostMedia, limits: ImageLimits) -> MediaFile:
-    """Return a post's picture as a platform takes it, rendered to keep ``limits``. Raises what ``variant_for`` raises.
+def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) -> MediaFile:
+    """Return a post's picture as a platform takes it, rendered to keep its limits. Raises what ``variant_for`` raises.
 
     Its key is the upload's own id, so it is the same on every execution.
     """
-    variant = variant_for(post_media.media, limits)
+    variant = variant_for(post_media.media, platform.capabilities_for(delivery.account.config).images)
     return MediaFile(
         key=post_media.media.uuid.hex,
         filename=f"picture-{post_media.position + 1}{EXTENSIONS[variant.mime_type]}",
@@ -125,7 +126,7 @@ def media_file(post_media: PostMedia, limits: ImageLimits) -> MediaFile:
         height=variant.height,
         size_bytes=variant.size_bytes,
         alt_text=post_media.alt_text or post_media.media.alt_text,
-        read=lambda: _read(variant),
+        open=lambda: cast("BinaryIO", variant.file.open("rb").file),
     )
 
 
@@ -213,9 +214,3 @@ def _keep(media: Media, spec: RenderSpec, rendering: bytes, lost: MediaVariant |
         variant.file.delete(save=False)
         return MediaVariant.objects.get(media=media, spec_hash=spec.spec_hash)
     return variant
-
-
-def _read(variant: MediaVariant) -> bytes:
-    with variant.file.open("rb") as file:
-        content: bytes = file.read()
-    return content

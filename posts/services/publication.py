@@ -1,4 +1,4 @@
-"""What one execution of a delivery needs and leaves behind: its content, checkpoints and snapshot.
+"""What one execution of a delivery needs and leaves behind: its parts, checkpoints, snapshot and what is live.
 
 The only writer of these columns of Delivery. Calls no platform.
 """
@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
 
 from posts.models import Delivery
+from posts.publishing.errors import NotReady
 from posts.publishing.platform import Checkpoints, Platform
-from posts.publishing.types import Content, Json, MediaFile
+from posts.publishing.types import Content, Json, MediaFile, Published
 from posts.services.media import media_file
+from posts.services.options import with_defaults
+from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
+from posts.services.wording import comment_of, effective_text, texts_of
 from queue_app.context import Fenced, JobContext
 from queue_app.failpoints import failpoint
 from queue_app.states import JobState
+
+# An execution that has prepared for so long stops at its next checkpoint; the next one goes on from there.
+LONGEST_PREPARATION_SECONDS = 600
+PROGRESS_EVERY_SECONDS = 2.0
 
 
 def load_delivery(delivery_id: int) -> Delivery | None:
@@ -23,65 +34,130 @@ def load_delivery(delivery_id: int) -> Delivery | None:
     return Delivery.objects.select_related("post", "account").filter(pk=delivery_id).first()
 
 
-def effective_text(delivery: Delivery) -> str:
-    """Return what this account says: its own text, else the post's."""
-    return delivery.post.text if delivery.text_override is None else delivery.text_override
+def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
+    """Return what is to be published, part by part, its files made to fit the platform. Slow; outside transactions.
 
-
-def content_of(delivery: Delivery, platform: Platform) -> Content:
-    """Return what is to be published, its pictures rendered to fit the platform. Slow; never inside a transaction."""
-    pictures: list[MediaFile] = [
-        media_file(picture, platform.capabilities.images)
-        for picture in delivery.post.post_media.select_related("media")
-    ]
-    return Content(
-        key=delivery.uuid.hex,
-        keyed_at=delivery.keyed_at,
-        text=effective_text(delivery),
-        language=delivery.post.language,
-        media=tuple(pictures),
+    The first part carries the files; a first comment is the last part.
+    """
+    files: tuple[MediaFile, ...] = tuple(
+        media_file(attached, delivery, platform) for attached in delivery.post.post_media.select_related("media")
     )
+    texts = texts_of(delivery, platform, with_media=bool(files))
+    comment = comment_of(delivery, platform)
+    whole = [*texts, *([comment] if comment else [])]
+    return [
+        Content(
+            key=f"{delivery.uuid.hex}-{part}" if part else delivery.uuid.hex,
+            keyed_at=delivery.keyed_at + timedelta(milliseconds=part),
+            text=text,
+            language=delivery.post.language,
+            media=() if part else files,
+            options=with_defaults(delivery.options, platform.options_for(delivery.account.config)),
+            part=part,
+            parts=len(whole),
+            kind="comment" if part >= len(texts) else "post",
+        )
+        for part, text in enumerate(whole)
+    ]
 
 
 def content_hash(delivery: Delivery) -> str:
     """Return a hash of everything that decides what is published."""
-    pictures = [
-        [p.media.sha256, p.alt_text or p.media.alt_text] for p in delivery.post.post_media.select_related("media")
-    ]
-    seen = [effective_text(delivery), delivery.post.language, pictures]
+    files = [[p.media.sha256, p.alt_text or p.media.alt_text] for p in delivery.post.post_media.select_related("media")]
+    post = delivery.post
+    seen = [effective_text(delivery), post.language, files, delivery.options, post.thread_mode, post.first_comment]
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 
+def live_parts(delivery: Delivery) -> list[Published]:
+    """Return the parts of ``delivery`` that are out, first one first."""
+    return [Published(**part) for part in delivery.live]
+
+
+def parts_of(snapshot: Json) -> list[Json]:
+    """Return a frozen snapshot part by part."""
+    # One frozen by a release without threads is its only part.
+    return list(snapshot["parts"]) if "parts" in snapshot else [snapshot]
+
+
+def live_values(live: list[Published], redact: Callable[[str], str]) -> Json:
+    """Return the columns of a delivery that say which parts are live, without a secret that a platform has quoted."""
+    kept = json.loads(redact(json.dumps([asdict(part) for part in live])))
+    first = kept[0] if kept else {"id": "", "url": ""}
+    link = first["url"] if len(first["url"]) <= LINK_CHARACTERS else ""
+    return {"live": kept, "platform_post_id": first["id"][:ID_CHARACTERS], "url": link}
+
+
 class DeliveryCheckpoints(Checkpoints):
-    """Results of ``prepare`` on the delivery's row; only the execution that holds the job's fence may write."""
+    """Results of ``prepare`` on the delivery's row; only the execution that holds the job's fence may write.
+
+    Names are those of one part; ``of_part`` gives the same for another one.
+    """
 
     def __init__(self, delivery: Delivery, context: JobContext, digest: str) -> None:
         self._delivery = delivery
         self._fence = context.job.fence
+        self._prefix = ""
+        self._stop_at = time.monotonic() + LONGEST_PREPARATION_SECONDS
+        self._told_at = 0.0
         if delivery.content_hash != digest:
             self._write(content_hash=digest, checkpoints={})
 
+    def of_part(self, part: int) -> DeliveryCheckpoints:
+        """Return the checkpoints of the part at this place of the thread."""
+        other = object.__new__(DeliveryCheckpoints)
+        other.__dict__.update(self.__dict__)
+        other._prefix = f"{part}/" if part else ""
+        return other
+
     def once(self, name: str, make: Callable[[], Json]) -> Json:
         """Return the stored result called ``name``, or make it, store it durably and return it."""
-        stored: dict[str, Json] = self._delivery.checkpoints
-        if name not in stored:
-            result = make()
+        stored = self.get(name)
+        if stored is None:
+            stored = make()
             failpoint("mid_upload")
-            self._write(checkpoints={**stored, name: result})
+            self.put(name, stored)
             failpoint("after_upload")
-        return self._delivery.checkpoints[name]  # type: ignore[no-any-return]  # JSON written above
+        return stored
+
+    def get(self, name: str) -> Json | None:
+        """Return the stored result called ``name``, ``None`` if there is none."""
+        stored: Json | None = self._delivery.checkpoints.get(self._prefix + name)
+        return stored
+
+    def put(self, name: str, value: Json) -> None:
+        """Store ``value`` durably; leaves by NotReady where this execution has lasted long."""
+        self._write(checkpoints={**self._delivery.checkpoints, self._prefix + name: value})
+        if time.monotonic() > self._stop_at:
+            raise NotReady("upload_continues", check_after_seconds=0)
+
+    def forget(self, *names: str) -> None:
+        """Remove results that the platform no longer knows."""
+        gone = {self._prefix + name for name in names}
+        self._write(checkpoints={name: kept for name, kept in self._delivery.checkpoints.items() if name not in gone})
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Write how far the work is, every two seconds at most."""
+        now = time.monotonic()
+        if now >= self._told_at + PROGRESS_EVERY_SECONDS or done >= total:
+            self._told_at = now
+            self._write(progress={"done": done, "total": total, "what": what})
 
     def freeze(self, snapshot: Json) -> None:
         """Keep what is about to be published; called in the mark's transaction."""
-        self._write(snapshot=snapshot, snapshot_hash=self._delivery.content_hash)
+        self._write(snapshot=snapshot, snapshot_hash=self._delivery.content_hash, progress={})
 
     def frozen(self) -> Json | None:
         """Return the snapshot of an earlier execution, if the content is still the same."""
         delivery = self._delivery
         return delivery.snapshot if delivery.snapshot_hash == delivery.content_hash else None
 
+    def record(self, live: list[Published], redact: Callable[[str], str]) -> None:
+        """Keep which parts are live."""
+        self._write(**live_values(live, redact))
+
     def thaw(self) -> None:
-        """Forget the snapshot: it was provably not published, and may be stale by the next execution."""
+        """Forget the snapshot: what is not live of it was provably not published, and may be stale later."""
         self._write(snapshot=None, snapshot_hash="")
 
     def drop(self) -> None:

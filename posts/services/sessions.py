@@ -6,7 +6,9 @@ ask, and its fence makes a late answer write nothing. No call to a platform happ
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -17,15 +19,19 @@ from posts.publishing import registry
 from posts.publishing.errors import ReconnectNeeded, Temporary, Unreachable
 from posts.publishing.http import Http
 from posts.publishing.platform import Session
-from posts.publishing.types import Connection, Json, MediaFile
+from posts.publishing.types import App, Connection, Json, MediaFile
 from posts.services.errors import ServiceError
 from posts.services.validation import shown
 from posts.transactions import in_transaction
 from queue_app import clock
+from queue_app import conf as queue_conf
 from queue_app.database import atomic
 from queue_app.failpoints import failpoint
 
 REFRESH_AHEAD = timedelta(minutes=5)
+# Housekeeping renews a login between these shares of its life from the end, at least so long before it.
+EARLIEST_SHARE, LATEST_SHARE = 0.3, 0.15
+LEAST_AHEAD = timedelta(minutes=15)
 STILL_USABLE = timedelta(seconds=30)
 LEASE_MARGIN_SECONDS = 30  # beside the time that the call itself may take
 
@@ -50,19 +56,49 @@ def session_for(account: Account, *, media: Iterable[MediaFile] = ()) -> Session
             opened = credentials.unseal(account.uuid, account.sealed_credentials)
         except credentials.CannotOpen as error:
             raise ReconnectNeeded("credentials_unreadable", detail=str(error)) from None
-    return new_session(opened, account.config, media=media)
+    session = new_session(account.platform, opened, account.config, media=media)
+    return replace(
+        session,
+        seal=lambda text: credentials.seal(account.uuid, {"sealed": text}),
+        unseal=lambda sealed: _unsealed(account, sealed, session.http),
+    )
 
 
-def new_session(opened: Json, config: Json, *, media: Iterable[MediaFile] = ()) -> Session:
+def new_session(platform: str, opened: Json, config: Json, *, media: Iterable[MediaFile] = ()) -> Session:
     """Return a session with these credentials under the site's settings; every string in them is kept out of errors."""
+    app = app_of(platform)
     http = Http(
         allow_private=conf.get("ALLOW_PRIVATE_NETWORKS"),
         timeout_seconds=conf.get("HTTP_TIMEOUT_SECONDS"),
         refuse_when=in_transaction,
-        secrets=_strings(opened),
+        secrets=[*_strings(opened), app.client_secret, *app.settings.values()],
     )
-    pictures = {picture.key: picture for picture in media}
-    return Session(http=http, credentials=opened, config=config, now=clock.now, media=pictures)
+    files = {file.key: file for file in media}
+    return Session(http=http, credentials=opened, config=config, now=clock.now, media=files, app=app)
+
+
+def app_of(platform: str) -> App:
+    """Return what the site's settings say about a platform: ids, secrets, addresses."""
+    given = conf.of_platform(platform)
+    own = {name: value for name, value in given.items() if name not in conf.APP_SETTINGS}
+    return App(
+        client_id=given.get("CLIENT_ID", ""),
+        client_secret=given.get("CLIENT_SECRET", ""),
+        api_base=given.get("API_BASE", ""),
+        auth_base=given.get("AUTH_BASE", ""),
+        settings={name.lower(): value for name, value in own.items()},
+        site_url=queue_conf.get("SITE_URL").rstrip("/"),
+    )
+
+
+def _unsealed(account: Account, sealed: str, http: Http) -> str:
+    """Open what a checkpoint has sealed. Raises Temporary, so that it is made anew, where the key is gone."""
+    try:
+        text = str(credentials.unseal(account.uuid, sealed)["sealed"])
+    except (credentials.CannotOpen, KeyError):
+        raise Temporary("checkpoint_unreadable", restart=True) from None
+    http.hide(text)
+    return text
 
 
 def ensure_fresh(account: Account) -> Account:
@@ -114,8 +150,26 @@ def store_credentials(account: Account, connection: Connection) -> None:
     account.key_fingerprint = credentials.fingerprint()
     account.credentials_version += 1
     account.credentials_expire_at = connection.expires_at
+    account.renewable_until = connection.renewable_until or account.renewable_until
+    account.scopes = list(connection.scopes) or account.scopes
+    account.refresh_at = renewal_time(account.platform, connection.expires_at)
     account.refresh_fence += 1
     account.refresh_lease_until = None
+
+
+def renewal_time(platform: str, expires_at: datetime | None) -> datetime | None:
+    """Return when a login is renewed ahead of its end: in the last part of its life, at a random moment of it.
+
+    ``None`` where it does not end or cannot be renewed.
+    """
+    known = registry.platforms().get(platform)
+    if expires_at is None or known is None or not known.refreshes:
+        return None
+    now = clock.now()
+    lifetime = max(expires_at - now, timedelta(0))
+    earliest = expires_at - max(lifetime * EARLIEST_SHARE, LEAST_AHEAD)
+    spread = (expires_at - max(lifetime * LATEST_SHARE, REFRESH_AHEAD)) - earliest
+    return max(now, earliest + max(spread, timedelta(0)) * random.random())  # noqa: S311 - jitter, no secret
 
 
 def _take_lease(account: Account, seen_version: int) -> int | None:
@@ -144,7 +198,7 @@ def _store_refreshed(account: Account, connection: Connection, fence: int) -> No
         known = credentials.unseal(locked.uuid, locked.sealed_credentials)
         fresh = {name: value for name, value in connection.credentials.items() if value not in (None, "")}
         locked.config = {**locked.config, **connection.config}
-        store_credentials(locked, Connection(connection.identity, known | fresh, expires_at=connection.expires_at))
+        store_credentials(locked, replace(connection, credentials=known | fresh))
         locked.save()
 
 

@@ -1,4 +1,4 @@
-"""Whether a post can be published as it stands: the platforms' limits, the accounts, the pictures.
+"""Whether a post can be published as it stands: the platforms' limits, the accounts, the files, the options.
 
 Owns the sentences of these refusals. Reads only; asks no platform. Limits are data in the platforms' capabilities.
 """
@@ -9,14 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from posts import conf
-from posts.media.inspect import Picture
-from posts.media.plan import ImpossibleError, plan_rendering
 from posts.models import Account, Delivery, DeliveryStatus, Post, PostMedia
-from posts.publishing import registry
-from posts.publishing.capabilities import TextLimit, TextUnit
+from posts.publishing import registry, words
+from posts.publishing.capabilities import Capabilities, TextLimit, TextUnit
 from posts.publishing.platform import Platform
+from posts.publishing.types import Draft
 from posts.services.errors import Problem
+from posts.services.media_fit import facts_of, file_name, media_problems
+from posts.services.options import option_problems, with_defaults
+from posts.services.wording import comment_of, texts_of
 from posts.text.counting import violations
+from posts.text.entities import Hashtag, Link, Mention, entities
 from posts.text.wall_time import UnknownZone, resolve_wall_time
 
 UNIT_WORDS: dict[TextUnit, str] = {
@@ -24,6 +27,9 @@ UNIT_WORDS: dict[TextUnit, str] = {
     "code_points": "characters",
     "utf16": "characters (an emoji counts as two)",
     "utf8_bytes": "bytes",
+    "x_weighted": "characters as X counts them",
+    "mastodon": "characters as Mastodon counts them",
+    "threads": "characters as Threads counts them",
 }
 # A wall time that no zone skips or repeats: asking for it asks only whether the zone exists.
 ANY_NOON = datetime(2000, 1, 1, 12)  # noqa: DTZ001 - a wall time
@@ -61,25 +67,68 @@ def account_problems(account: Account) -> list[Problem]:
 
 
 def content_problems(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
-    """Return what of the post's text and pictures the accounts of ``deliveries`` cannot take."""
-    pictures = list(post.post_media.select_related("media"))
+    """Return what of the post's text, files and options the accounts of ``deliveries`` cannot take."""
+    files = list(post.post_media.select_related("media"))
     problems = [
-        Problem("media", f"The file of {_picture_name(place, picture)} is no longer stored; attach it again")
-        for place, picture in enumerate(pictures, 1)
-        if picture.media.file_deleted_at is not None
+        Problem("media", f"The file of {file_name(place, file)} is no longer stored; attach it again")
+        for place, file in enumerate(files, 1)
+        if file.media.file_deleted_at is not None
     ]
     for delivery in deliveries:
         platform = registry.platforms().get(delivery.account.platform)
-        if platform is None:
-            continue  # said by account_problems
-        text = post.text if delivery.text_override is None else delivery.text_override
-        if not text.strip() and not pictures:
-            message = f"{shown(delivery.account)}: the post is empty; write a text or attach a picture"
-            problems.append(Problem("text", message, delivery.account))
-        limits = platform.capabilities.text_limits(with_media=bool(pictures))
-        problems += _too_long("text", "text", text, limits, delivery.account)
-        problems += _picture_problems(pictures, platform, delivery.account)
+        if platform is not None:  # else said by account_problems
+            delivery.post = post
+            name = shown(delivery.account)
+            problems += [
+                Problem(field, f"{name}: {text}", delivery.account)
+                for field, text in _delivery_problems(delivery, platform, files)
+            ]
     return problems
+
+
+def notes_of(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
+    """Return what a person should know before ``post`` is scheduled, and what does not keep it from going out."""
+    files = list(post.post_media.select_related("media"))
+    notes = []
+    for delivery in deliveries:
+        account, platform = delivery.account, registry.platforms().get(delivery.account.platform)
+        if platform is None:
+            continue
+        delivery.post = post
+        remarks = platform.notes(draft_of(delivery, platform, files), account.config)
+        said = [words.sentence(remark.code, remark.params, platform.label) for remark in remarks]
+        notes += [Problem("post", f"{shown(account)}: {text}", account) for text in said]
+        ends_at = account.renewable_until if platform.refreshes else account.credentials_expire_at
+        if ends_at is not None and post.scheduled_at is not None and ends_at <= post.scheduled_at:
+            when = f"{ends_at:%Y-%m-%d %H:%M} UTC"
+            text = f"{shown(account)}: its login ends at {when}, before the post is due; reconnect the account in time"
+            notes.append(Problem("accounts", text, account))
+    return notes
+
+
+def draft_of(delivery: Delivery, platform: Platform, files: Sequence[PostMedia]) -> Draft:
+    """Return a delivery as a platform judges it: texts, facts of the files, options with their defaults."""
+    texts = [*texts_of(delivery, platform, with_media=bool(files)), comment_of(delivery, platform)]
+    chosen = with_defaults(delivery.options, platform.options_for(delivery.account.config))
+    facts = tuple(facts_of(file) for file in files)
+    return Draft(tuple(text for text in texts if text), facts, chosen, delivery.post.language)
+
+
+def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[PostMedia]) -> Iterator[tuple[str, str]]:
+    """Yield (field, what is wrong in words) of one delivery."""
+    able = platform.capabilities_for(delivery.account.config)
+    texts = texts_of(delivery, platform, with_media=bool(files))
+    if not any(text.strip() for text in texts) and not files:
+        yield "text", "the post is empty; write a text or attach a picture"
+    for part, text in enumerate(texts, 1):
+        name = "text" if len(texts) == 1 else f"part {part} of the text"
+        yield from _too_long("text", name, text, able.text_limits(with_media=bool(files)))
+        yield from _too_many("text", name, text, able)
+    yield from _too_long("first_comment", "the first comment", comment_of(delivery, platform), able.comment)
+    yield from media_problems(files, able)
+    yield from option_problems(delivery.options, platform.options_for(delivery.account.config))
+    for remark in platform.problems(draft_of(delivery, platform, files), delivery.account.config):
+        yield remark.field, words.sentence(remark.code, remark.params, platform.label).rstrip(".")
 
 
 def zone_problems(zone: str) -> list[Problem]:
@@ -97,30 +146,16 @@ def shown(account: Account) -> str:
     return f"{account.name} on {platform.label if platform is not None else account.platform}"
 
 
-def _picture_problems(pictures: Sequence[PostMedia], platform: Platform, account: Account) -> Iterator[Problem]:
-    able = platform.capabilities
-    if len(pictures) > able.max_images:
-        yield Problem(
-            "media", f"{shown(account)}: the post has {len(pictures)} pictures, the limit is {able.max_images}", account
-        )
-    for place, picture in enumerate(pictures, 1):
-        name = _picture_name(place, picture)
-        media = picture.media
-        try:
-            plan_rendering(Picture(media.mime_type, media.width, media.height, media.size_bytes), able.images)
-        except ImpossibleError as error:
-            yield Problem("media", f"{shown(account)}: {name} does not fit: {error}".rstrip("."), account)
-        if able.supports_alt_text:
-            alt_text = picture.alt_text or media.alt_text
-            yield from _too_long("alt_text", f"the alt text of {name}", alt_text, able.alt_text, account)
-
-
-def _too_long(field: str, name: str, text: str, limits: Iterable[TextLimit], account: Account) -> Iterator[Problem]:
+def _too_long(field: str, name: str, text: str, limits: Iterable[TextLimit]) -> Iterator[tuple[str, str]]:
     for broken in violations(text, limits):
         unit = UNIT_WORDS[broken.unit]
-        message = f"{shown(account)}: {name} has {broken.length:,} {unit}, the limit is {broken.maximum:,}"
-        yield Problem(field, message, account)
+        yield field, f"{name} has {broken.length:,} {unit}, the limit is {broken.maximum:,}"
 
 
-def _picture_name(place: int, picture: PostMedia) -> str:
-    return f"picture {place} (“{picture.media.original_name}”)"
+def _too_many(field: str, name: str, text: str, able: Capabilities) -> Iterator[tuple[str, str]]:
+    found = entities(text)
+    kinds = ((Link, "links", able.max_links), (Hashtag, "hashtags", able.max_hashtags))
+    for kind, word, most in (*kinds, (Mention, "mentions", able.max_mentions)):
+        number = sum(isinstance(entity, kind) for entity in found)
+        if most is not None and number > most:
+            yield field, f"{name} has {number} {word}, the limit is {most}"

@@ -54,6 +54,9 @@ def _graphemes(text: str) -> int:
 
 
 _COUNTERS: Mapping[TextUnit, Callable[[str], int]] = {
+    "x_weighted": _graphemes,
+    "mastodon": _graphemes,
+    "threads": _graphemes,
     "graphemes": _graphemes,
     "code_points": len,
     "utf16": utf16_length,

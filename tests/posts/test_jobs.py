@@ -48,6 +48,9 @@ class FakeNetwork(Platform):
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
         return Connection(Identity("fake-1", "Ada"), {"token": SECRET, "refresh": "refresh-1"})
 
+    def check(self, session: Session) -> Connection:
+        return self.connect(session, {})
+
     def refresh(self, session: Session) -> Connection:
         self.calls.append("refresh")
         self._answer("refresh", None)
@@ -123,7 +126,7 @@ def test_a_delivery_is_prepared_marked_and_sent_once(network: FakeNetwork, deliv
     assert network.calls == ["prepare", "commit Hello"]
     assert (delivery.status, delivery.url, delivery.platform_post_id) == ("published", LIVE.url, LIVE.id)
     assert delivery.published_at == job.finished_at
-    assert delivery.snapshot == {"text": "Hello", "upload": 1}
+    assert delivery.snapshot == {"parts": [{"text": "Hello", "upload": 1}]}
     assert delivery.post.status == PostStatus.PUBLISHED
     reasons = list(job.events.values_list("reason", flat=True))
     assert reasons == ["", "", "marked", ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -226,7 +227,7 @@ def test_nothing_arrives_when_the_body_is_cut(settings: Any) -> None:
 def test_keeps_its_own_copy_of_a_picture_once() -> None:
     session = session_for(mailbox())
     first, second = (
-        MediaFile(key, f"{key}.jpg", "image/jpeg", 4, 3, 7, f"Alt {key}", lambda: b"picture") for key in "ab"
+        MediaFile(key, f"{key}.jpg", "image/jpeg", 4, 3, 7, f"Alt {key}", lambda: BytesIO(b"picture")) for key in "ab"
     )
     snapshot = prepared(session, "", first, second)
     published = PLATFORM.commit(session, snapshot)

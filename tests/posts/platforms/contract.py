@@ -47,12 +47,25 @@ class MemoryCheckpoints(Checkpoints):
             self.stored[name] = make()
         return self.stored[name]
 
+    def get(self, name: str) -> Json | None:
+        return self.stored.get(name)
+
+    def put(self, name: str, value: Json) -> None:
+        self.stored[name] = value
+
+    def forget(self, *names: str) -> None:
+        for name in names:
+            self.stored.pop(name, None)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self.told = (done, total, what)
+
 
 def picture(key: str = "p1", width: int = 8, height: int = 6, alt_text: str = "A red field") -> MediaFile:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), "red").save(buffer, "JPEG")
     body = buffer.getvalue()
-    return MediaFile(key, f"{key}.jpg", "image/jpeg", width, height, len(body), alt_text, lambda: body)
+    return MediaFile(key, f"{key}.jpg", "image/jpeg", width, height, len(body), alt_text, lambda: io.BytesIO(body))
 
 
 def content(text: str = "Hello", *media: MediaFile, language: str = "") -> Content:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -299,7 +300,7 @@ class TestBluesky(PlatformContract):
 
     def test_a_picture_over_the_upload_limit_is_refused(self, server: FakePds) -> None:
         session = self.session(server)
-        media = replace(picture(), read=lambda: b"x" * 5_242_881)
+        media = replace(picture(), open=lambda: io.BytesIO(b"x" * 5_242_881))
         with self.refused(ContentRejected, "bluesky.image_refused"):
             self.commit(session, "Hi", media)
 

@@ -230,7 +230,7 @@ class TestTelegram(PlatformContract):
         def gone() -> bytes:
             raise FileNotFoundError("p1.jpg")
 
-        media = replace(picture(), read=gone)
+        media = replace(picture(), open=gone)
         session = self.session(server, media)
         before = len(server.seen)
         with self.refused(Temporary, "media_unreadable"):

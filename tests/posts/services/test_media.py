@@ -6,14 +6,15 @@ import errno
 import os
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.db import transaction
 
-from posts.models import Media, MediaVariant, PostMedia
-from posts.publishing.capabilities import ImageLimits
+from posts.models import Account, Delivery, Media, MediaVariant, PostMedia
+from posts.publishing.capabilities import Capabilities, ImageLimits
 from posts.publishing.errors import ContentRejected, Temporary
 from posts.services.errors import NoRoom, Refused, ValidationFailed
 from posts.services.media import discard_upload, media_file, store_upload, variant_for
@@ -40,6 +41,11 @@ def stored(content: bytes = JPEG, name: str = "cat.jpg") -> Media:
 
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def limited(limits: ImageLimits) -> Any:
+    """A platform of which only the limits for pictures count."""
+    return SimpleNamespace(capabilities_for=lambda config: Capabilities((), 4, limits))
 
 
 def attached(media: Media, **fields: Any) -> PostMedia:
@@ -224,12 +230,13 @@ def test_a_posts_picture_keeps_its_key_and_takes_the_posts_alt_text() -> None:
     media = stored()
     Media.objects.filter(pk=media.pk).update(alt_text="A cat")
     link = attached(media, position=1)
-    first, second = media_file(link, LIMITS), media_file(link, ImageLimits(1_000_000, 10))
+    delivery = Delivery(account=Account())
+    first, second = (media_file(link, delivery, limited(limits)) for limits in (LIMITS, ImageLimits(1_000_000, 10)))
     assert first.key == second.key == media.uuid.hex
     assert (first.filename, first.alt_text, first.mime_type) == ("picture-2.jpg", "A cat", "image/jpeg")
     assert len(first.read()) == first.size_bytes
     link.alt_text = "My cat"
-    assert media_file(link, LIMITS).alt_text == "My cat"
+    assert media_file(link, delivery, limited(LIMITS)).alt_text == "My cat"
 
 
 def test_an_unused_upload_can_be_discarded_and_a_used_one_cannot(folder: Path) -> None:

@@ -1,0 +1,99 @@
+"""What a person chose for a post on one platform: from a form's texts to values, and what is wrong with them.
+
+Owns the rules of each kind of option. What the options are is the platforms' data. Reads nothing, writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from posts.publishing.capabilities import TextUnit
+from posts.publishing.types import Json, Option
+from posts.text.counting import count
+
+YES = frozenset({"1", "true", "yes", "on"})
+
+
+def options_from(given: Mapping[str, Any], options: Iterable[Option]) -> Json:
+    """Return the values of ``given`` (texts of a form or a command line, or values) by the options' names.
+
+    What is empty is left out: the option's default then holds. What is of no use stays as it came, for
+    ``option_problems`` to name; names that are no option are kept for the same reason.
+    """
+    known = {option.name: option for option in options}
+    values: Json = {}
+    for name, raw in given.items():
+        value = _value(raw, known[name]) if name in known else raw
+        if value not in ("", None, []):
+            values[name] = value
+    return values
+
+
+def option_problems(values: Mapping[str, Any], options: Iterable[Option]) -> Iterator[tuple[str, str]]:
+    """Yield (option's name, what is wrong in words) for each value that the platform would not take."""
+    known = {option.name: option for option in options}
+    for name in values:
+        if name not in known:
+            yield name, f"there is no option “{name}”; it has {', '.join(known) or 'none'}"
+    for name, option in known.items():
+        if name in values:
+            wrong = _wrong(values[name], option)
+            if wrong:
+                yield name, f"{option.label.lower()} {wrong}"
+        elif option.required and option.default in ("", None):
+            yield name, f"say “{option.label.lower()}” before it can go out"
+
+
+def with_defaults(values: Mapping[str, Any], options: Iterable[Option]) -> Json:
+    """Return ``values`` with the defaults of those that were not chosen, where there is one."""
+    defaults = {option.name: option.default for option in options if option.default not in ("", None)}
+    return {**defaults, **values}
+
+
+def _value(raw: Any, option: Option) -> Any:
+    if not isinstance(raw, str):
+        return raw
+    text = raw.replace("\r\n", "\n").strip()
+    match option.kind:
+        case "bool":
+            return text.lower() in YES if text else ""
+        case "integer":
+            return int(text) if text.lstrip("-").isdecimal() and len(text) < 19 else text
+        case "list":
+            return [line.strip() for line in text.split("\n") if line.strip()]
+    return text
+
+
+def _wrong(value: Any, option: Option) -> str:
+    match option.kind:
+        case "choice":
+            allowed = [choice for choice, _label in option.choices]
+            return "" if value in allowed else f"is “{value}”; choose one of {', '.join(allowed)}"
+        case "bool":
+            return "" if isinstance(value, bool) else "is yes or no"
+        case "integer":
+            if not isinstance(value, int) or isinstance(value, bool):
+                return f"is “{value}”, not a whole number"
+            over = option.maximum is not None and value > option.maximum
+            return f"is {value:,}, the most is {option.maximum:,}" if over else ""
+        case "list":
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                return "is a list of texts"
+            over = option.maximum is not None and len(value) > option.maximum
+            return f"has {len(value)} entries, the most is {option.maximum}" if over else ""
+        case "moment":
+            return "" if _is_moment(value) else "is a time with its offset, like 2030-01-01T09:00+01:00"
+    if not isinstance(value, str):
+        return "is a text"
+    length = count(value, cast("TextUnit", option.unit))
+    over = option.maximum is not None and length > option.maximum
+    return f"has {length:,} characters, the limit is {option.maximum:,}" if over else ""
+
+
+def _is_moment(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
