@@ -30,7 +30,7 @@ from posts.publishing.errors import (
 )
 from posts.publishing.http import Http
 from posts.publishing.platform import Checkpoints, Platform, Session
-from posts.publishing.types import Connection, Content, Json, MediaFile
+from posts.publishing.types import App, Connection, Content, Json, MediaFile
 from posts.publishing.words import WORDS
 from tests.posts.platforms.fake_server import FakeServer
 
@@ -68,6 +68,14 @@ def picture(key: str = "p1", width: int = 8, height: int = 6, alt_text: str = "A
     return MediaFile(key, f"{key}.jpg", "image/jpeg", width, height, len(body), alt_text, lambda: io.BytesIO(body))
 
 
+def video(key: str = "v1", size_bytes: int = 4096, mime_type: str = "video/mp4", seconds: float = 5) -> MediaFile:
+    """A file that is a video to whoever asks for its facts; its bytes tell its pieces apart."""
+    body = (bytes(range(251)) * (size_bytes // 251 + 1))[:size_bytes]
+    return MediaFile(
+        key, f"{key}.mp4", mime_type, 640, 360, size_bytes, "A short film", lambda: io.BytesIO(body), "video", seconds
+    )
+
+
 def content(text: str = "Hello", *media: MediaFile, language: str = "") -> Content:
     return Content(KEY, KEYED_AT, text, language, media)
 
@@ -89,17 +97,29 @@ class PlatformContract:
     commit_path: ClassVar[str]  # part of the path of the call that makes a text public
     picture_path: ClassVar[str]  # part of the path of the first call that carries a picture
     login_path: ClassVar[str]  # part of the path of the first call of connecting
-    server_config: ClassVar[str]  # the key of ``config`` that holds the server's address
-    secret_field: ClassVar[str]
+    server_config: ClassVar[str] = ""  # the key of ``config`` that holds the server's address; "" where it is the app's
+    secret_field: ClassVar[str] = "access_token"
 
     @pytest.fixture
     @abstractmethod
     def server(self) -> Iterator[FakeServer]:
         """A fake of this platform."""
 
-    @abstractmethod
     def answers(self, server: Any) -> dict[str, str]:
-        """What a person enters to connect."""
+        """What a person enters to connect; for a platform without ``tokens`` all of it."""
+        return {}
+
+    def tokens(self, server: Any) -> dict[str, Any]:
+        """What a login in the browser gives, for platforms that connect so; empty for those with a form."""
+        return {}
+
+    def usual_media(self) -> tuple[MediaFile, ...]:
+        """What a post must carry on a platform that takes no text alone."""
+        return ()
+
+    def usual_options(self) -> dict[str, Any]:
+        """What a person must choose."""
+        return {}
 
     @abstractmethod
     def check_text_request(self, server: Any, text: str) -> None:
@@ -119,19 +139,39 @@ class PlatformContract:
 
     # Helpers
 
+    def app(self, server: Any) -> App:
+        """What the site's settings say: every address is the fake's."""
+        return App("client-1", "client-secret-1", server.url, server.url, {}, "https://socialq.example")
+
     def connect(self, server: Any, **answers: str) -> Connection:
-        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC))
+        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC), app=self.app(server))
+        tokens = self.tokens(server)
+        if tokens:
+            given = {name: answer for name, answer in answers.items() if name in tokens}
+            rest = {name: answer for name, answer in answers.items() if name not in tokens}
+            session.http.hide(*(value for value in (tokens | given).values() if isinstance(value, str)))
+            return self.platform.connections(session, tokens | given, self.answers(server) | rest)[0]
         return self.platform.connect(session, self.answers(server) | answers)
 
     def session(self, server: Any, *media: MediaFile, timeout_seconds: float = 5) -> Session:
         connection = self.connect(server)
         http = an_http(timeout_seconds)
-        http.hide(*connection.credentials.values())
-        files = {each.key: each for each in media}
-        return Session(http, connection.credentials, connection.config, lambda: datetime.now(UTC), files)
+        http.hide(*(secret for secret in connection.credentials.values() if isinstance(secret, str)))
+        files = {each.key: each for each in media or self.usual_media()}
+        now = lambda: datetime.now(UTC)  # noqa: E731 - short
+        return Session(http, connection.credentials, connection.config, now, files, self.app(server))
+
+    def elsewhere(self, session: Session, address: str) -> Session:
+        """The session with the network's address moved to ``address``."""
+        if self.server_config:
+            return replace(session, config={**session.config, self.server_config: address})
+        return replace(session, app=replace(session.app, api_base=address, auth_base=address))
+
+    def content(self, text: str = "Hello", *media: MediaFile) -> Content:
+        return replace(content(text, *(media or self.usual_media())), options=self.usual_options())
 
     def commit(self, session: Session, text: str = "Hello", *media: MediaFile) -> Any:
-        snapshot = self.platform.prepare(session, content(text, *media), MemoryCheckpoints())
+        snapshot = self.platform.prepare(session, self.content(text, *media), MemoryCheckpoints())
         return self.platform.commit(session, snapshot)
 
     @contextmanager
@@ -148,7 +188,11 @@ class PlatformContract:
             assert secret not in shown
 
     def secrets(self, server: Any, session: Session) -> tuple[str, ...]:
-        return (self.answers(server)[self.secret_field], *session.credentials.values())
+        return (self.entered(server), *(each for each in session.credentials.values() if isinstance(each, str)))
+
+    def entered(self, server: Any) -> str:
+        """The secret that connecting begins with."""
+        return str((self.answers(server) | self.tokens(server))[self.secret_field])
 
     # Connecting
 
@@ -156,8 +200,9 @@ class PlatformContract:
         connection = self.connect(server)
         assert connection.identity.id
         assert connection.identity.name
-        assert connection.config[self.server_config] == server.url
-        for secret in (*connection.credentials.values(), self.answers(server)[self.secret_field]):
+        if self.server_config:
+            assert connection.config[self.server_config] == server.url
+        for secret in (*filter(None, map(str, connection.credentials.values())), self.entered(server)):
             assert secret not in repr(connection)
             assert secret not in repr(connection.config)
 
@@ -167,13 +212,13 @@ class PlatformContract:
             assert secret not in repr(session) + repr(session.http)
 
     def test_a_wrong_secret_is_refused_without_being_quoted(self, server: Any) -> None:
-        wrong = self.answers(server)[self.secret_field] + "x"
+        wrong = self.entered(server) + "x"
         with self.refused(ReconnectNeeded, secrets=(wrong,)):
             self.connect(server, **{self.secret_field: wrong})
 
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
     def test_a_server_that_quotes_what_was_entered_gives_nothing_away(self, server: Any, status: int) -> None:
-        secret = self.answers(server)[self.secret_field]
+        secret = self.entered(server)
         body = {"ok": False, "error": secret, "message": f"no {secret}", "description": f"no {secret}"}
         server.fault(self.login_path, status=status, body=body)
         with pytest.raises(PublishError) as caught:
@@ -207,6 +252,8 @@ class PlatformContract:
         assert len(server.accepted) == 1
 
     def test_a_post_without_text_and_picture_is_refused_before_anything_is_sent(self, server: Any) -> None:
+        if self.usual_media():
+            pytest.skip("a post there always has media")
         session = self.session(server)
         before = len(server.seen)
         with pytest.raises(PublishError, match="post_empty"):
@@ -218,7 +265,7 @@ class PlatformContract:
 
         media = picture()
         session = self.session(server, media)
-        snapshot = self.platform.prepare(session, content("Hi", media), MemoryCheckpoints())
+        snapshot = self.platform.prepare(session, self.content("Hi", media), MemoryCheckpoints())
         assert json.loads(json.dumps(snapshot)) == snapshot
 
     # After the body of commit left, only a documented refusal is believed
@@ -278,9 +325,9 @@ class PlatformContract:
 
     def test_a_server_that_does_not_listen_is_unreachable(self, server: Any) -> None:
         session = self.session(server)
-        snapshot = self.platform.prepare(session, content(), MemoryCheckpoints())
+        snapshot = self.platform.prepare(session, self.content(), MemoryCheckpoints())
         with closed_port() as address, self.refused(Unreachable, "connect_failed"):
-            self.platform.commit(replace(session, config={**session.config, self.server_config: address}), snapshot)
+            self.platform.commit(self.elsewhere(session, address), snapshot)
 
     def test_a_rate_limit_with_a_time_waits_until_then(self, server: Any) -> None:
         session = self.session(server)
@@ -299,7 +346,7 @@ class PlatformContract:
 
     def test_a_login_that_ended_is_told_apart(self, server: Any) -> None:
         session = self.session(server)
-        snapshot = self.platform.prepare(session, content(), MemoryCheckpoints())
+        snapshot = self.platform.prepare(session, self.content(), MemoryCheckpoints())
         self.end_login(server)
         with self.refused(TokenExpired if self.platform.refreshes else ReconnectNeeded):
             self.platform.commit(session, snapshot)
