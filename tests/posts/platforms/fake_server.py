@@ -36,6 +36,11 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    size_bytes: int = 0  # of the whole body; a server with ``keeps_bytes`` drops what is beyond that
+
+    def form(self) -> dict[str, str]:
+        """Return the fields of a form's body."""
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
     def json(self) -> Any:
         return json.loads(self.body or b"null")
@@ -75,7 +80,12 @@ class Fault:
 
 
 class FakeServer:
-    """Base of the fakes. Subclasses answer in ``handle`` and append what became public to ``accepted``."""
+    """Base of the fakes. Subclasses answer in ``handle`` and append what became public to ``accepted``.
+
+    ``keeps_bytes`` bounds what is kept of a body, so that a film of hundreds of megabytes is counted and let go.
+    """
+
+    keeps_bytes: int | None = None
 
     def __init__(self, port: int = 0, log: Path | None = None) -> None:
         self.seen: list[Seen] = []
@@ -169,8 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", "0")))
-        seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        size = int(headers.get("content-length", "0"))
+        body = self._body(size, fake.keeps_bytes)
+        seen = Seen(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body, size)
         answer, kind = fake.answer(seen)
         if kind == "hang":
             self._wait_for_hang_up()
@@ -180,7 +191,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer, drip=kind == "drip")
         self.close_connection = True
 
-    do_POST = do_GET  # noqa: N815 - the name is http.server's
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names are http.server's
+
+    def _body(self, size: int, keeps: int | None) -> bytes:
+        if keeps is None or size <= keeps:
+            return self.rfile.read(size)
+        kept = self.rfile.read(keeps)
+        left = size - keeps
+        while left and (chunk := self.rfile.read(min(left, 1 << 20))):
+            left -= len(chunk)
+        return kept
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
         pass
