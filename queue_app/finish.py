@@ -186,7 +186,8 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
         now,
         run_at=outcome.until or now,
         parked_by=parked_by,
-        postponed_since=since,
+        # Who waits behind a block has not waited for the reason that a later deadline is about.
+        postponed_since=since if outcome.block is None else None,
         last_error=message or job.last_error,
     )
     return AttemptOutcome.POSTPONED

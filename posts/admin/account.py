@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -18,90 +18,24 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from posts import conf
+from posts.admin import login
+from posts.admin.account_actions import Delete, Disable, Enable, Test, may_manage
 from posts.admin.account_forms import ConnectForm, FailureForm
 from posts.admin.people import person_of
 from posts.models import Account
 from posts.outbox.network import PLATFORM as OUTBOX
 from posts.publishing import registry, words
-from posts.selectors.posts import SEE_ALL, may_see, usable_accounts
+from posts.selectors.posts import SEE_ALL, usable_accounts
 from posts.services import accounts as services
 from posts.services.errors import ServiceError, ValidationFailed
+from posts.services.logins import LoginOver
 from posts.services.outbox import set_outbox_failure
 from queue_app import clock
 from queue_app.admin import display, history
-from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.admin.pages import ReadOnlyAdmin
 
 secret_form = method_decorator(sensitive_post_parameters())
-
-
-class AccountAction(ConfirmedAction):
-    """An action on accounts."""
-
-    refusals = (ServiceError,)
-    permission = "posts.change_account"
-
-    def why_not(self, row: Account, request: HttpRequest) -> str:
-        """Skip what belongs to everybody, unless the person looks after everybody's."""
-        return "" if may_manage(request, row) else "it is shared by all; ask an administrator"
-
-
-class Disable(AccountAction):
-    """Stop publishing to accounts; what is scheduled waits."""
-
-    name, label, done = "disable", "Disable", "disabled; what is scheduled for it waits"
-
-    def why_not(self, row: Account, request: HttpRequest) -> str:
-        """Skip what is disabled."""
-        return super().why_not(row, request) or ("" if row.enabled else "it is disabled already")
-
-    def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Disable it."""
-        services.disable_account(row, actor=person_of(request).get_username())
-        return ""
-
-
-class Enable(AccountAction):
-    """Publish to accounts again."""
-
-    name, label, done = "enable", "Enable", "enabled"
-
-    def why_not(self, row: Account, request: HttpRequest) -> str:
-        """Skip what is enabled."""
-        return super().why_not(row, request) or ("it is enabled already" if row.enabled else "")
-
-    def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Enable it."""
-        return f"{services.enable_account(row):,} jobs waited"
-
-
-class Delete(AccountAction):
-    """Delete accounts that no post went out to or will."""
-
-    name, label, done, permission = "delete", "Delete", "deleted", "posts.delete_account"
-    flag = DELETION
-
-    def warning_for(self, rows: Sequence[Any]) -> str:
-        """Say what goes with them."""
-        drafts = sum(len(services.deletion_effects(row).drafts) for row in rows)
-        also = f" and they are taken off {drafts} draft{'s'[: drafts != 1]}" if drafts else ""
-        return f"Their credentials are deleted{also}. This cannot be undone."
-
-    def why_not(self, row: Account, request: HttpRequest) -> str:
-        """Skip what has posts."""
-        posts = len(services.deletion_effects(row).posts)
-        having = f"{posts} post{'s'[: posts != 1]} went out to it or will; disable it, or delete those first"
-        return super().why_not(row, request) or (having if posts else "")
-
-    def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
-        """Delete it."""
-        services.delete_account(row)
-        return ""
-
-
-def may_manage(request: HttpRequest, account: Account) -> bool:
-    """Return whether the account is the person's own, or they look after everybody's."""
-    return may_see(request.user, account.owner_id)
 
 
 def state_of(account: Account) -> tuple[str, str]:
@@ -123,7 +57,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     page_template = "posts/admin/account.html"
     empty_hint = "No account yet. Press “Add account” above to connect the first one."
-    confirmed_actions = [Disable, Enable, Delete]
+    confirmed_actions = [Test, Disable, Enable, Delete]
     list_display = ["name", "platform_label", "identity_id", "state", "access_ends", "deliveries_count", "owner"]
     list_filter = ["platform", "enabled"]
     list_select_related = ["owner"]
@@ -141,6 +75,8 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Add the pages to reconnect, and to tell an outbox account to fail."""
         wrap = self.admin_site.admin_view
         own = [
+            path("callback/", wrap(self.callback_view), name=login.CALLBACK),
+            path("choose/<uuid:uuid>/", wrap(self.choose_view), name="posts_account_choose"),
             path("<int:pk>/reconnect/", wrap(self.reconnect_view), name="posts_account_reconnect"),
             path("<int:pk>/failure/", wrap(self.failure_view), name="posts_account_failure"),
         ]
@@ -159,18 +95,50 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         if platform not in platforms:
             return self._page(request, "posts/admin/platforms.html", "Connect an account", platforms=platforms)
         may_share = person_of(request).has_perm(SEE_ALL)
-        form = ConnectForm(platform, request.POST or None, may_share=may_share)
+        form = ConnectForm(platform, _sent(request), may_share=may_share)
         if form.is_valid():
-            owner = None if form.cleaned_data.get("shared") else person_of(request)
+            is_shared = bool(form.cleaned_data.get("shared"))
             try:
-                account = services.connect_account(platform.name, form.answers(), owner=owner, actor=person_of(request))
+                if platform.oauth is not None:
+                    return login.to_network(request, self.admin_site, platform, form.answers(), is_shared=is_shared)
+                owner, actor = None if is_shared else person_of(request), person_of(request)
+                account = services.connect_account(platform.name, form.answers(), owner=owner, actor=actor)
             except ServiceError as error:
                 _tell(form, error)
             else:
                 return self._connected(request, account, ADDITION, "is connected; now it can be posted to")
-        return self._page(
-            request, "posts/admin/connect.html", f"Connect an account on {platform.label}", form=form, platform=platform
-        )
+        title = f"Connect an account on {platform.label}"
+        context = login.connect_context(request, platform)
+        return self._page(request, "posts/admin/connect.html", title, form=form, **context)
+
+    def callback_view(self, request: HttpRequest) -> HttpResponse:
+        """Take the person back from the network's page: connect, or ask what to connect."""
+        if not (self.has_add_permission(request) or request.user.has_perm("posts.change_account")):
+            raise PermissionDenied
+        try:
+            result = login.finish(request)
+        except LoginOver as error:
+            return self._page(request, "posts/admin/login_over.html", "Nothing was connected", error=error, status=403)
+        except ServiceError as error:
+            return self._back_to_list(request, str(error), messages.ERROR)
+        if isinstance(result, Account):
+            return self._connected(request, result, CHANGE, "is connected; now it can be posted to")
+        return HttpResponseRedirect(reverse("admin:posts_account_choose", args=[result.uuid]))
+
+    def choose_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """Ask which of several pages, organisations or channels to connect."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            form, accounts = login.choose(request, uuid)
+        except ServiceError as error:
+            return self._back_to_list(request, str(error), messages.ERROR)
+        if not accounts:
+            return self._page(request, "posts/admin/choose.html", "What should be connected?", form=form)
+        for account in accounts:
+            history.record(request, account, ADDITION, "Connected.")
+        names = ", ".join(str(account) for account in accounts)
+        return self._back_to_list(request, f"Connected: {names}.", messages.SUCCESS)
 
     @secret_form
     def reconnect_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -179,16 +147,19 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         platform = registry.platforms().get(account.platform)
         if platform is None:
             raise Http404(f"This site does not know the platform {account.platform}.")
-        form = ConnectForm(platform, request.POST or None, kept=services.reconnect_answers(account))
+        form = ConnectForm(platform, _sent(request), kept=services.reconnect_answers(account))
         if form.is_valid():
             try:
+                if platform.oauth is not None:
+                    return login.to_network(request, self.admin_site, platform, form.answers(), account=account)
                 account = services.reconnect_account(account, form.answers())
             except ServiceError as error:
                 _tell(form, error)
             else:
                 return self._connected(request, account, CHANGE, "is connected again; what waited for it goes out")
+        context = login.connect_context(request, platform)
         title = f"Reconnect {account}"
-        return self._page(request, "posts/admin/connect.html", title, form=form, platform=platform, account=account)
+        return self._page(request, "posts/admin/connect.html", title, form=form, account=account, **context)
 
     def failure_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Choose how an outbox account answers."""
@@ -258,9 +229,20 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         self.message_user(request, f"{account} {what}.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:posts_account_change", args=[account.pk]))
 
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+    def _back_to_list(self, request: HttpRequest, text: str, level: int) -> HttpResponse:
+        self.message_user(request, text, level)
+        return HttpResponseRedirect(reverse("admin:posts_account_changelist"))
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+    ) -> HttpResponse:
         base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
-        return TemplateResponse(request, template, {**base, **context})
+        return TemplateResponse(request, template, {**base, **context}, status=status)
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    # A platform that asks nothing sends a form with its token alone, which is a form that was sent all the same.
+    return request.POST if request.method == "POST" else None
 
 
 def _tell(form: Any, error: ServiceError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from posts.models import Account
 from posts.outbox.network import FAILURES
 from posts.publishing.platform import Platform
+from posts.services.logins import Choice
 
 
 class ConnectForm(forms.Form):
@@ -47,6 +48,22 @@ class ConnectForm(forms.Form):
     def answers(self) -> dict[str, str]:
         """Return what was entered, by the platform's names."""
         return {asked.name: str(self.cleaned_data[asked.name]) for asked in self.platform.connect_fields}
+
+
+class ChoiceForm(forms.Form):
+    """What of a login is to be connected."""
+
+    chosen = forms.MultipleChoiceField(label=_("Connect"), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, choices: Sequence[Choice], data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data)
+        known = " (connected already)"
+        offered = [(str(each.place), each.name + (known if each.is_known else "")) for each in choices]
+        self.fields["chosen"].choices = offered  # type: ignore[attr-defined]  # a ChoiceField
+
+    def places(self) -> list[int]:
+        """Return what was ticked, by its place."""
+        return [int(place) for place in self.cleaned_data["chosen"]]
 
 
 class FailureForm(forms.Form):

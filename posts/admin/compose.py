@@ -27,7 +27,9 @@ from posts.models import Post, PostStatus
 from posts.selectors.posts import may_see
 from posts.services.errors import NotAllowed, ServiceError, ValidationFailed
 from posts.services.posts import publish_now, reschedule_post, save_draft, schedule_post
+from posts.services.queueing import deliveries_of
 from posts.services.submissions import SubmittedAlready, keep_token, post_of_token
+from posts.services.validation import notes_of
 from queue_app.admin import history
 from queue_app.database import atomic
 
@@ -83,6 +85,8 @@ def _save_and_answer(admin: PostAdmin, request: HttpRequest, composer: Composer,
     else:
         if saved is not None:
             messages.success(request, f"“{saved}” is {DONE[button]}.")
+            for note in notes_of(saved, deliveries_of(saved)):
+                messages.warning(request, f"{note.message}")
             return HttpResponseRedirect(reverse("admin:posts_post_change", args=[saved.pk]))
     return _page(admin, request, composer)
 
@@ -104,6 +108,9 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
             account_ids=[row.account.pk for row in composer.chosen],
             media=[(picture.media.pk, picture.alt_text) for picture in composer.pictures],
             own_texts={row.account.pk: row.own_text for row in composer.chosen if row.own_text.strip()},
+            options={row.account.pk: row.options for row in composer.chosen},
+            thread_mode=form.cleaned_data["thread_mode"],
+            first_comment=form.cleaned_data["first_comment"],
             language=form.cleaned_data["language"],
             timezone=form.cleaned_data["timezone"],
             priority=form.cleaned_data["priority"],

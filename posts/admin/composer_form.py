@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from posts.admin.wall_time import WallTimeForm, wall_time_field
-from posts.models import Account, Media, Post, PostStatus
+from posts.models import Account, Media, Post, PostStatus, ThreadMode
 from posts.publishing import registry
+from posts.publishing.types import Json, Option
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
+from posts.services.options import options_from
 from posts.services.validation import account_problems
 from queue_app.admin.asked import whole_number
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
@@ -39,6 +41,19 @@ class ComposerForm(WallTimeForm):
 
     text = forms.CharField(
         label=_("Text"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 8, "dir": "auto"})
+    )
+    thread_mode = forms.ChoiceField(
+        label=_("Long text"),
+        required=False,
+        choices=ThreadMode.choices,
+        help_text=_("A line of three dashes splits a thread by hand. Networks without threads get one post."),
+    )
+    first_comment = forms.CharField(
+        label=_("First comment"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "dir": "auto"}),
+        help_text=_("Goes below the post, as its first reply, where the network has comments."),
     )
     language = forms.CharField(
         label=_("Language"),
@@ -70,6 +85,10 @@ class ComposerForm(WallTimeForm):
         """Return the text with the line ends that platforms count, not those of a form."""
         return str(self.cleaned_data["text"]).replace("\r\n", "\n")
 
+    def clean_first_comment(self) -> str:
+        """Return the comment with the line ends that platforms count."""
+        return str(self.cleaned_data["first_comment"]).replace("\r\n", "\n")
+
     def moved(self, name: str) -> bool:
         """Return whether the wall time in ``name``, or its zone, is another than the page showed."""
         return name in self.changed_data or "timezone" in self.changed_data
@@ -85,13 +104,51 @@ class PictureRow:
 
 
 @dataclass
+class OptionField:
+    """One option of a platform on the page: its name in the form and what it shows."""
+
+    account: Account
+    option: Option
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """Return the name of the field in the form."""
+        return option_name(self.account, self.option)
+
+    @property
+    def shown(self) -> str:
+        """Return the value as the field shows it."""
+        return "\n".join(map(str, self.value)) if isinstance(self.value, list) else str(self.value)
+
+
+def option_name(account: Account, option: Option) -> str:
+    """Return the name of an option's field in the form."""
+    return f"option_{account.pk}_{option.name}"
+
+
+@dataclass
 class AccountRow:
     """One account in the form: whether it is chosen, its own text, and what is wrong with the post there."""
 
     account: Account
     chosen: bool = False
     own_text: str = ""
+    options: Json = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def option_fields(self) -> list[OptionField]:
+        """Return what the person may choose for the platform, each with what is chosen."""
+        return [
+            OptionField(self.account, option, self.options.get(option.name, option.default)) for option in self.offered
+        ]
+
+    @property
+    def offered(self) -> Sequence[Option]:
+        """Return what the platform offers on this account."""
+        platform = registry.platforms().get(self.account.platform)
+        return platform.options_for(self.account.config) if platform is not None else ()
 
     @property
     def platform_label(self) -> str:
@@ -110,9 +167,11 @@ class AccountRow:
         platform = registry.platforms().get(self.account.platform)
         if platform is None:
             return ""
-        able = platform.capabilities
+        able = platform.capabilities_for(self.account.config)
         text = min((limit.maximum for limit in able.text), default=0)
-        return f"{text:,} characters, {able.max_images} pictures"
+        kinds = ((able.max_images, "picture"), (able.max_videos, "video"), (able.max_documents, "document"))
+        files = [f"{most} {word}{'s'[: most != 1]}" for most, word in kinds if most]
+        return ", ".join([f"{text:,} characters", *files])
 
     @property
     def counted_json(self) -> str:
@@ -122,9 +181,14 @@ class AccountRow:
             return "[]"
         return json.dumps(
             [
-                {"unit": limit.unit, "maximum": limit.maximum, "with_media": with_media}
+                {
+                    "unit": limit.unit,
+                    "maximum": limit.maximum,
+                    "link_length": limit.link_length,
+                    "with_media": with_media,
+                }
                 for with_media in (False, True)
-                for limit in platform.capabilities.text_limits(with_media=with_media)
+                for limit in platform.capabilities_for(self.account.config).text_limits(with_media=with_media)
             ]
         )
 
@@ -137,10 +201,13 @@ class Composer:
         self.form = ComposerForm(zone=zone, initial=_initial(post, zone))
         self.problems: list[str] = []
         self.picture_problems: list[str] = []
-        chosen = {d.account_id: d.text_override or "" for d in post.deliveries.all()} if post is not None else {}
+        deliveries = list(post.deliveries.all()) if post is not None else []
+        chosen = {delivery.account_id: delivery.text_override or "" for delivery in deliveries}
+        options = {delivery.account_id: delivery.options for delivery in deliveries}
         usable = usable_accounts(person) | Account.objects.filter(pk__in=chosen)
         self.accounts = [
-            AccountRow(account, account.pk in chosen, chosen.get(account.pk, "")) for account in usable.distinct()
+            AccountRow(account, account.pk in chosen, chosen.get(account.pk, ""), options.get(account.pk, {}))
+            for account in usable.distinct()
         ]
         kept = post.post_media.select_related("media") if post is not None else []
         self.pictures = [PictureRow(picture.media, picture.alt_text, n) for n, picture in enumerate(kept, 1)]
@@ -152,6 +219,8 @@ class Composer:
         for row in self.accounts:
             row.chosen = str(row.account.pk) in chosen
             row.own_text = request.POST.get(f"own_{row.account.pk}", "").replace("\r\n", "\n")
+            given = {option.name: _sent_option(request, row, option) for option in row.offered}
+            row.options = options_from(given, row.offered)
         self.pictures = self._kept_pictures(request)
         self._store_uploads(request.FILES.getlist("new_pictures"))
         for number, picture in enumerate(self.pictures, 1):
@@ -221,6 +290,12 @@ class Composer:
                 self.pictures.append(PictureRow(media))
 
 
+def _sent_option(request: HttpRequest, row: AccountRow, option: Option) -> str:
+    """Return what was sent for an option; a box that is not ticked sends nothing, and means no."""
+    name = option_name(row.account, option)
+    return request.POST.get(name, "no" if option.kind == "bool" else "")
+
+
 def _initial(post: Post | None, zone: str) -> dict[str, Any]:
     if post is None:
         return {}
@@ -229,6 +304,8 @@ def _initial(post: Post | None, zone: str) -> dict[str, Any]:
     return {
         "text": post.text,
         "language": post.language,
+        "thread_mode": post.thread_mode,
+        "first_comment": post.first_comment,
         "priority": post.priority,
         "version": post.version,
         "timezone": zone,

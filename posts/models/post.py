@@ -11,7 +11,7 @@ from posts.models.media import Media
 
 
 class PostStatus(models.TextChoices):
-    """Where a post stands, derived from its deliveries and stored by the hook in ``posts.jobs``."""
+    """Where a post stands, derived from its deliveries and stored by the hook in ``posts.services.status``."""
 
     DRAFT = "draft", _("Draft")
     SCHEDULED = "scheduled", _("Scheduled")

@@ -110,7 +110,8 @@ class Platform(ABC):
     nothing; ``None`` if never. Where neither holds, an unknown outcome is decided by a person.
 
     ``connect_fields`` are asked in a form; with ``oauth`` the person logs in at the network first, and the fields are
-    asked before that (a server's address). ``app_settings`` are settings of the site besides the app's id and secret;
+    asked before that (a server's address); ``needs_app`` is false where the app registers itself. ``app_settings`` are
+    settings of the site besides the app's id and secret;
     ``setup`` says in a sentence or two how to get those. ``windows`` are the documented limits, ``words`` the
     sentences for the platform's own codes, which begin with its name.
     """
@@ -122,6 +123,7 @@ class Platform(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     app_settings: ClassVar[tuple[Field, ...]] = ()
     oauth: ClassVar[logins.OAuth | None] = None
+    needs_app: ClassVar[bool] = True
     setup: ClassVar[str] = ""
     windows: ClassVar[tuple[Window, ...]] = ()
     words: ClassVar[Mapping[str, Words]] = {}

@@ -64,6 +64,10 @@ WORDS: dict[str, Words] = {
         "{platform} takes nothing more for now: its limit is used up.",
         "Nothing to do: posts go out when the limit allows it again.",
     ),
+    "window_full": Words(
+        "{platform} takes at most {count} posts in {hours} hours, and that many are out.",
+        "Nothing to do: the post goes out when the next place is free.",
+    ),
     "media_processing": Words(
         "{platform} is still processing an uploaded file; nothing is published yet.",
         "Nothing to do: SocialQ looks again by itself.",
@@ -75,6 +79,7 @@ WORDS: dict[str, Words] = {
         "{platform} has taken the post and is still working on it.",
         "Nothing to do: SocialQ looks by itself whether it has appeared.",
     ),
+    "platform_silent": Words("{platform} took the post long ago and has not said since whether it is live.", DECIDE),
     "media_address_missing": Words(
         "{platform} downloads files itself, but this site has no address that it can reach.",
         "Set SITE_URL to the https:// address under which this site can be reached from outside.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
@@ -17,7 +16,7 @@ from django.db.models import ProtectedError
 from posts import conf
 from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing import registry, words
-from posts.publishing.errors import PublishError, RateLimited, Scope
+from posts.publishing.errors import PublishError, RateLimited
 from posts.publishing.platform import Platform
 from posts.publishing.types import Connection, Identity
 from posts.selectors.posts import may_see
@@ -30,10 +29,11 @@ from posts.services.sessions import (
     session_for,
     store_credentials,
 )
+from posts.services.standing import LOGIN_ENDS_NOTICE, RECONNECT_NOTICE, sentence_of
 from posts.services.status import sync_post_status
 from posts.services.validation import shown
 from queue_app import alerts, blocks, clock, parking
-from queue_app.database import atomic, lock_control
+from queue_app.database import atomic
 from queue_app.models import BlockKind
 
 if TYPE_CHECKING:
@@ -43,27 +43,19 @@ __all__ = [
     "ConnectFailed",
     "DeletionEffects",
     "RefreshBusy",
-    "ask_reconnect",
     "connect_account",
     "delete_account",
     "deletion_effects",
     "disable_account",
     "enable_account",
     "ensure_fresh",
-    "move_account",
-    "public_error",
     "reconnect_account",
     "reconnect_answers",
     "refresh_credentials",
     "session_for",
-    "slow_down",
-    "tell_operator",
 ]
 
-RECONNECT_NOTICE = "reconnect"
-OPERATOR_NOTICE = "platform"
 NAME_CHARACTERS = 200
-LONGEST_SLOW_DOWN = timedelta(hours=24)
 JOINERS = "\u200c\u200d"
 CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
 
@@ -85,7 +77,7 @@ class ConnectFailed(ServiceError):
         step = STEPS_WHEN_CONNECTING.get(step, step)
         if isinstance(error, RateLimited):
             step = f"Try again after {error.until:%Y-%m-%d %H:%M:%S} UTC."
-        super().__init__(f"{_sentence(error, platform.label)} {step}")
+        super().__init__(f"{sentence_of(error, platform.label)} {step}")
         self.code = error.code
 
 
@@ -106,7 +98,22 @@ def connect_account(
     Refused (unknown or disabled platform), ValidationFailed (answers missing), ConnectFailed (the network says no) and
     NotAllowed (``actor`` may not reconnect that account; ``None`` is the site itself).
     """
-    connection = _connect(_platform(platform), answers, {})
+    return save_connection(platform, _connect(known_platform(platform), answers, {}), answers, owner=owner, actor=actor)
+
+
+def save_connection(
+    platform: str,
+    connection: Connection,
+    answers: Mapping[str, str],
+    *,
+    owner: User | None = None,
+    actor: User | None = None,
+) -> Account:
+    """Save what the network has confirmed: as a new account, or as the new login of one that is known.
+
+    Raises NotAllowed (``actor`` may not reconnect that account) and Refused.
+    """
+    connection = presentable(known_platform(platform), connection)
     for _attempt in range(2):  # the second finds the account that another process made in between
         existing = Account.objects.filter(platform=platform, identity_id=connection.identity.id).first()
         if existing is not None:
@@ -124,15 +131,20 @@ def reconnect_account(account: Account, answers: Mapping[str, str]) -> Account:
 
     Raises Refused, naming both, if the credentials belong to another identity, and what ``connect_account`` raises.
     """
-    platform = _platform(account.platform)
+    platform = known_platform(account.platform)
     merged = reconnect_answers(account) | {name: answer for name, answer in answers.items() if answer.strip()}
-    connection = _connect(platform, merged, account.config)
+    return save_reconnection(account, _connect(platform, merged, account.config), merged)
+
+
+def save_reconnection(account: Account, connection: Connection, answers: Mapping[str, str]) -> Account:
+    """Give ``account`` the login that the network has confirmed; raises Refused, naming both, if it is another's."""
+    connection = presentable(known_platform(account.platform), connection)
     if connection.identity.id != account.identity_id:
         raise Refused(
             f"These credentials belong to {connection.identity.name}, but this account is {account.name}. Enter those "
             f"of {account.name}, or connect {connection.identity.name} as an account of its own."
         )
-    return _reconnected(account, connection, merged)
+    return _reconnected(account, connection, answers)
 
 
 def _require_hold(actor: User | None, account: Account) -> None:
@@ -153,46 +165,6 @@ def reconnect_answers(account: Account) -> dict[str, str]:
     """Return what was entered last time and is no secret, by field; for a form that is filled in already."""
     kept: dict[str, str] = account.config.get(CONNECTED_WITH, {})
     return dict(kept)
-
-
-def ask_reconnect(account: Account, code: str) -> bool:
-    """Block the account's jobs until somebody reconnects it, and tell people once; ``code`` is the PublishError's.
-
-    Returns ``False`` and does nothing if it was reconnected since ``account`` was read: then try again instead.
-    """
-    text = f"{words.sentence(code, {}, _label(account))} {words.next_step(code)}"
-    with atomic():
-        lock_control(shared=False)
-        locked = Account.objects.select_for_update().get(pk=account.pk)
-        if locked.credentials_version != account.credentials_version:
-            return False
-        Account.objects.filter(pk=account.pk).update(reconnect_reason=code)
-        blocks.place(account.block_key, BlockKind.RECONNECT, now=clock.now(), reason=text)
-        alerts.tell(RECONNECT_NOTICE, str(locked), text)
-    account.reconnect_reason = code
-    return True
-
-
-def slow_down(account: Account, until: datetime, scope: Scope) -> None:
-    """Let nothing more out to ``account``, or to its whole platform, before ``until``: its limit is used up."""
-    key = account.block_key if scope == "account" else f"platform:{account.platform}"
-    now = clock.now()
-    reason = words.sentence("limit_used_up", {}, _label(account))
-    with atomic():
-        blocks.place(
-            key,
-            BlockKind.RATE_LIMIT,
-            now=now,
-            reason=reason,
-            until=min(until, now + LONGEST_SLOW_DOWN),
-            may_shorten=False,
-        )
-
-
-def tell_operator(error: PublishError, account: Account) -> None:
-    """Tell those who run the site, once, that a platform stands still until they do something."""
-    label = _label(account)
-    alerts.tell(OPERATOR_NOTICE, label, f"{_sentence(error, label)} {words.next_step(error.code)}")
 
 
 def disable_account(account: Account, *, actor: str = "") -> None:
@@ -248,28 +220,8 @@ def delete_account(account: Account) -> DeletionEffects:
     return effects
 
 
-def move_account(account: Account, new_config: Mapping[str, Any], new_identity_id: str = "") -> Account:
-    """Take over public values that changed at the platform, and with them the identity's id; in place.
-
-    An id that another account has already is not taken over: both then publish to the same place.
-    """
-    with atomic():
-        locked = Account.objects.select_for_update().get(pk=account.pk)
-        locked.config = {**locked.config, **new_config}
-        others = Account.objects.filter(platform=account.platform, identity_id=new_identity_id).exclude(pk=account.pk)
-        if new_identity_id and not others.exists():
-            locked.identity_id = new_identity_id
-        locked.save(update_fields=["config", "identity_id", "updated_at"])
-    account.refresh_from_db()
-    return account
-
-
-def public_error(error: PublishError, account: Account) -> str:
-    """Return in words what ``error`` says about ``account``, on one line. Nothing secret is in it."""
-    return _sentence(error, _label(account))
-
-
-def _platform(name: str) -> Platform:
+def known_platform(name: str) -> Platform:
+    """Return a platform that this site may use; raises Refused, which names those that it may."""
     enabled = [known for known in registry.platforms() if known in conf.get("ENABLED_PLATFORMS")]
     try:
         platform = registry.get(name)
@@ -280,8 +232,8 @@ def _platform(name: str) -> Platform:
     return platform
 
 
-def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str, Any]) -> Connection:
-    """Ask the network about ``answers``, completed by the defaults of the fields."""
+def complete_answers(platform: Platform, answers: Mapping[str, str]) -> dict[str, str]:
+    """Return ``answers`` with the defaults of the platform's fields; raises ValidationFailed for what is missing."""
     known = {field.name: field for field in platform.connect_fields}
     problems = [Problem(name, f"{platform.label} has no field “{name}”") for name in answers if name not in known]
     complete = {name: answers.get(name, "").strip() or field.default for name, field in known.items()}
@@ -292,19 +244,30 @@ def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str
     ]
     if problems:
         raise ValidationFailed(problems)
-    session = new_session(platform.name, {}, dict(config))
-    session.http.hide(*(complete[name] for name, field in known.items() if field.secret))
-    try:
-        connection = platform.connect(session, complete)
-    except PublishError as error:
-        raise ConnectFailed(error, platform) from None
+    return complete
+
+
+def presentable(platform: Platform, connection: Connection) -> Connection:
+    """Return ``connection`` with a name fit for people; raises Refused for an identity that cannot be kept."""
     identity = connection.identity
     if len(identity.id) > NAME_CHARACTERS:
         raise Refused(
             f"{platform.label} gave an identity of {len(identity.id)} characters, the most is {NAME_CHARACTERS}."
         )
-    name = _readable(session.http.redact(identity.name)) or identity.id
-    return replace(connection, identity=Identity(identity.id, name))
+    return replace(connection, identity=Identity(identity.id, _readable(identity.name) or identity.id))
+
+
+def _connect(platform: Platform, answers: Mapping[str, str], config: Mapping[str, Any]) -> Connection:
+    """Ask the network about ``answers``, completed by the defaults of the fields."""
+    complete = complete_answers(platform, answers)
+    session = new_session(platform.name, {}, dict(config))
+    session.http.hide(*(complete[field.name] for field in platform.connect_fields if field.secret))
+    try:
+        connection = platform.connect(session, complete)
+    except PublishError as error:
+        raise ConnectFailed(error, platform) from None
+    identity = connection.identity
+    return replace(connection, identity=Identity(identity.id, session.http.redact(identity.name)))
 
 
 def _readable(name: str) -> str:
@@ -342,6 +305,7 @@ def _reconnected(account: Account, connection: Connection, answers: Mapping[str,
         store_credentials(locked, connection)
         locked.save()
         alerts.over(RECONNECT_NOTICE, name_in_notice)
+        alerts.over(LOGIN_ENDS_NOTICE, name_in_notice)
     blocks.unpark_free(account.block_key)
     account.refresh_from_db()
     return account
@@ -359,13 +323,3 @@ def _why_not_deleted(account: Account, effects: DeletionEffects) -> str:
         f"{shown(account)} cannot be deleted: {count} {'post goes' if count == 1 else 'posts go'} out to it or "
         f"{'has' if count == 1 else 'have'} done so.{drafts} Disable it, or delete those posts first."
     )
-
-
-def _label(account: Account) -> str:
-    known = registry.platforms()
-    return known[account.platform].label if account.platform in known else account.platform
-
-
-def _sentence(error: PublishError, label: str) -> str:
-    said = words.sentence(error.code, error.params, label)
-    return f"{said} ({' '.join(error.detail.split())})" if error.detail else said

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from posts.models import Account, Delivery
-from posts.services.accounts import ask_reconnect, connect_account, reconnect_account
+from posts.services.accounts import connect_account, reconnect_account
 from posts.services.posts import publish_now, save_draft
+from posts.services.standing import ask_reconnect
 from queue_app import clock, runner
 from queue_app.models import Attempt, Job, Notice
 from tests.posts.making import delivery

@@ -12,7 +12,8 @@ from posts.publishing import registry
 from posts.publishing.errors import ReconnectNeeded
 from posts.publishing.platform import Session
 from posts.publishing.types import Connection, Identity
-from posts.services.accounts import ask_reconnect, connect_account
+from posts.services.accounts import connect_account
+from posts.services.standing import ask_reconnect
 from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person
 from tests.posts.making import account, draft, sent
 

@@ -16,7 +16,8 @@ from django.urls import URLPattern, reverse
 
 from posts import urls as posts_urls
 from posts.models import Account, Delivery, Media, Post
-from posts.services.accounts import ask_reconnect, connect_account
+from posts.services.accounts import connect_account
+from posts.services.standing import ask_reconnect
 from queue_app import blocks, clock
 from queue_app.models import Attempt, Block, BlockKind, Breaker, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import EDITOR, VIEWER, browser, edit_form, form, list_of, messages_of, page, person
@@ -52,6 +53,8 @@ CLOSED = {
     *(f"posts_{kind}_add" for kind in ("delivery", "media")),
     *(f"queue_app_{kind}_add" for kind in ("job", "limit", "breaker", *READ_ONLY)),
 }
+# What a person comes back to from a network's page is tested with logging in.
+LOGINS = {"posts_account_callback", "posts_account_choose"}
 # The app's own addresses are tested beside their views.
 OWN = {"outbox", "outbox_post", "outbox_picture", "upload", "thumbnail"}
 
@@ -87,7 +90,7 @@ def addresses(rows: dict[type[models.Model], models.Model]) -> dict[str, str]:
 def test_every_page_has_a_line() -> None:
     names = {pattern.name for pattern in admin.site.get_urls() if isinstance(pattern, URLPattern)}
     names |= {part.name for pattern in admin.site.get_urls() for part in getattr(pattern, "url_patterns", ())}
-    assert {name for name in names if name and name.startswith(("posts_", "queue_app_"))} == {*PAGES, *CLOSED}
+    assert {name for name in names if name and name.startswith(("posts_", "queue_app_"))} == {*PAGES, *CLOSED, *LOGINS}
     assert {pattern.name for pattern in posts_urls.urlpatterns} == OWN
 
 

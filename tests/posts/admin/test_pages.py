@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
-from posts.services.accounts import ask_reconnect
+from posts.services.standing import ask_reconnect
 from queue_app import clock
 from queue_app.models import Attempt, Block, Job, MaintenanceWindow, Notice, Worker
 from queue_app.outcomes import Fail, Failure

@@ -54,6 +54,7 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Delivery, "check_again"): {"publisher"},
     (Delivery, "retry"): {"publisher"},
     (Delivery, "cancel"): {"publisher"},
+    (Account, "test"): {"operator"},
     (Account, "disable"): {"operator"},
     (Account, "enable"): {"operator"},
     (Account, "delete"): {"operator"},

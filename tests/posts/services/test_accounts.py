@@ -12,20 +12,18 @@ from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing.errors import ContentRejected, ReconnectNeeded
 from posts.services.accounts import (
     ConnectFailed,
-    ask_reconnect,
     connect_account,
     delete_account,
     deletion_effects,
     disable_account,
     enable_account,
-    move_account,
-    public_error,
     reconnect_account,
     reconnect_answers,
     session_for,
 )
 from posts.services.errors import Refused, ValidationFailed
 from posts.services.posts import publish_now
+from posts.services.standing import ask_reconnect, move_account, public_error
 from queue_app import blocks, rescue
 from queue_app.models import Block, BlockKind, Job, Notice
 from tests.posts.making import draft, sent

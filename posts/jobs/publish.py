@@ -1,17 +1,18 @@
-"""The publish job: its handler, its look-up after silence, and the one table from platform errors to outcomes."""
+"""The publish job: its handler, and its look-up after silence."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from posts.jobs.outcomes import OUTCOMES, failure_of
 from posts.models import Delivery
 from posts.publishing import errors, registry, words
 from posts.publishing import types as publishing
 from posts.publishing.platform import Platform, Session
-from posts.services import accounts, media
+from posts.services import accounts, standing
 from posts.services.publication import (
     DeliveryCheckpoints,
     content_hash,
@@ -22,14 +23,13 @@ from posts.services.publication import (
     parts_of,
 )
 from posts.services.status import follow_job
+from posts.services.windows import require_room
 from queue_app import clock
 from queue_app.context import JobContext
 from queue_app.failpoints import failpoint
-from queue_app.health import health_check
-from queue_app.models import BlockKind, Job
+from queue_app.models import Job
 from queue_app.outcomes import (
     Absent,
-    BlockRequest,
     CannotTell,
     Done,
     Fail,
@@ -38,8 +38,6 @@ from queue_app.outcomes import (
     Found,
     Outcome,
     Postpone,
-    Retry,
-    Uncertain,
 )
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
@@ -54,9 +52,7 @@ REASONS = {code: words.sentence(code, {}, "the platform").rstrip(".") for code i
     "not_settled": "it is not there yet, and this platform may take a while to show it",
 }
 # How long a platform may work on what it has taken before a person is asked.
-SETTLING_SECONDS = 86_400.0
-# A platform's word on how long to wait is believed up to this.
-LONGEST_COOL_DOWN = timedelta(hours=24)
+LONGEST_SETTLING = timedelta(hours=20)
 
 
 def describe(job: Job) -> str:
@@ -82,7 +78,7 @@ def look_up(context: JobContext, job: Job) -> Finding:
             session = replace(_session(delivery, context), thread=tuple(live))
             finding = platform.find(session, part, job.marked_at)
     except (errors.PublishError, accounts.RefreshBusy) as error:
-        return CannotTell("lookup_failed", look_again=True, failure=_failure(error, delivery))
+        return CannotTell("lookup_failed", look_again=True, failure=failure_of(error, delivery))
     match finding:
         case publishing.Found(published):
             return _found(delivery, [*live, published], len(parts), session.http.redact)
@@ -163,16 +159,10 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
     parts, snapshot = parts_of(frozen), frozen
     if live and not live[-1].settled:
         step = replace(session, thread=tuple(live[:-1]))
-        try:
-            live[-1] = platform.settle(step, parts[len(live) - 1], live[-1])
-        except errors.ContentRejected:
-            # It is not live after all; what was uploaded for it is used up.
-            checkpoints.record(live[:-1], context.redact)
-            checkpoints.drop()
-            raise
+        live[-1] = _settled(context, platform, step, parts[len(live) - 1], live, checkpoints)
         checkpoints.record(live, context.redact)
     while len(live) < len(parts):
-        context.before_irreversible_step(save=lambda: checkpoints.freeze(snapshot))
+        context.before_irreversible_step(save=lambda: _freeze(delivery, checkpoints, snapshot))
         step = replace(session, thread=tuple(live), sent_before=sent_before)
         live.append(platform.commit(step, parts[len(live)]))
         failpoint("after_commit_call")
@@ -181,13 +171,44 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
             context.irreversible_step_done(lambda: checkpoints.record(live, context.redact))
             failpoint("after_part")
         if not live[-1].settled:
-            raise errors.NotReady("platform_processing", deadline_seconds=SETTLING_SECONDS)
+            raise errors.NotReady("platform_processing")
     return _result(live, context.redact)
+
+
+def _settled(
+    context: JobContext,
+    platform: Platform,
+    session: Session,
+    part: publishing.Json,
+    live: list[publishing.Published],
+    checkpoints: DeliveryCheckpoints,
+) -> publishing.Published:
+    """Ask what became of the last part, which the platform has taken but was still working on."""
+    try:
+        return platform.settle(session, part, live[-1])
+    except errors.ContentRejected:
+        # It is not live after all; what was uploaded for it is used up.
+        checkpoints.record(live[:-1], context.redact)
+        checkpoints.drop()
+        raise
+    except errors.NotReady:
+        since = context.job.postponed_since
+        if since is None or clock.now() - since < LONGEST_SETTLING:
+            raise
+    # Taken, but never heard of again: a person decides. Only a marked job can be uncertain.
+    context.before_irreversible_step()
+    raise errors.OutcomeUnknown("platform_silent")
+
+
+def _freeze(delivery: Delivery, checkpoints: DeliveryCheckpoints, snapshot: publishing.Json) -> None:
+    """Part of the mark's transaction: there must be room for one more post, and what goes out is kept."""
+    require_room(delivery)
+    checkpoints.freeze(snapshot)
 
 
 def _session(delivery: Delivery, context: JobContext, content: publishing.Content | None = None) -> Session:
     def exhausted(until: datetime, scope: errors.Scope) -> None:
-        accounts.slow_down(delivery.account, until, scope)
+        standing.slow_down(delivery.account, until, scope)
 
     session = accounts.session_for(delivery.account, media=content.media if content else ())
     context.redact = session.http.redact
@@ -202,103 +223,3 @@ def _result(live: list[publishing.Published], redact: Callable[[str], str]) -> p
         kept["parts"] = [{"id": part.id, "url": part.url} for part in live]
     result: publishing.Json = json.loads(redact(json.dumps(kept)))
     return result
-
-
-def _failure(error: Exception, delivery: Delivery) -> Failure:
-    if not isinstance(error, errors.PublishError):
-        return Failure(type(error).__name__, str(error))
-    message = accounts.public_error(error, delivery.account)
-    return Failure(type(error).__name__, message, error.code, response_code=error.status_code)
-
-
-def _unreachable(error: errors.PublishError, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    return Retry(_failure(error, delivery))
-
-
-def _temporary(error: errors.Temporary, delivery: Delivery, checkpoints: DeliveryCheckpoints) -> Outcome:
-    if error.restart:
-        checkpoints.drop()
-    if error.new_config:
-        accounts.move_account(delivery.account, error.new_config, error.new_identity_id)
-    return Retry(_failure(error, delivery), delay_seconds=error.retry_after_seconds)
-
-
-def _not_ready(error: errors.NotReady, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    until = clock.now() + timedelta(seconds=error.check_after_seconds)
-    return Postpone(error.code, until=until, failure=_failure(error, delivery), deadline_seconds=error.deadline_seconds)
-
-
-def _rate_limited(error: errors.RateLimited, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    now = clock.now()
-    until: datetime = min(max(error.until, now + timedelta(seconds=1)), now + LONGEST_COOL_DOWN)
-    account = delivery.account
-    key = account.block_key if error.scope == "account" else f"platform:{account.platform}"
-    failure = _failure(error, delivery)
-    if error.tell:
-        accounts.tell_operator(error, account)
-    return Postpone(
-        "rate_limited",
-        until=until,
-        block=BlockRequest(key, BlockKind.RATE_LIMIT, failure.message, until),
-        failure=failure,
-    )
-
-
-def _token_expired(error: errors.PublishError, delivery: Delivery, checkpoints: DeliveryCheckpoints) -> Outcome:
-    account = delivery.account
-    platform = registry.get(account.platform)
-    if not platform.refreshes or delivery.refreshed_version == account.credentials_version:
-        return _reconnect(error, delivery, checkpoints)
-    try:
-        refreshed = accounts.refresh_credentials(account, seen_version=account.credentials_version)
-    except accounts.RefreshBusy as busy:
-        return Postpone("refresh_busy", until=busy.until)
-    except errors.PublishError as refusal:
-        return OUTCOMES[type(refusal)](refusal, delivery, checkpoints)
-    Delivery.objects.filter(pk=delivery.pk).update(refreshed_version=refreshed.credentials_version)
-    return Postpone("token_refreshed", until=clock.now(), failure=_failure(error, delivery))
-
-
-def _reconnect(error: errors.PublishError, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    # The account's key is blocked from here on, so the next claim parks the job; if somebody has reconnected it
-    # meanwhile, the next claim runs it.
-    asked = accounts.ask_reconnect(delivery.account, error.code)
-    reason = "reconnect_needed" if asked else "token_refreshed"
-    return Postpone(reason, until=clock.now(), failure=_failure(error, delivery))
-
-
-def _rejected(error: errors.ContentRejected, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    Delivery.objects.filter(pk=delivery.pk).update(error_field=error.field)
-    return Fail(_failure(error, delivery))
-
-
-def _unknown(error: errors.PublishError, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
-    return Uncertain(_failure(error, delivery))
-
-
-# The one table from what a platform answers to what becomes of the job. Anything else is a bug, sorted by the runner.
-OUTCOMES: Mapping[type[errors.PublishError], Callable[..., Outcome]] = {
-    errors.Unreachable: _unreachable,
-    errors.Temporary: _temporary,
-    errors.NotReady: _not_ready,
-    errors.RateLimited: _rate_limited,
-    errors.TokenExpired: _token_expired,
-    errors.ReconnectNeeded: _reconnect,
-    errors.ContentRejected: _rejected,
-    errors.OutcomeUnknown: _unknown,
-}
-
-
-@job_type(
-    "posts.media_retention",
-    retry=RetryPolicy.fixed(max_attempts=3, delay_seconds=600),
-    timeout_seconds=600,
-    every_seconds=3600,
-    internal=True,
-)
-def media_retention(context: JobContext) -> int:
-    """Delete the files that no post needs any more; return how many."""
-    return media.delete_unneeded(clock.now())
-
-
-health_check(media.folder_problems)

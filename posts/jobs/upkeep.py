@@ -1,0 +1,84 @@
+"""Housekeeping of posts: logins are renewed ahead of their end, files go when nothing needs them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from posts.jobs.outcomes import LONGEST_COOL_DOWN
+from posts.models import Account
+from posts.publishing import errors, registry
+from posts.services import accounts, media, standing
+from queue_app import api, clock
+from queue_app.context import JobContext
+from queue_app.health import health_check
+from queue_app.outcomes import Done, Failure, Outcome, Postpone, Retry
+from queue_app.registry import job_type
+from queue_app.retry import RetryPolicy
+
+RENEW_LOGIN = "posts.renew_login"
+LOGIN_ENDS_AHEAD = timedelta(days=7)
+
+
+@job_type(
+    "posts.renew_logins",
+    retry=RetryPolicy.fixed(max_attempts=3, delay_seconds=60),
+    timeout_seconds=120,
+    every_seconds=300,
+    internal=True,
+)
+def renew_logins(context: JobContext) -> int:
+    """Queue a renewal for each login that is due for one; tell of those that cannot be renewed. Return how many."""
+    now = clock.now()
+    connected = Account.objects.filter(enabled=True, reconnect_reason="")
+    due = connected.filter(refresh_at__lte=now)
+    for account in due:
+        key = f"renew:{account.pk}"
+        api.enqueue(RENEW_LOGIN, {"account_id": account.pk}, unique_key=key, on_duplicate="return")
+    for account in connected.filter(credentials_expire_at__lte=now + LOGIN_ENDS_AHEAD):
+        platform = registry.platforms().get(account.platform)
+        if platform is not None and not platform.refreshes:
+            standing.tell_login_ends(account, account.credentials_expire_at)
+    for account in connected.filter(renewable_until__lte=now + LOGIN_ENDS_AHEAD):
+        standing.tell_login_ends(account, account.renewable_until)
+    return len(due)
+
+
+@job_type(
+    RENEW_LOGIN,
+    retry=RetryPolicy.exponential(max_attempts=8, base_seconds=60, cap_seconds=1800),
+    timeout_seconds=180,
+    internal=True,
+)
+def renew_login(context: JobContext, account_id: int) -> Outcome:
+    """Renew one account's login ahead of its end; one process asks at a time, whoever needs the login too."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None or account.refresh_at is None or account.refresh_at > clock.now():
+        return Done("nothing to renew")
+    try:
+        accounts.refresh_credentials(account, seen_version=account.credentials_version)
+    except accounts.RefreshBusy as busy:
+        return Postpone("refresh_busy", until=busy.until)
+    except errors.RateLimited as error:
+        return Postpone("rate_limited", until=min(error.until, clock.now() + LONGEST_COOL_DOWN))
+    except (errors.ReconnectNeeded, errors.TokenExpired) as error:
+        standing.ask_reconnect(account, error.code)
+        return Done(f"must be reconnected: {error.code}")
+    except errors.PublishError as error:
+        message = standing.public_error(error, account)
+        return Retry(Failure(type(error).__name__, message, error.code, response_code=error.status_code))
+    return Done("renewed")
+
+
+@job_type(
+    "posts.media_retention",
+    retry=RetryPolicy.fixed(max_attempts=3, delay_seconds=600),
+    timeout_seconds=600,
+    every_seconds=3600,
+    internal=True,
+)
+def media_retention(context: JobContext) -> int:
+    """Delete the files that no post needs any more; return how many."""
+    return media.delete_unneeded(clock.now())
+
+
+health_check(media.folder_problems)

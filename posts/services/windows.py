@@ -1,0 +1,80 @@
+"""The windows that networks document: at most so many posts of an account, or of the whole app, in so long.
+
+Counted in posts that are out, not in executions, so that polling and retries use nothing up. Checked in the
+transaction of the mark, with the account locked: two workers cannot both take the last place.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from posts.models import Account, Delivery, DeliveryStatus
+from posts.publishing import registry
+from posts.publishing.capabilities import Window
+from posts.publishing.errors import RateLimited
+from queue_app import clock
+from queue_app.models import Job
+from queue_app.states import JobState
+
+
+def require_room(delivery: Delivery) -> None:
+    """Raise RateLimited, until the next place is free, where a window of the delivery's platform is full.
+
+    Call it inside the transaction that marks the delivery's job.
+    """
+    account = delivery.account
+    platform = registry.platforms().get(account.platform)
+    windows = platform.windows if platform is not None else ()
+    if not windows:
+        return
+    _lock(account, windows)
+    now = clock.now()
+    for window in windows:
+        until = _free_at(account, window, now, besides=delivery.pk)
+        if until is not None:
+            count, hours = window.count, window.seconds / 3600
+            raise RateLimited("window_full", until=until, scope=window.scope, count=f"{count:,}", hours=f"{hours:g}")
+
+
+def remaining(account: Account) -> list[tuple[Window, int]]:
+    """Return each window of the account's platform with how many posts it still takes now."""
+    platform = registry.platforms().get(account.platform)
+    now = clock.now()
+    return [
+        (window, max(0, window.count - len(_sent(account, window, now, besides=0))))
+        for window in (platform.windows if platform is not None else ())
+    ]
+
+
+def _lock(account: Account, windows: tuple[Window, ...]) -> None:
+    """Lock what shares a place: the account, or for an app's window all accounts of the platform, in order."""
+    rows = Account.objects.filter(platform=account.platform)
+    if all(window.scope == "account" for window in windows):
+        rows = rows.filter(pk=account.pk)
+    list(rows.select_for_update().order_by("pk").values_list("pk"))
+
+
+def _free_at(account: Account, window: Window, now: datetime, *, besides: int) -> datetime | None:
+    sent = _sent(account, window, now, besides=besides)
+    return sent[-window.count] + timedelta(seconds=window.seconds) if len(sent) >= window.count else None
+
+
+def _sent(account: Account, window: Window, now: datetime, *, besides: int) -> list[datetime]:
+    """Return when posts went out within the window, oldest first; what is being sent or may be live counts as now."""
+    since = now - timedelta(seconds=window.seconds)
+    rows = Delivery.objects.filter(account__platform=account.platform)
+    if window.scope == "account":
+        rows = rows.filter(account=account)
+    sent: list[datetime] = [
+        published_at
+        for published_at, live in rows.filter(published_at__gt=since).values_list("published_at", "live")
+        for _part in range(max(1, len(live)))
+        if published_at is not None
+    ]
+    under_way = Q(job__in=Job.objects.filter(state=JobState.RUNNING, marked_at__isnull=False))
+    open_ends = rows.filter(published_at=None).filter(under_way | Q(status=DeliveryStatus.NEEDS_REVIEW) | ~Q(live=[]))
+    for pk, live in open_ends.values_list("pk", "live"):
+        sent += [now] * (len(live) + (pk != besides))
+    return sorted(sent)
