@@ -20,16 +20,18 @@ from django.views.decorators.debug import sensitive_post_parameters
 from posts import conf
 from posts.admin import login
 from posts.admin.account_actions import Delete, Disable, Enable, Test, may_manage
-from posts.admin.account_forms import ConnectForm, FailureForm
+from posts.admin.account_forms import ConnectForm, FailureForm, TextsForm
 from posts.admin.people import person_of
 from posts.models import Account
 from posts.outbox.network import PLATFORM as OUTBOX
 from posts.publishing import registry, words
 from posts.selectors.posts import SEE_ALL, usable_accounts
 from posts.services import accounts as services
+from posts.services.account_texts import set_account_texts
 from posts.services.errors import ServiceError, ValidationFailed
 from posts.services.logins import LoginOver
 from posts.services.outbox import set_outbox_failure
+from posts.services.windows import remaining
 from queue_app import clock
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedActionsMixin
@@ -78,6 +80,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             path("callback/", wrap(self.callback_view), name=login.CALLBACK),
             path("choose/<uuid:uuid>/", wrap(self.choose_view), name="posts_account_choose"),
             path("<int:pk>/reconnect/", wrap(self.reconnect_view), name="posts_account_reconnect"),
+            path("<int:pk>/texts/", wrap(self.texts_view), name="posts_account_texts"),
             path("<int:pk>/failure/", wrap(self.failure_view), name="posts_account_failure"),
         ]
         return own + list(super().get_urls())
@@ -161,6 +164,19 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         title = f"Reconnect {account}"
         return self._page(request, "posts/admin/connect.html", title, form=form, account=account, **context)
 
+    def texts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Set the account's signature, variables and UTM parameters."""
+        account = self._managed(request, pk)
+        form = TextsForm(request.POST or None, account=account)
+        if form.is_valid():
+            try:
+                set_account_texts(account, **form.answers())
+            except ServiceError as error:
+                _tell(form, error)
+            else:
+                return self._connected(request, account, CHANGE, "has new texts; scheduled posts go out with them")
+        return self._page(request, "posts/admin/texts.html", f"Texts of {account}", form=form, account=account)
+
     def failure_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Choose how an outbox account answers."""
         account = self._managed(request, pk)
@@ -188,6 +204,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "reason": reason,
             "refreshes": platform is not None and platform.refreshes,
             "settings": services.reconnect_answers(row),
+            "windows": remaining(row),
             "is_outbox": row.platform == OUTBOX,
             "may_reconnect": request.user.has_perm("posts.change_account") and may_manage(request, row),
             "buttons": self.buttons_for(request, row),

@@ -12,6 +12,7 @@ from posts.models import Account
 from posts.outbox.network import FAILURES
 from posts.publishing.platform import Platform
 from posts.services.logins import Choice
+from posts.text.variables import UTM_NAMES
 
 
 class ConnectForm(forms.Form):
@@ -64,6 +65,47 @@ class ChoiceForm(forms.Form):
     def places(self) -> list[int]:
         """Return what was ticked, by its place."""
         return [int(place) for place in self.cleaned_data["chosen"]]
+
+
+class TextsForm(forms.Form):
+    """What every text of an account gets."""
+
+    signature = forms.CharField(
+        label=_("Signature"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+        help_text=_("Stands below every text for this account, and counts with it."),
+    )
+    variables = forms.CharField(
+        label=_("Variables"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto", "placeholder": "shop=https://shop.example"}),
+        help_text=_("One a line, name=value. {shop} in a text becomes the value; {account} is the account's name."),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, account: Account) -> None:
+        lines = "\n".join(f"{name}={value}" for name, value in account.variables.items())
+        super().__init__(data, initial={"signature": account.signature, "variables": lines, **account.utm})
+        for name in UTM_NAMES:
+            self.fields[name] = forms.CharField(label=name, required=False, max_length=200)
+        self.fields[UTM_NAMES[0]].help_text = _("Put on every link of a text that begins with http, where not empty.")
+
+    def clean_variables(self) -> dict[str, str]:
+        """Return the values by name."""
+        lines = [line for line in str(self.cleaned_data["variables"]).splitlines() if line.strip()]
+        for line in lines:
+            if "=" not in line:
+                raise forms.ValidationError(f"“{line[:60]}” is not name=value.")
+        pairs = (line.partition("=") for line in lines)
+        return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+    def answers(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        given = self.cleaned_data
+        signature = str(given["signature"]).replace("\r\n", "\n")
+        utm = {name: given[name] for name in UTM_NAMES}
+        return {"signature": signature, "variables": given["variables"], "utm": utm}
 
 
 class FailureForm(forms.Form):

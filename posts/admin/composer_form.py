@@ -27,6 +27,8 @@ from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.options import options_from
 from posts.services.validation import account_problems
+from posts.services.wording import variables_of
+from posts.text.variables import fill
 from queue_app.admin.asked import whole_number
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 
@@ -172,6 +174,13 @@ class AccountRow:
         kinds = ((able.max_images, "picture"), (able.max_videos, "video"), (able.max_documents, "document"))
         files = [f"{most} {word}{'s'[: most != 1]}" for most, word in kinds if most]
         return ", ".join([f"{text:,} characters", *files])
+
+    @property
+    def wording_json(self) -> str:
+        """Return what the account's texts get, for the live counter, as JSON."""
+        account = self.account
+        signature = fill(account.signature.strip(), variables_of(account))
+        return json.dumps({"variables": variables_of(account), "utm": account.utm, "signature": signature})
 
     @property
     def counted_json(self) -> str:

@@ -17,9 +17,10 @@ from posts.publishing.types import Draft
 from posts.services.errors import Problem
 from posts.services.media_fit import facts_of, file_name, media_problems
 from posts.services.options import option_problems, with_defaults
-from posts.services.wording import comment_of, texts_of
+from posts.services.wording import comment_of, effective_text, texts_of, variables_of
 from posts.text.counting import violations
 from posts.text.entities import Hashtag, Link, Mention, entities
+from posts.text.variables import unknown_variables
 from posts.text.wall_time import UnknownZone, resolve_wall_time
 
 UNIT_WORDS: dict[TextUnit, str] = {
@@ -120,6 +121,9 @@ def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[P
     texts = texts_of(delivery, platform, with_media=bool(files))
     if not any(text.strip() for text in texts) and not files:
         yield "text", "the post is empty; write a text or attach a picture"
+    unknown = unknown_variables(effective_text(delivery), variables_of(delivery.account))
+    if unknown:
+        yield "text", f"the text has {{{unknown[0]}}}, which is no variable of the account; set it or write a value"
     for part, text in enumerate(texts, 1):
         name = "text" if len(texts) == 1 else f"part {part} of the text"
         yield from _too_long("text", name, text, able.text_limits(with_media=bool(files)))

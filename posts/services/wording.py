@@ -5,17 +5,28 @@ Reads only. Counting, splitting and limits are ``posts.text``'s and the platform
 
 from __future__ import annotations
 
-from posts.models import Delivery, ThreadMode
+from posts.models import Account, Delivery, ThreadMode
 from posts.publishing.platform import Platform
 from posts.text.counting import violations
 from posts.text.threads import split_thread, without_marks
+from posts.text.variables import fill, with_utm
 
 
 def effective_text(delivery: Delivery) -> str:
-    """Return what this account says: its own text, else the post's, with the account's signature below."""
-    text = delivery.post.text if delivery.text_override is None else delivery.text_override
-    signature = delivery.account.signature.strip()
+    """Return what this account says: its own text, else the post's, as ``worded`` for it."""
+    return worded(delivery.post.text if delivery.text_override is None else delivery.text_override, delivery.account)
+
+
+def worded(text: str, account: Account) -> str:
+    """Return ``text`` with the account's variables filled in, its UTM parameters on links and its signature below."""
+    text = with_utm(fill(text, variables_of(account)), account.utm)
+    signature = fill(account.signature.strip(), variables_of(account))
     return f"{text.rstrip()}\n\n{signature}".strip("\n") if signature else text
+
+
+def variables_of(account: Account) -> dict[str, str]:
+    """Return the values of the variables in the account's texts: its own, and its name."""
+    return {"account": account.name, **account.variables}
 
 
 def texts_of(delivery: Delivery, platform: Platform, *, with_media: bool) -> list[str]:
@@ -33,4 +44,6 @@ def texts_of(delivery: Delivery, platform: Platform, *, with_media: bool) -> lis
 def comment_of(delivery: Delivery, platform: Platform) -> str:
     """Return the first comment that goes below the post, "" where there is none or the platform has no comments."""
     able = platform.capabilities_for(delivery.account.config)
-    return delivery.post.first_comment.strip() if able.comment else ""
+    account = delivery.account
+    comment = with_utm(fill(delivery.post.first_comment.strip(), variables_of(account)), account.utm)
+    return comment if able.comment else ""

@@ -12,6 +12,7 @@ from posts.admin.delivery import external_link
 from posts.admin.media import thumbnail_of
 from posts.models import Delivery, DeliveryStatus, PostStatus
 from posts.selectors.attention import needs_attention
+from posts.selectors.platforms import window_words
 from posts.selectors.posts import usable_accounts, visible_posts
 from queue_app.explain import START_COMMAND
 
@@ -19,6 +20,7 @@ register = template.Library()
 
 register.simple_tag(external_link, name="external_link")
 register.simple_tag(thumbnail_of, name="picture_thumbnail")
+register.filter(window_words)
 
 SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
 

@@ -23,7 +23,7 @@
     const withMedia = pictures.children.length > 0;
     form.querySelectorAll("input[name=accounts]:checked").forEach((box) => {
       const own = form.elements.namedItem(`own_${box.value}`).value;
-      const said = own.trim() ? own : text.value;
+      const said = window.socialqWording(own.trim() ? own : text.value, JSON.parse(box.dataset.wording));
       JSON.parse(box.dataset.limits).filter((limit) => limit.with_media === withMedia).forEach((limit) => {
         const length = count[limit.unit](said);
         const line = document.createElement("li");

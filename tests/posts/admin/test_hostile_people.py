@@ -42,6 +42,7 @@ PAGES: dict[str, set[str]] = {
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
     "posts_account_failure": {"operator"},
+    "posts_account_texts": {"operator"},
     "queue_app_block_add": {"operator"},
     "queue_app_maintenancewindow_add": {"operator"},
     "queue_app_maintenancewindow_delete": {"operator"},

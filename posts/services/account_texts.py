@@ -1,0 +1,64 @@
+"""What every text of an account gets: its variables, UTM parameters on its links, its signature.
+
+The only writer of these columns. What they do to a text is in ``wording``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from posts.models import Account
+from posts.services.errors import Problem, ValidationFailed
+from posts.text.variables import UTM_NAMES
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+MOST_VARIABLES = 50
+VALUE_CHARACTERS, SIGNATURE_CHARACTERS, UTM_CHARACTERS = 1000, 2000, 200
+
+
+def set_account_texts(
+    account: Account, *, signature: str, variables: Mapping[str, str], utm: Mapping[str, str]
+) -> Account:
+    """Set what the texts of ``account`` get from now on, posts that are scheduled included; in place.
+
+    ``variables`` are values by name, ``utm`` by ``utm_source`` and so on. Raises ValidationFailed.
+    """
+    problems = [*_variable_problems(variables), *_text_problems(signature, variables, utm)]
+    if problems:
+        raise ValidationFailed(problems)
+    account.signature, account.variables = signature.strip(), dict(variables)
+    account.utm = {name: value.strip() for name, value in utm.items() if value.strip()}
+    account.save(update_fields=["signature", "variables", "utm", "updated_at"])
+    return account
+
+
+def _variable_problems(variables: Mapping[str, str]) -> list[Problem]:
+    problems = [
+        Problem("variables", f"“{name[:40]}” is no name for a variable: use small letters, digits and _")
+        for name in variables
+        if not NAME.fullmatch(name)
+    ]
+    if len(variables) > MOST_VARIABLES:
+        problems.append(Problem("variables", f"There are {len(variables)} variables, the limit is {MOST_VARIABLES}"))
+    for name, value in variables.items():
+        if len(value) > VALUE_CHARACTERS:
+            text = f"The variable {name} has {len(value):,} characters, the limit is {VALUE_CHARACTERS:,}"
+            problems.append(Problem("variables", text))
+    return problems
+
+
+def _text_problems(signature: str, variables: Mapping[str, str], utm: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    if len(signature) > SIGNATURE_CHARACTERS:
+        text = f"The signature has {len(signature):,} characters, the limit is {SIGNATURE_CHARACTERS:,}"
+        problems.append(Problem("signature", text))
+    for name, value in utm.items():
+        if name not in UTM_NAMES:
+            problems.append(Problem("utm", f"There is no parameter {name}; use {', '.join(UTM_NAMES)}"))
+        elif len(value) > UTM_CHARACTERS:
+            problems.append(Problem(name, f"{name} has {len(value):,} characters, the limit is {UTM_CHARACTERS:,}"))
+    unstorable = [*variables.values(), signature, *utm.values()]
+    if any("\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text) for text in unstorable):
+        problems.append(Problem("signature", "A text has characters that cannot be stored; type or paste it again"))
+    return problems
