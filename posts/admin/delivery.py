@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from posts.admin import zones
 from posts.admin.people import person_of
 from posts.models import Delivery, DeliveryStatus
-from posts.selectors.deliveries import explanation, next_step, timeline
+from posts.publishing import registry
+from posts.selectors.deliveries import explanation, next_step, progress, timeline
 from posts.selectors.posts import visible_posts
 from posts.services import deliveries as services
 from posts.services.errors import ServiceError
@@ -166,6 +167,9 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "zone": zones.zone_of(request.user),
             "explanation": explanation(row),
             "next_step": next_step(row),
+            "progress": progress(row),
+            "live": row.live,
+            "options": _options_in_words(row),
             "moments": timeline(row),
             "job": job,
             "attempts": job.attempt_set.order_by("id") if job is not None else [],
@@ -206,6 +210,19 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def error(self, delivery: Delivery) -> str:
         """Return the beginning of the last error."""
         return display.short(delivery.error_message)
+
+
+def _options_in_words(delivery: Delivery) -> list[tuple[str, str]]:
+    """Return the options that were chosen, by the words of the composer."""
+    platform = registry.platforms().get(delivery.account.platform)
+    offered = platform.options_for(delivery.account.config) if platform is not None else ()
+    labels = {option.name: (option.label, dict(option.choices)) for option in offered}
+    found = []
+    for name, value in delivery.options.items():
+        label, choices = labels.get(name, (name, {}))
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else choices.get(str(value), str(value))
+        found.append((label, {"True": "yes", "False": "no"}.get(shown, shown)))
+    return found
 
 
 def external_link(url: str, text: str) -> SafeString | str:

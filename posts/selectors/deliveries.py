@@ -12,6 +12,7 @@ from queue_app.explain import words as reason_words
 from queue_app.models import AttemptOutcome, Event, EventName, Job
 from queue_app.states import JobState
 
+MEGABYTE = 1_000_000
 WAITING = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD)
 
 NEXT_STEPS = {
@@ -29,7 +30,8 @@ EVENT_WORDS = {
     "unparked": "Let go: the block is over",
     "rescheduled": "Moved to another time",
     "needs_review": "Needs review: nobody can tell whether it is live",
-    "proven_absent": "Looked up and not there: it is sent again",
+    "proven_absent": "Looked up: what is not there is sent again",
+    "step_done": "A part is live",
     "found": "Looked up and found live",
 }
 STATE_WORDS = {
@@ -55,6 +57,32 @@ class Moment:
 
 def explanation(delivery: Delivery) -> str:
     """Say in words where the delivery stands: why it is not out yet and until when, or what became of it."""
+    return " ".join(filter(None, [_standing(delivery), _so_far(delivery)]))
+
+
+def progress(delivery: Delivery) -> tuple[int, str] | None:
+    """Return how far long work on the delivery is, in percent and in words; ``None`` where none is under way."""
+    done, total = delivery.progress.get("done", 0), delivery.progress.get("total", 0)
+    if not total or done >= total or delivery.status not in (*WAITING, DeliveryStatus.PUBLISHING):
+        return None
+    what = delivery.progress.get("what", "")
+    megabytes = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total > MEGABYTE else f"{done:,} of {total:,}"
+    return min(99, 100 * done // total), f"{megabytes} {what}".strip()
+
+
+def _so_far(delivery: Delivery) -> str:
+    """Say what of a thread is live already, and how far an upload is."""
+    said = []
+    parts = len((delivery.snapshot or {}).get("parts", [])) or 1
+    if delivery.live and delivery.status != DeliveryStatus.PUBLISHED and parts > 1:
+        said.append(f"{len(delivery.live)} of {parts} parts are live.")
+    under_way = progress(delivery)
+    if under_way is not None:
+        said.append(f"So far: {under_way[1]}.")
+    return " ".join(said)
+
+
+def _standing(delivery: Delivery) -> str:
     match delivery.status:
         case DeliveryStatus.DRAFT:
             return "Not scheduled yet."

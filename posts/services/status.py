@@ -83,10 +83,13 @@ def _published(job: Job) -> dict[str, Any]:
     the id is cut, and a link, which would then lead elsewhere, left out; the job's result has both."""
     result = job.result or {}
     identifier, url = result.get("id", ""), result.get("url", "")
+    parts = [{**part, "response": {}, "settled": True} for part in result.get("parts", [])]
     return {
+        **({"live": parts} if parts else {}),
         "platform_post_id": identifier[:ID_CHARACTERS],
         "url": url if len(url) <= LINK_CHARACTERS else "",
         "response": result.get("response", {}),
+        "progress": {},
         "published_at": job.finished_at,
         "error_code": "",
         "error_message": "",

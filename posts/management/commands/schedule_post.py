@@ -19,6 +19,8 @@ from posts.models import Media, Post
 from posts.services.errors import Refused, ServiceError
 from posts.services.media import discard_upload, store_upload
 from posts.services.posts import publish_now, save_draft, schedule_post
+from posts.services.queueing import deliveries_of
+from posts.services.validation import notes_of
 from posts.text.wall_time import AmbiguousError, WallTimeError, parse_wall_time
 from queue_app.database import atomic
 from queue_app.management.base import OneLineCommand
@@ -45,6 +47,17 @@ class Command(OneLineCommand):
         parser.add_argument(
             "--alt", action=InOrder, dest="pictures", metavar="TEXT", help="alt text of the last --media"
         )
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            metavar="[ID:]NAME=VALUE",
+            help="what to choose on the platform of account ID, or of every account; see manage.py platforms",
+        )
+        parser.add_argument(
+            "--thread", choices=("split", "numbered"), default="", help="split a long text into a thread"
+        )
+        parser.add_argument("--first-comment", default="", metavar="TEXT", help="goes below the post, where it can")
         parser.add_argument("--at", metavar="ISO", help="like 2026-03-29T14:30 or 2026-03-29T14:30+02:00")
         parser.add_argument(
             "--timezone", default="", metavar="ZONE", help="like Europe/Berlin; else the site's TIME_ZONE"
@@ -59,7 +72,9 @@ class Command(OneLineCommand):
         stored: list[Media] = []
         try:
             media = _store(_pairs(options["pictures"] or []), stored)
-            post = _write(options["text"], account_ids, media, at, zone)
+            fields = {"thread_mode": options["thread"], "first_comment": options["first_comment"]}
+            chosen = _options(options["option"], account_ids)
+            post = _write(options["text"], account_ids, media, at, zone, options=chosen, **fields)
         except BaseException as error:
             for picture in stored:
                 with suppress(Refused):
@@ -67,6 +82,8 @@ class Command(OneLineCommand):
             if isinstance(error, ServiceError):
                 raise CommandError(_one_line(error)) from None
             raise
+        for note in notes_of(post, deliveries_of(post)):
+            self.stderr.write(_one_line(note.message))
         self._print(post, options, zone)
 
     def _print(self, post: Post, options: dict[str, Any], zone: str) -> None:
@@ -88,6 +105,20 @@ def _ids(words: Sequence[str]) -> list[int]:
         if not (word.isascii() and word.isdigit() and len(word) < 19):
             raise CommandError(f"--account takes the id of an account, a number, not “{word[:40]}”")
     return [int(word) for word in words]
+
+
+def _options(words: Sequence[str], account_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Return what was chosen, by account and name; a list is written with \\n between its entries."""
+    chosen: dict[int, dict[str, str]] = {}
+    for word in words:
+        target, colon, rest = word.partition(":")
+        named = bool(colon) and target.isascii() and target.isdigit() and int(target) in account_ids
+        name, equals, value = (rest if named else word).partition("=")
+        if not equals:
+            raise CommandError(f"--option takes NAME=VALUE or ID:NAME=VALUE, not “{word[:60]}”")
+        for account_id in [int(target)] if named else account_ids:
+            chosen.setdefault(account_id, {})[name.strip()] = value.replace("\\n", "\n")
+    return chosen
 
 
 def _instant(text: str, zone: str) -> datetime:
@@ -131,10 +162,17 @@ def _store(pairs: Sequence[tuple[str, str]], stored: list[Media]) -> list[tuple[
 
 
 def _write(
-    text: str, account_ids: Sequence[int], media: Sequence[tuple[int, str]], at: datetime | None, zone: str
+    text: str,
+    account_ids: Sequence[int],
+    media: Sequence[tuple[int, str]],
+    at: datetime | None,
+    zone: str,
+    **fields: Any,
 ) -> Post:
     with atomic():
-        post = save_draft(post=None, owner=None, text=text, account_ids=account_ids, media=media, timezone=zone)
+        post = save_draft(
+            post=None, owner=None, text=text, account_ids=account_ids, media=media, timezone=zone, **fields
+        )
         return publish_now(post) if at is None else schedule_post(post, at=at)
 
 
