@@ -72,10 +72,7 @@ class Response:
     def json(self) -> Json:
         """Return the body's JSON object, without what no database stores. Anything else raises ``bad_answer``:
         OutcomeUnknown after an irreversible call, else Temporary."""
-        try:
-            value = _storable(jsonlib.loads(self.body))
-        except (ValueError, RecursionError):
-            value = None
+        value = self._value()
         if not isinstance(value, dict):
             raise self.unusable("bad_answer")
         return value
@@ -86,6 +83,19 @@ class Response:
             return self.json()
         except PublishError:
             return {}
+
+    def json_list(self) -> list[Any]:
+        """Return the body's JSON array, cleaned as in ``json``; anything else raises ``bad_answer`` as there."""
+        value = self._value()
+        if not isinstance(value, list):
+            raise self.unusable("bad_answer")
+        return value
+
+    def _value(self) -> Any:
+        try:
+            return _storable(jsonlib.loads(self.body))
+        except (ValueError, RecursionError):
+            return None
 
     def unusable(self, code: str, *, detail: str = "", retry_after_seconds: float | None = None) -> PublishError:
         """Return the error for an answer that says nothing documented about what happened."""

@@ -237,6 +237,18 @@ def test_an_answer_that_is_no_object(body: bytes) -> None:
     assert Response(200, {}, body, "a.example").json_or_empty() == {}
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"null", b"\xff", b"[" * 100_000])
+def test_an_answer_that_is_no_array(body: bytes) -> None:
+    with pytest.raises(Temporary, match="bad_answer"):
+        Response(200, {}, body, "a.example").json_list()
+    with pytest.raises(OutcomeUnknown, match="bad_answer"):
+        Response(200, {}, body, "a.example", irreversible=True).json_list()
+
+
+def test_an_array_is_cleaned_as_an_object_is() -> None:
+    assert Response(200, {}, rb'["a\u0000", {"b": NaN}]', "a.example").json_list() == ["a", {"b": None}]
+
+
 def test_what_no_database_stores_is_not_in_an_answer() -> None:
     body = rb'{"a\u0000": ["b\u0000c", {"d": "\ud800e \ud83d\ude00"}], "f": NaN, "g": -1e999, "h": 1.5, "i": null}'
     answer = Response(200, {}, body, "a.example").json()
