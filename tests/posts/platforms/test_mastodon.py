@@ -1,0 +1,655 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from posts.platforms import _mastodon_calls as calls
+from posts.platforms.mastodon import PLATFORM
+from posts.publishing.errors import (
+    ContentRejected,
+    NotReady,
+    OutcomeUnknown,
+    PublishError,
+    RateLimited,
+    ReconnectNeeded,
+    Temporary,
+    TokenExpired,
+)
+from posts.publishing.platform import Session
+from posts.publishing.types import Absent, CannotTell, Found, MediaFile, Published
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture, video
+from tests.posts.platforms.fake_mastodon import (
+    ACCOUNT_ID,
+    MEDIA_TAKEN,
+    NOT_PROCESSED,
+    TOKEN,
+    FakeMastodon,
+    as_html,
+)
+
+STATUSES = "/api/v1/statuses"
+LIST = f"/api/v1/accounts/{ACCOUNT_ID}/statuses"
+
+
+class TestMastodon(PlatformContract):
+    platform = PLATFORM
+    commit_path = STATUSES
+    picture_path = "/api/v2/media"
+    login_path = "/verify_credentials"
+    server_config = "instance"
+
+    @pytest.fixture
+    def server(self) -> Iterator[FakeMastodon]:
+        with FakeMastodon() as server:
+            yield server
+
+    def answers(self, server: FakeMastodon) -> dict[str, str]:
+        return {"instance": server.url}
+
+    def tokens(self, server: FakeMastodon) -> dict[str, Any]:
+        return {"access_token": TOKEN}
+
+    def check_text_request(self, server: FakeMastodon, text: str) -> None:
+        seen = server.seen[-1]
+        assert (seen.method, seen.path) == ("POST", STATUSES)
+        assert seen.headers["authorization"] == f"Bearer {TOKEN}"
+        assert seen.headers["accept-language"] == "en"
+        assert seen.headers["idempotency-key"].startswith(content().key)
+        assert seen.json() == {"status": text}
+
+    def check_picture_request(self, server: FakeMastodon, media: MediaFile) -> None:
+        upload, post = server.seen[-2:]
+        assert (upload.method, upload.path) == ("POST", "/api/v2/media")
+        assert upload.headers["authorization"] == f"Bearer {TOKEN}"
+        assert upload.size_bytes == int(upload.headers["content-length"])
+        assert upload.parts() == {
+            "file": (media.filename, media.read()),
+            "description": ("", media.alt_text.encode()),
+        }
+        assert post.json() == {"status": "Look", "media_ids": list(server.uploads)}
+
+    def rate_limit_body(self, wait_seconds: int | None) -> Any:
+        return {"error": "Too many requests"}
+
+    def end_login(self, server: FakeMastodon) -> None:
+        server.expire_access_tokens()
+
+    def refuse(self, server: FakeMastodon, status: int, error: Any, path: str = STATUSES, **how: Any) -> None:
+        server.fault(path, status=status, body={"error": error} if error else "", **how)
+
+    # The token and the server
+
+    def test_identity_names_the_server_since_ids_are_its_own(self, server: FakeMastodon) -> None:
+        connection = self.connect(server)
+        host = server.url.removeprefix("http://")
+        assert (connection.identity.id, connection.identity.name) == (f"{ACCOUNT_ID}@{host}", f"@alice@{host}")
+        assert connection.credentials == {"access_token": TOKEN}
+        assert connection.expires_at is None
+        config = connection.config
+        assert (config["instance"], config["account_id"], config["version"]) == (server.url, ACCOUNT_ID, "4.7.2")
+        assert server.paths() == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
+        assert {seen.headers["authorization"] for seen in server.seen} == {f"Bearer {TOKEN}"}
+
+    def test_a_token_with_the_broad_scopes_is_enough(self, server: FakeMastodon) -> None:
+        assert self.connect_with(server, scope="read write follow").scopes == ("read", "write", "follow")
+
+    def test_a_token_that_may_not_write_is_refused_before_anything_is_asked(self, server: FakeMastodon) -> None:
+        with self.refused(ReconnectNeeded, "oauth.scope_missing") as caught:
+            self.connect_with(server, scope="read write:media")
+        assert caught.value.params["scopes"] == "write:statuses"
+        assert not server.seen
+
+    def connect_with(self, server: FakeMastodon, **more: Any) -> Any:
+        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC))
+        return PLATFORM.connections(session, {"access_token": TOKEN, **more}, self.answers(server))[0]
+
+    def test_checking_reads_the_limits_again_and_posts_nothing(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        statuses = {"max_characters": 11_000, "max_media_attachments": 8, "characters_reserved_per_url": 20}
+        server.instance = {**server.instance, "configuration": {"statuses": statuses}}
+        connection = PLATFORM.check(session)
+        limits = connection.config["limits"]
+        assert (limits["characters"], limits["files"], limits["alt_text"]) == (11_000, 8, 1500)
+        assert connection.identity.id == self.connect(server).identity.id
+        assert not server.accepted
+
+    def test_checking_keeps_what_is_known_while_the_server_says_nothing_of_itself(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        for path in ("/api/v2/instance", "/api/v1/instance"):
+            server.fault(path, status=401, body={"error": "This method requires an authenticated user"})
+        assert "limits" not in PLATFORM.check(session).config
+
+    def test_a_check_with_an_ended_token_says_so(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        server.expire_access_tokens()
+        with self.refused(TokenExpired, "mastodon.token_refused"):
+            PLATFORM.check(session)
+
+    # Errors of publishing, row by row
+
+    @pytest.mark.parametrize(
+        ("status", "error", "kind", "code", "field"),
+        [
+            (401, "The access token is invalid", TokenExpired, "mastodon.token_refused", ""),
+            (401, "The access token was revoked", TokenExpired, "mastodon.token_refused", ""),
+            (401, "The access token expired", TokenExpired, "mastodon.token_refused", ""),
+            (403, "This action is outside the authorized scopes", ReconnectNeeded, "mastodon.scope_missing", ""),
+            (403, "Forbidden: token has insufficient scope", ReconnectNeeded, "mastodon.scope_missing", ""),
+            (403, "Insufficient permissions: write:statuses.", ReconnectNeeded, "mastodon.scope_missing", ""),
+            (403, "Your login is currently disabled", ReconnectNeeded, "mastodon.login_disabled", ""),
+            (403, "Your login is currently pending approval", ReconnectNeeded, "mastodon.login_disabled", ""),
+            (403, "Your login is missing a confirmed e-mail address", ReconnectNeeded, "mastodon.login_disabled", ""),
+            (403, "This action is not allowed", ContentRejected, "mastodon.not_allowed", "post"),
+            (
+                422,
+                "Validation failed: Text character limit of 500 exceeded",
+                ContentRejected,
+                "mastodon.text_refused",
+                "text",
+            ),
+            (422, "Validation failed: Text can't be blank", ContentRejected, "mastodon.text_refused", "text"),
+            (
+                400,
+                "Bad Request: status too long, 5001 characters provided but limit is 5000",
+                ContentRejected,
+                "mastodon.text_refused",
+                "text",
+            ),
+            (
+                422,
+                "Validation failed: Cannot attach more than 4 files",
+                ContentRejected,
+                "mastodon.attachments_refused",
+                "media",
+            ),
+            (
+                422,
+                "Cannot attach a video to a post that already contains images",
+                ContentRejected,
+                "mastodon.attachments_refused",
+                "media",
+            ),
+            (
+                422,
+                "Validation failed: Poll options must have more than one item",
+                ContentRejected,
+                "mastodon.poll_refused",
+                "poll",
+            ),
+            (422, "Validierung fehlgeschlagen: Zu lang", ContentRejected, "mastodon.refused", "post"),
+            (422, {"message": "no", "code": 7}, ContentRejected, "mastodon.refused", "post"),
+            (
+                400,
+                "param is missing or the value is empty or invalid: status",
+                ContentRejected,
+                "mastodon.refused",
+                "post",
+            ),
+            (422, NOT_PROCESSED, NotReady, "media_processing", ""),
+            (422, MEDIA_TAKEN.format("1, 2"), Temporary, "mastodon.media_taken", ""),
+            (400, "Bad Request: media not found: 01ABC", Temporary, "mastodon.media_taken", ""),
+            (400, "media already attached to status: 01ABC", Temporary, "mastodon.media_taken", ""),
+            (404, "Record not found", OutcomeUnknown, "unexpected_answer", ""),
+            (422, "", OutcomeUnknown, "unexpected_answer", ""),
+            (500, "", OutcomeUnknown, "server_error", ""),
+            (503, "There was a temporary problem serving your request", OutcomeUnknown, "server_error", ""),
+        ],
+    )
+    def test_refusals_of_a_status(
+        self, server: FakeMastodon, status: int, error: Any, kind: type[PublishError], code: str, field: str
+    ) -> None:
+        session = self.session(server)
+        self.refuse(server, status, error)
+        with self.refused(kind, code) as caught:
+            self.commit(session)
+        assert getattr(caught.value, "field", "") == field
+        assert not server.accepted
+
+    @pytest.mark.parametrize(
+        ("status", "error", "kind", "code"),
+        [
+            (
+                422,
+                "Validation failed: File content type is invalid, File is invalid",
+                ContentRejected,
+                "mastodon.media_refused",
+            ),
+            (422, "File type of uploaded media could not be verified", ContentRejected, "mastodon.media_refused"),
+            (413, "", ContentRejected, "mastodon.media_too_large"),
+            (429, "Too many requests", RateLimited, "rate_limited"),
+            (503, "", Temporary, "server_error"),
+            (401, "The access token is invalid", TokenExpired, "mastodon.token_refused"),
+            (403, "This action is outside the authorized scopes", ReconnectNeeded, "mastodon.scope_missing"),
+            (403, "Something else", ReconnectNeeded, "mastodon.forbidden"),
+            (404, "Record not found", Temporary, "unexpected_answer"),
+        ],
+    )
+    def test_refusals_of_an_upload(
+        self, server: FakeMastodon, status: int, error: str, kind: type[PublishError], code: str
+    ) -> None:
+        media = picture()
+        session = self.session(server, media)
+        self.refuse(server, status, error, self.picture_path)
+        with self.refused(kind, code):
+            self.commit(session, "Hi", media)
+        assert not server.accepted
+
+    def test_a_file_that_cannot_be_processed_is_tried_twice(self, server: FakeMastodon) -> None:
+        media, checkpoints = picture(), MemoryCheckpoints()
+        session = self.session(server, media)
+        self.refuse(server, 500, "Error processing thumbnail for uploaded media", self.picture_path, times=2)
+        with self.refused(Temporary, "mastodon.media_faulty"):
+            PLATFORM.prepare(session, content("Hi", media), checkpoints)
+        with self.refused(ContentRejected, "mastodon.media_refused"):
+            PLATFORM.prepare(session, content("Hi", media), checkpoints)
+        assert PLATFORM.prepare(session, content("Hi", media), checkpoints)["body"]["media_ids"] == [*server.uploads]
+
+    def test_a_picture_that_cannot_be_opened_is_noticed_before_sending(self, server: FakeMastodon) -> None:
+        def gone() -> io.BytesIO:
+            raise FileNotFoundError("p1.jpg")
+
+        media = replace(picture(), open=gone)
+        session = self.session(server, media)
+        before = len(server.seen)
+        with self.refused(Temporary, "media_unreadable"):
+            self.commit(session, "Hi", media)
+        assert len(server.seen) == before
+
+    # Rate limits
+
+    def test_a_rate_limit_names_its_end_as_a_timestamp(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        ends_at = datetime.now(UTC) + timedelta(hours=2)
+        headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": ends_at.isoformat().replace("+00:00", "Z")}
+        self.refuse(server, 429, "Too many requests", headers=headers)
+        with self.refused(RateLimited) as caught:
+            self.commit(session)
+        assert caught.value.until == ends_at
+
+    @pytest.mark.parametrize("remaining", ["0", "1"])
+    def test_a_success_that_uses_the_limit_up_is_told(self, server: FakeMastodon, remaining: str) -> None:
+        told: list[Any] = []
+        session = replace(self.session(server), exhausted=lambda *how: told.append(how))
+        ends_at = datetime.now(UTC) + timedelta(minutes=20)
+        server.remaining = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": ends_at.isoformat()}
+        self.commit(session)
+        assert told == ([(ends_at, "account")] if remaining == "0" else [])
+
+    # Files
+
+    def test_a_video_is_waited_for_without_being_sent_again(self, server: FakeMastodon) -> None:
+        media, checkpoints = video(size_bytes=3_000_000), MemoryCheckpoints()
+        server.processing_looks = 2
+        session = self.session(server, media)
+        for _ in range(2):
+            with self.refused(NotReady, "media_processing"):
+                PLATFORM.prepare(session, content("A film", media), checkpoints)
+        snapshot = PLATFORM.prepare(session, content("A film", media), checkpoints)
+        assert PLATFORM.prepare(session, content("A film", media), checkpoints)["body"] == snapshot["body"]
+        (media_id,) = server.uploads
+        assert server.paths()[2:] == ["/api/v2/media", *[f"/api/v1/media/{media_id}"] * 3]
+        assert server.seen[2].parts()["file"] == (media.filename, media.read())
+        assert checkpoints.told == (media.size_bytes, media.size_bytes, "uploaded")
+        PLATFORM.commit(session, snapshot)
+        assert server.accepted[0]["asked"] == {"status": "A film", "media_ids": [media_id]}
+
+    def test_a_video_brings_its_own_picture(self, server: FakeMastodon) -> None:
+        media = replace(video(), cover=picture("cover"))
+        server.processing_looks = 0
+        self.commit(self.session(server, media), "A film", media)
+        upload = next(seen for seen in server.seen if seen.path == "/api/v2/media")
+        assert upload.parts()["thumbnail"] == ("cover.jpg", picture("cover").read())
+
+    def test_an_animation_is_sent_as_it_is(self, server: FakeMastodon) -> None:
+        media = replace(picture("a"), mime_type="image/gif", kind="gif", filename="a.gif")
+        server.processing_looks = 0
+        self.commit(self.session(server, media), "", media)
+        assert [upload.kind for upload in server.uploads.values()] == ["gifv"]
+
+    def test_a_file_without_alt_text_has_no_description(self, server: FakeMastodon) -> None:
+        media = picture(alt_text="")
+        self.commit(self.session(server, media), "Hi", media)
+        assert set(server.seen[-2].parts()) == {"file"}
+
+    def test_pictures_keep_their_order_and_each_is_sent_once_over_crashes(self, server: FakeMastodon) -> None:
+        media = tuple(picture(f"p{n}") for n in range(3))
+        session, checkpoints = self.session(server, *media), MemoryCheckpoints()
+        server.fault("/api/v2/media", kind="cut")
+        with self.refused(Temporary, "connection_lost"):
+            PLATFORM.prepare(session, content("Three", *media), checkpoints)
+        first = PLATFORM.prepare(session, content("Three", *media), checkpoints)
+        del checkpoints.stored["media:p2"]
+        again = PLATFORM.prepare(session, content("Three", *media), checkpoints)
+        ids = [*server.uploads]
+        assert first["body"]["media_ids"] == ids[:3]
+        assert again["body"]["media_ids"] == [*ids[:2], ids[3]]
+        assert again["key"] == first["key"]
+        assert server.paths().count("/api/v2/media") == 5
+
+    def test_a_file_refused_while_it_is_processed_is_uploaded_anew_on_a_retry(self, server: FakeMastodon) -> None:
+        media, checkpoints = video(), MemoryCheckpoints()
+        session = self.session(server, media)
+        self.refuse(server, 422, "Error processing thumbnail for uploaded media", "/api/v1/media/")
+        with self.refused(ContentRejected, "mastodon.media_refused"):
+            PLATFORM.prepare(session, content("", media), checkpoints)
+        assert not checkpoints.stored
+
+    def test_a_file_that_is_gone_while_it_is_processed_is_uploaded_again(self, server: FakeMastodon) -> None:
+        media, checkpoints = video(), MemoryCheckpoints()
+        session = self.session(server, media)
+        self.refuse(server, 404, "Record not found", "/api/v1/media/")
+        with self.refused(Temporary, "mastodon.media_gone"):
+            PLATFORM.prepare(session, content("", media), checkpoints)
+        with self.refused(NotReady):
+            PLATFORM.prepare(session, content("", media), checkpoints)
+        assert server.paths().count("/api/v2/media") == 2
+
+    def test_files_that_expired_are_uploaded_again(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        snapshot = PLATFORM.prepare(session, content("Hi", media), MemoryCheckpoints())
+        server.uploads.clear()
+        with self.refused(Temporary, "mastodon.media_taken") as caught:
+            PLATFORM.commit(session, snapshot)
+        assert caught.value.restart
+
+    # What a person chose
+
+    def test_options_become_fields_of_the_status(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        options = {"visibility": "unlisted", "content_warning": "Food", "sensitive": True}
+        post = replace(content("Hello", media, language="pt-BR"), options=options)
+        PLATFORM.commit(session, PLATFORM.prepare(session, post, MemoryCheckpoints()))
+        assert server.seen[-1].json() == {
+            "status": "Hello",
+            "media_ids": [*server.uploads],
+            "language": "pt-BR",
+            "visibility": "unlisted",
+            "spoiler_text": "Food",
+            "sensitive": True,
+        }
+
+    def test_a_poll_goes_with_the_first_part_alone(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        options = {"poll": ["Yes", "No"], "poll_seconds": "3600", "poll_multiple": True}
+        first = replace(content("Do you?"), options=options, parts=2)
+        PLATFORM.commit(session, PLATFORM.prepare(session, first, MemoryCheckpoints()))
+        poll = {"options": ["Yes", "No"], "expires_in": 3600, "multiple": True, "hide_totals": False}
+        assert server.seen[-1].json() == {"status": "Do you?", "poll": poll}
+        assert "poll" not in PLATFORM.prepare(session, replace(first, part=1), MemoryCheckpoints())["body"]
+
+    def test_the_address_falls_back_to_the_uri(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        server.fault(STATUSES, status=200, body={"id": "01HXYZ", "url": None, "uri": "https://fake.example/s/01HXYZ"})
+        assert self.commit(session) == Published(
+            "01HXYZ",
+            "https://fake.example/s/01HXYZ",
+            {"created_at": None, "visibility": None, "uri": "https://fake.example/s/01HXYZ"},
+        )
+
+    # Threads and comments
+
+    def test_a_part_answers_the_one_before_and_a_comment_the_first(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        parts = [
+            replace(content("One"), parts=3),
+            replace(content("Two"), key="k-1", part=1, parts=3),
+            replace(content("More there"), key="k-2", part=2, parts=3, kind="comment"),
+        ]
+        live: list[Published] = []
+        for part in parts:
+            snapshot = PLATFORM.prepare(session, part, MemoryCheckpoints())
+            live.append(PLATFORM.commit(replace(session, thread=tuple(live)), snapshot))
+        replies = [post["asked"].get("in_reply_to_id") for post in server.accepted]
+        assert replies == [None, live[0].id, live[0].id]
+        two, three = replace(parts[1], part=2), replace(session, thread=tuple(live[:2]))
+        PLATFORM.commit(three, PLATFORM.prepare(session, replace(two, key="k-3"), MemoryCheckpoints()))
+        assert server.accepted[-1]["asked"]["in_reply_to_id"] == live[1].id
+
+    def test_a_part_whose_post_before_was_deleted_is_refused(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        live = self.commit(session)
+        server.gone_replies.add(live.id)
+        with self.refused(ContentRejected, "mastodon.reply_gone"):
+            self.commit(replace(session, thread=(live,)), "Two")
+
+    # Repeats
+
+    def lost(self, server: FakeMastodon, session: Session, *media: MediaFile, text: str = "Hello") -> Any:
+        """Send once, store, and lose the answer; return the snapshot."""
+        snapshot = PLATFORM.prepare(session, content(text, *media), MemoryCheckpoints())
+        server.fault(STATUSES, kind="cut", after=True)
+        with self.refused(OutcomeUnknown, "connection_lost"):
+            PLATFORM.commit(session, snapshot)
+        return snapshot
+
+    def test_a_repeat_within_the_hour_is_answered_with_the_first_post(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = self.lost(server, session)
+        published = PLATFORM.commit(replace(session, sent_before=True), snapshot)
+        assert [post["status"] for post in server.accepted] == [published.id]
+        keys = [seen.headers["idempotency-key"] for seen in server.seen if seen.path == STATUSES]
+        assert keys == [snapshot["key"]] * 2
+
+    def test_a_server_that_fails_on_repeats_is_looked_up(self, server: FakeMastodon) -> None:
+        server.repeats = "fails"
+        session = self.session(server)
+        snapshot = self.lost(server, session)
+        with self.refused(OutcomeUnknown, "server_error"):
+            PLATFORM.commit(replace(session, sent_before=True), snapshot)
+        found = PLATFORM.find(session, snapshot, datetime.now(UTC))
+        assert isinstance(found, Found)
+        assert found.published.id == server.accepted[0]["status"]
+        assert len(server.accepted) == 1
+
+    @pytest.mark.parametrize("spelling", ["Mastodon", "GoToSocial"])
+    def test_a_repeat_whose_files_are_used_up_is_found_by_them(self, server: FakeMastodon, spelling: str) -> None:
+        """The server ignores the key; the files keep it from posting twice."""
+        media = picture()
+        server.repeats = "posts again"
+        session = self.session(server, media)
+        snapshot = self.lost(server, session, media)
+        if spelling == "GoToSocial":
+            self.refuse(server, 400, f"Bad Request: media already attached to status: {server.accepted[0]['status']}")
+        published = PLATFORM.commit(replace(session, sent_before=True), snapshot)
+        assert [post["status"] for post in server.accepted] == [published.id]
+
+    def test_a_refusal_in_another_language_is_looked_into_on_a_repeat(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        snapshot = self.lost(server, session, media)
+        self.refuse(server, 422, "Medien 1 nicht gefunden oder bereits an einen anderen Beitrag angehängt")
+        assert PLATFORM.commit(replace(session, sent_before=True), snapshot).id == server.accepted[0]["status"]
+
+    def test_used_files_that_the_list_does_not_show_yet_stay_unknown_for_a_while(self, server: FakeMastodon) -> None:
+        media = picture()
+        server.repeats = "posts again"
+        session = replace(self.session(server, media), sent_before=True)
+        snapshot = self.lost(server, session, media)
+        server.list_hides = 1
+        with self.refused(OutcomeUnknown, "mastodon.media_taken"):
+            PLATFORM.commit(session, snapshot)
+        server.statuses.clear()
+        later = replace(session, now=lambda: datetime.now(UTC) + timedelta(minutes=11))
+        with self.refused(Temporary, "mastodon.media_taken") as caught:
+            PLATFORM.commit(later, snapshot)
+        assert caught.value.restart
+
+    def test_a_list_that_cannot_be_read_keeps_used_files_unknown(self, server: FakeMastodon) -> None:
+        media = picture()
+        server.repeats = "posts again"
+        session = replace(self.session(server, media), sent_before=True)
+        snapshot = self.lost(server, session, media)
+        server.fault(LIST, status=502, body="<html>bad gateway</html>")
+        with self.refused(OutcomeUnknown, "mastodon.media_taken"):
+            PLATFORM.commit(session, snapshot)
+
+    def test_the_key_changes_with_the_wording_and_with_nothing_else(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        keys = {
+            PLATFORM.prepare(session, post, MemoryCheckpoints())["key"]
+            for post in (
+                content("Hello"),
+                content("Hello"),
+                content("Hello!"),
+                replace(content("Hello"), options={"visibility": "direct"}),
+                replace(content("Hello"), key="other"),
+            )
+        }
+        assert len(keys) == 4
+
+    def test_where_a_key_replays_a_refusal_the_next_try_has_another(self, server: FakeMastodon) -> None:
+        server.instance = {**server.instance, "version": "2.7.2 (compatible; Akkoma 3.15.2)", "api_versions": {}}
+        times = iter(datetime(2026, 11, 22, 7, n, tzinfo=UTC) for n in range(9))
+        session = replace(self.session(server), now=lambda: next(times))
+        first, second = (PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints()) for _ in range(2))
+        assert first["key"] != second["key"]
+
+    # Looking up
+
+    def look(self, server: FakeMastodon, session: Session, snapshot: Any, minutes_ago: float = 0) -> Any:
+        return PLATFORM.find(session, snapshot, datetime.now(UTC) - timedelta(minutes=minutes_ago))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Hello",
+            "Two\nlines\n\nand a <b>paragraph</b> & more",
+            "A link https://example.com/a/very/long/path/that/is/shortened?x=1&y=2 inside",
+            "Hello @bob@remote.example and #tag, “quoted” – d’accord",
+            "https://example.com/only-a-link",
+            "👋🏽",
+        ],
+    )
+    def test_a_text_is_found_in_its_html(self, server: FakeMastodon, text: str) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content(text), MemoryCheckpoints())
+        assert self.look(server, session, snapshot) == Absent()
+        assert server.seen[-1].query == {"limit": "40", "exclude_reblogs": "true"}
+        published = PLATFORM.commit(session, snapshot)
+        assert self.look(server, session, snapshot) == Found(published)
+
+    def test_another_link_alone_is_not_ours(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("https://example.com/a"), MemoryCheckpoints())
+        server.post_by_hand("https://example.com/b", "SocialQ")
+        assert self.look(server, session, snapshot) == CannotTell("mastodon.similar_post")
+
+    def test_an_older_post_with_the_same_text_is_not_ours(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        made = datetime.now(UTC) - timedelta(minutes=30)
+        server.post_by_hand("Hello", "SocialQ", created_at=made.isoformat())
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        assert self.look(server, session, snapshot) == Absent()
+        assert isinstance(self.look(server, session, snapshot, minutes_ago=31), Found)
+
+    def test_the_same_text_by_another_app_is_not_ours(self, server: FakeMastodon) -> None:
+        connection = self.connect_with(server, application="SocialQ")
+        session = replace(self.session(server), config=connection.config)
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        server.post_by_hand("Hello", "Ivory")
+        assert self.look(server, session, snapshot) == Absent()
+        server.post_by_hand("Hello", "SocialQ")
+        assert isinstance(self.look(server, session, snapshot), Found)
+
+    def test_two_with_the_same_text_are_for_a_person_to_tell_apart(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = self.lost(server, session)
+        server.post_by_hand("Hello")
+        assert self.look(server, session, snapshot) == CannotTell("mastodon.several_alike")
+
+    def test_a_text_that_the_server_has_changed_is_neither_found_nor_absent(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("The quick brown fox jumps"), MemoryCheckpoints())
+        server.post_by_hand("The quick b***n fox jumps")
+        assert self.look(server, session, snapshot) == CannotTell("mastodon.similar_post")
+
+    def test_another_post_meanwhile_does_not_matter(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("The quick brown fox jumps"), MemoryCheckpoints())
+        server.post_by_hand("Good morning everybody")
+        assert self.look(server, session, snapshot) == Absent()
+
+    def test_equal_parts_of_a_thread_are_told_apart_by_what_they_answer(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        first = self.commit(session, "Same")
+        snapshot = PLATFORM.prepare(session, replace(content("Same"), part=1), MemoryCheckpoints())
+        thread = replace(session, thread=(first,))
+        assert self.look(server, thread, snapshot) == Absent()
+        second = PLATFORM.commit(thread, {**snapshot, "key": "second"})
+        assert self.look(server, thread, snapshot) == Found(second)
+
+    def test_a_post_is_found_by_its_files_whatever_became_of_its_text(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        snapshot = self.lost(server, session, media)
+        server.statuses[0]["content"] = "<p>Something else</p>"
+        assert isinstance(self.look(server, session, snapshot), Found)
+
+    def test_files_numbered_anew_leave_the_text_to_tell(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        snapshot = self.lost(server, session, media)
+        server.statuses[0]["media_attachments"][0]["id"] = "-1870"
+        assert isinstance(self.look(server, session, snapshot), Found)
+        wordless = {**snapshot, "body": {**snapshot["body"], "status": ""}}
+        server.statuses[0]["content"] = ""
+        assert self.look(server, session, wordless) == CannotTell("mastodon.similar_post")
+
+    def test_a_warning_without_text_is_the_text(self, server: FakeMastodon) -> None:
+        media = picture()
+        session = self.session(server, media)
+        post = replace(content("", media), options={"content_warning": "Spider"})
+        snapshot = PLATFORM.prepare(session, post, MemoryCheckpoints())
+        PLATFORM.commit(session, snapshot)
+        server.statuses[0] |= {"content": as_html("Spider"), "spoiler_text": ""}
+        server.statuses[0]["media_attachments"][0]["id"] = "-1870"
+        assert isinstance(self.look(server, session, snapshot), Found)
+
+    def test_a_list_without_an_end_tells_nothing(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        for number in range(45):
+            server.post_by_hand(f"Number {number} of many")
+        assert self.look(server, session, snapshot) == CannotTell("mastodon.too_many_posts")
+
+    def test_a_token_that_may_not_read_tells_nothing(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = self.lost(server, session)
+        server.grants[TOKEN].scopes = "read:accounts write"
+        assert self.look(server, session, snapshot) == CannotTell("mastodon.cannot_read")
+
+    @pytest.mark.parametrize(
+        ("status", "body", "code"),
+        [
+            (200, "<html>", "bad_answer"),
+            (200, {"error": "x"}, "bad_answer"),
+            (404, {"error": "Record not found"}, "unexpected_answer"),
+            (500, "", "server_error"),
+        ],
+    )
+    def test_a_look_that_fails_is_no_answer(self, server: FakeMastodon, status: int, body: Any, code: str) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        server.fault(LIST, status=status, body=body)
+        with self.refused(Temporary, code):
+            self.look(server, session, snapshot)
+
+    def test_odd_entries_of_the_list_are_no_match(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        odd = [None, 7, {}, {"id": None, "media_attachments": [None], "content": None, "application": "x"}]
+        server.fault(LIST, status=200, body=json.dumps(odd))
+        assert self.look(server, session, snapshot) == Absent()
+
+
+@pytest.mark.parametrize("case", calls.FORBIDDEN_CASES + calls.STATUS_CASES)
+def test_the_beginnings_are_in_lower_case(case: calls.Case) -> None:
+    assert case.beginning == case.beginning.lower()
