@@ -68,11 +68,11 @@ def server_address(entered: str) -> str:
     Raises ReconnectNeeded for all that is more than a host and a port.
     """
     entered = entered.strip()
-    parts = urlsplit(entered if "://" in entered else f"https://{entered}")
     try:
+        parts = urlsplit(entered if "://" in entered else f"https://{entered}")
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError:  # also UnicodeError: no name that DNS could have
-        host, port = "", None
+        parts, host, port = urlsplit(""), "", None
     is_number = _is_address(host)
     beyond = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if beyond or parts.scheme not in ("https", "http") or not (is_number or HOST.fullmatch(host)):
