@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from tests.posts.platforms.fake_mastodon import (
     FakeMastodon,
     as_html,
 )
+from tests.posts.platforms.test_fakes import fake_process
 
 STATUSES = "/api/v1/statuses"
 LIST = f"/api/v1/accounts/{ACCOUNT_ID}/statuses"
@@ -438,6 +440,21 @@ class TestMastodon(PlatformContract):
         keys = [seen.headers["idempotency-key"] for seen in server.seen if seen.path == STATUSES]
         assert keys == [snapshot["key"]] * 2
 
+    def test_after_an_hour_the_key_is_forgotten_and_the_list_is_not(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot, marked_at = self.lost(server, session), datetime.now(UTC)
+        server.now_offset = timedelta(minutes=61)
+        assert isinstance(PLATFORM.find(session, snapshot, marked_at), Found)
+        PLATFORM.commit(replace(session, sent_before=True), snapshot)
+        assert len(server.accepted) == 2, "which is why the list is read before anything is repeated"
+
+    def test_a_server_that_still_stores_the_first_one_keeps_the_outcome_unknown(self, server: FakeMastodon) -> None:
+        session = self.session(server)
+        snapshot = self.lost(server, session)
+        self.refuse(server, 503, "There was a temporary problem serving your request, please try again")
+        with self.refused(OutcomeUnknown, "server_error"):
+            PLATFORM.commit(replace(session, sent_before=True), snapshot)
+
     def test_a_server_that_fails_on_repeats_is_looked_up(self, server: FakeMastodon) -> None:
         server.repeats = "fails"
         session = self.session(server)
@@ -648,6 +665,23 @@ class TestMastodon(PlatformContract):
         odd = [None, 7, {}, {"id": None, "media_attachments": [None], "content": None, "application": "x"}]
         server.fault(LIST, status=200, body=json.dumps(odd))
         assert self.look(server, session, snapshot) == Absent()
+
+
+def test_the_fake_runs_as_a_process_and_keeps_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "accepted.jsonl"
+    with fake_process("fake_mastodon", log) as url:
+        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC))
+        (connection,) = PLATFORM.connections(session, {"access_token": TOKEN}, {"instance": url})
+        session = replace(session, credentials=connection.credentials, config=connection.config)
+        snapshot = PLATFORM.prepare(session, content("Hello"), MemoryCheckpoints())
+        session.http.request("POST", f"{url}/_fault", json={"path": STATUSES, "kind": "cut", "after": True})
+        with pytest.raises(OutcomeUnknown):
+            PLATFORM.commit(session, snapshot)
+        (kept,) = map(json.loads, log.read_text().splitlines())
+        assert (kept["account"], kept["text"]) == (connection.identity.id, "Hello")
+        session.http.request("POST", f"{url}/_control", json={"call": "expire_access_tokens"})
+        with pytest.raises(TokenExpired):
+            PLATFORM.commit(session, snapshot)
 
 
 @pytest.mark.parametrize("case", calls.FORBIDDEN_CASES + calls.STATUS_CASES)
