@@ -62,6 +62,7 @@ WORDS = {
     ),
     "mastodon.several_alike": Words("Several posts of the account have this very text.", DECIDE),
     "mastodon.similar_post": Words("The account has a post that is much like it, but not the same.", DECIDE),
+    "mastodon.direct_unseen": Words("The server may not show direct posts among those of the account.", DECIDE),
     # Before scheduling
     "mastodon.too_long_with_warning": Words(
         "The text and the content warning together have {length} characters, the limit is {maximum}.",

@@ -211,7 +211,11 @@ class Mastodon(Platform):
             return Found(same[0])
         if same:
             return CannotTell("mastodon.several_alike")
-        return CannotTell("mastodon.similar_post") if "alike" in alike else Absent()
+        if "alike" in alike:
+            return CannotTell("mastodon.similar_post")
+        # Mastodon lists an author's own direct posts; of others that is not known.
+        is_hidden = snapshot["body"].get("visibility") == "direct" and session.config.get("software") != "mastodon"
+        return CannotTell("mastodon.direct_unseen") if is_hidden else Absent()
 
     def _uploads(self, session: Session, files: Sequence[MediaFile], checkpoints: Checkpoints) -> list[Json]:
         done, total, uploads = 0, sum(media.size_bytes for media in files), []

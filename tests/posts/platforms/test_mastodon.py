@@ -637,6 +637,20 @@ class TestMastodon(PlatformContract):
             server.post_by_hand(f"Number {number} of many")
         assert self.look(server, session, snapshot) == CannotTell("mastodon.too_many_posts")
 
+    @pytest.mark.parametrize(
+        ("software", "finding"), [("mastodon", Absent()), ("akkoma", CannotTell("mastodon.direct_unseen"))]
+    )
+    def test_a_direct_post_is_absent_only_where_it_would_be_shown(
+        self, server: FakeMastodon, software: str, finding: Any
+    ) -> None:
+        session = self.session(server)
+        session = replace(session, config={**session.config, "software": software})
+        post = replace(content("Hi @bob@remote.example"), options={"visibility": "direct"})
+        snapshot = PLATFORM.prepare(session, post, MemoryCheckpoints())
+        assert self.look(server, session, snapshot) == finding
+        PLATFORM.commit(session, snapshot)
+        assert isinstance(self.look(server, session, snapshot), Found)
+
     def test_a_token_that_may_not_read_tells_nothing(self, server: FakeMastodon) -> None:
         session = self.session(server)
         snapshot = self.lost(server, session)
