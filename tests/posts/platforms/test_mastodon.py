@@ -24,7 +24,7 @@ from posts.publishing.errors import (
 )
 from posts.publishing.platform import Session
 from posts.publishing.types import MediaFile, Published
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture, video
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture
 from tests.posts.platforms.fake_mastodon import (
     ACCOUNT_ID,
     MEDIA_TAKEN,
@@ -281,84 +281,6 @@ class TestMastodon(PlatformContract):
         server.remaining = {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset": ends_at.isoformat()}
         self.commit(session)
         assert told == ([(ends_at, "account")] if remaining == "0" else [])
-
-    # Files
-
-    def test_a_video_is_waited_for_without_being_sent_again(self, server: FakeMastodon) -> None:
-        media, checkpoints = video(size_bytes=3_000_000), MemoryCheckpoints()
-        server.processing_looks = 2
-        session = self.session(server, media)
-        for _ in range(2):
-            with self.refused(NotReady, "media_processing"):
-                PLATFORM.prepare(session, content("A film", media), checkpoints)
-        snapshot = PLATFORM.prepare(session, content("A film", media), checkpoints)
-        assert PLATFORM.prepare(session, content("A film", media), checkpoints)["body"] == snapshot["body"]
-        (media_id,) = server.uploads
-        assert server.paths()[2:] == ["/api/v2/media", *[f"/api/v1/media/{media_id}"] * 3]
-        assert server.seen[2].parts()["file"] == (media.filename, media.read())
-        assert checkpoints.told == (media.size_bytes, media.size_bytes, "uploaded")
-        PLATFORM.commit(session, snapshot)
-        assert server.accepted[0]["asked"] == {"status": "A film", "media_ids": [media_id]}
-
-    def test_a_video_brings_its_own_picture(self, server: FakeMastodon) -> None:
-        media = replace(video(), cover=picture("cover"))
-        server.processing_looks = 0
-        self.commit(self.session(server, media), "A film", media)
-        upload = next(seen for seen in server.seen if seen.path == "/api/v2/media")
-        assert upload.parts()["thumbnail"] == ("cover.jpg", picture("cover").read())
-
-    def test_an_animation_is_sent_as_it_is(self, server: FakeMastodon) -> None:
-        media = replace(picture("a"), mime_type="image/gif", kind="gif", filename="a.gif")
-        server.processing_looks = 0
-        self.commit(self.session(server, media), "", media)
-        assert [upload.kind for upload in server.uploads.values()] == ["gifv"]
-
-    def test_a_file_without_alt_text_has_no_description(self, server: FakeMastodon) -> None:
-        media = picture(alt_text="")
-        self.commit(self.session(server, media), "Hi", media)
-        assert set(server.seen[-2].parts()) == {"file"}
-
-    def test_pictures_keep_their_order_and_each_is_sent_once_over_crashes(self, server: FakeMastodon) -> None:
-        media = tuple(picture(f"p{n}") for n in range(3))
-        session, checkpoints = self.session(server, *media), MemoryCheckpoints()
-        server.fault("/api/v2/media", kind="cut")
-        with self.refused(Temporary, "connection_lost"):
-            PLATFORM.prepare(session, content("Three", *media), checkpoints)
-        first = PLATFORM.prepare(session, content("Three", *media), checkpoints)
-        del checkpoints.stored["media:p2"]
-        again = PLATFORM.prepare(session, content("Three", *media), checkpoints)
-        ids = [*server.uploads]
-        assert first["body"]["media_ids"] == ids[:3]
-        assert again["body"]["media_ids"] == [*ids[:2], ids[3]]
-        assert again["key"] == first["key"]
-        assert server.paths().count("/api/v2/media") == 5
-
-    def test_a_file_refused_while_it_is_processed_is_uploaded_anew_on_a_retry(self, server: FakeMastodon) -> None:
-        media, checkpoints = video(), MemoryCheckpoints()
-        session = self.session(server, media)
-        self.refuse(server, 422, "Error processing thumbnail for uploaded media", "/api/v1/media/")
-        with self.refused(ContentRejected, "mastodon.media_refused"):
-            PLATFORM.prepare(session, content("", media), checkpoints)
-        assert not checkpoints.stored
-
-    def test_a_file_that_is_gone_while_it_is_processed_is_uploaded_again(self, server: FakeMastodon) -> None:
-        media, checkpoints = video(), MemoryCheckpoints()
-        session = self.session(server, media)
-        self.refuse(server, 404, "Record not found", "/api/v1/media/")
-        with self.refused(Temporary, "mastodon.media_gone"):
-            PLATFORM.prepare(session, content("", media), checkpoints)
-        with self.refused(NotReady):
-            PLATFORM.prepare(session, content("", media), checkpoints)
-        assert server.paths().count("/api/v2/media") == 2
-
-    def test_files_that_expired_are_uploaded_again(self, server: FakeMastodon) -> None:
-        media = picture()
-        session = self.session(server, media)
-        snapshot = PLATFORM.prepare(session, content("Hi", media), MemoryCheckpoints())
-        server.uploads.clear()
-        with self.refused(Temporary, "mastodon.media_taken") as caught:
-            PLATFORM.commit(session, snapshot)
-        assert caught.value.restart
 
     # What a person chose
 
