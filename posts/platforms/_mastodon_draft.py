@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from posts.platforms._mastodon_instance import capabilities_of, is_at_least, limits_of
 from posts.publishing.types import Config, Draft, Remark
@@ -16,9 +18,14 @@ def draft_problems(draft: Draft, config: Config) -> list[Remark]:
     return [*_warning_problems(draft, config), *_poll_problems(draft, config)]
 
 
+def warning_length(options: Mapping[str, Any]) -> int:
+    """Return what a content warning takes of the limit that it shares with the text."""
+    return count(str(options.get("content_warning") or ""), "graphemes")
+
+
 def _warning_problems(draft: Draft, config: Config) -> list[Remark]:
     limit = capabilities_of(config).text[0]
-    warning = count(str(draft.options.get("content_warning") or ""), "graphemes")
+    warning = warning_length(draft.options)
     left = replace(limit, maximum=limit.maximum - warning)
     broken = [each for text in draft.texts for each in violations(text, [left])] if warning else []
     code = "mastodon.too_long_with_warning"

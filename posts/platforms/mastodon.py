@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from posts.platforms import _mastodon_instance as instances
 from posts.platforms import _mastodon_login as login
@@ -26,7 +26,7 @@ from posts.platforms._mastodon_calls import (
     refusal,
     used_up_until,
 )
-from posts.platforms._mastodon_draft import draft_problems
+from posts.platforms._mastodon_draft import draft_problems, warning_length
 from posts.platforms._mastodon_status import idempotency_key, likeness, status_body
 from posts.platforms._mastodon_words import WORDS
 from posts.publishing import oauth as logins
@@ -101,6 +101,10 @@ class Mastodon(Platform):
         4.6.0 to 4.7.1 answer it with 500 instead of the post (mastodon#40399), which ``find`` then sees.
         """
         return instances.is_at_least(config, *LOCKS_REPEATS)
+
+    def reserved(self, options: Mapping[str, Any], config: Config) -> int:
+        """Return the length of the content warning: a server counts it with every text."""
+        return warning_length(options)
 
     def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:
         """Return what the server would refuse: a poll that is none, a text too long with its warning."""

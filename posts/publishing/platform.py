@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from posts.publishing import oauth as logins
 from posts.publishing.capabilities import Capabilities, Window
@@ -140,6 +140,10 @@ class Platform(ABC):
     def options_for(self, config: Config) -> tuple[Option, ...]:
         """Return what a person may choose for a post on the account; ``options`` unless accounts differ."""
         return self.options
+
+    def reserved(self, options: Mapping[str, Any], config: Config) -> int:
+        """Return how much of the text's limit ``options`` use up in each part: a content warning counts on Mastodon."""
+        return 0
 
     def repeats_safely(self, config: Config) -> bool:
         """Return whether a repeat is safe on the account with ``config``; ``repeat_is_safe`` unless servers differ."""

@@ -5,6 +5,8 @@ Reads only. Counting, splitting and limits are ``posts.text``'s and the platform
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posts.models import Account, Delivery, ThreadMode
 from posts.publishing.platform import Platform
 from posts.text.counting import violations
@@ -34,9 +36,13 @@ def texts_of(delivery: Delivery, platform: Platform, *, with_media: bool) -> lis
     text, able = effective_text(delivery), platform.capabilities_for(delivery.account.config)
     if not able.threads or delivery.post.thread_mode == ThreadMode.OFF:
         return [without_marks(text)]
+    reserved = platform.reserved(delivery.options, delivery.account.config)
+    limits = [
+        replace(limit, maximum=max(1, limit.maximum - reserved)) for limit in able.text_limits(with_media=with_media)
+    ]
     return split_thread(
         text,
-        lambda part: not violations(part, able.text_limits(with_media=with_media)),
+        lambda part: not violations(part, limits),
         numbered=delivery.post.thread_mode == ThreadMode.NUMBERED,
     )
 
