@@ -70,12 +70,14 @@ class DocumentLimits:
 class Window:
     """A limit that the network documents: at most ``count`` posts in any ``seconds``, of one account or the whole app.
 
-    It is what a site keeps to by itself; what the network's headers say comes on top of it.
+    It is what a site keeps to by itself; what the network's headers say comes on top of it. ``option`` is the name and
+    value of a platform's option where only posts with that choice count.
     """
 
     count: int
     seconds: int
     scope: Literal["account", "app"] = "account"
+    option: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
