@@ -102,7 +102,8 @@ def authorization(spec: OAuth, app: App, callback: Callback, *, url: str = "") -
     if spec.pkce:
         asked |= {"code_challenge": callback.challenge, "code_challenge_method": "S256"}
     address = url or app.auth(spec.auth_base) + spec.authorize_path
-    return Authorization(f"{address}?{urlencode(asked, quote_via=quote)}")
+    given = {name: value for name, value in asked.items() if value}  # no scopes where the app's own settings have them
+    return Authorization(f"{address}?{urlencode(given, quote_via=quote)}")
 
 
 def exchange(http: Http, spec: OAuth, app: App, code: str, callback: Callback) -> Json:
