@@ -26,7 +26,11 @@ def require_room(delivery: Delivery) -> None:
     """
     account = delivery.account
     platform = registry.platforms().get(account.platform)
-    windows = platform.windows if platform is not None else ()
+    windows = tuple(
+        window
+        for window in (platform.windows if platform is not None else ())
+        if window.option is None or delivery.options.get(window.option[0]) == window.option[1]
+    )
     if not windows:
         return
     _lock(account, windows)
@@ -67,6 +71,9 @@ def _sent(account: Account, window: Window, now: datetime, *, besides: int) -> l
     rows = Delivery.objects.filter(account__platform=account.platform)
     if window.scope == "account":
         rows = rows.filter(account=account)
+    if window.option is not None:
+        name, value = window.option
+        rows = rows.filter(**{f"options__{name}": value})
     sent: list[datetime] = [
         published_at
         for published_at, live in rows.filter(published_at__gt=since).values_list("published_at", "live")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from posts.models import Account, Delivery, DeliveryStatus
+from posts.outbox.platform import OutboxPlatform
+from posts.publishing.capabilities import Window
+from posts.publishing.errors import RateLimited
+from posts.services.windows import remaining, require_room
+from queue_app import clock
+from queue_app.database import atomic
+from tests.posts.making import account, draft
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REELS = Window(2, 86_400, option=("placement", "reel"))
+
+
+@pytest.fixture(autouse=True)
+def only_reels_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutboxPlatform, "windows", (REELS,))
+
+
+def delivery(of: Account, placement: str, **fields: Any) -> Delivery:
+    made = draft(of).deliveries.get()
+    fields = {"options": {"placement": placement} if placement else {}, **fields}
+    Delivery.objects.filter(pk=made.pk).update(**fields)
+    made.refresh_from_db()
+    return made
+
+
+def published(of: Account, placement: str, hours_ago: float) -> Delivery:
+    at = clock.now() - timedelta(hours=hours_ago)
+    return delivery(of, placement, published_at=at, status=DeliveryStatus.PUBLISHED)
+
+
+def asked_for(of: Delivery) -> None:
+    with atomic():
+        require_room(of)
+
+
+def test_a_window_with_a_choice_counts_and_holds_back_those_posts_alone() -> None:
+    page = account()
+    published(page, "reel", 2)
+    for _ in range(3):
+        published(page, "post", 1)
+    assert remaining(page) == [(REELS, 1)]
+    asked_for(delivery(page, "reel"))
+    published(page, "reel", 1)
+    with pytest.raises(RateLimited) as caught:
+        asked_for(delivery(page, "reel"))
+    assert caught.value.code == "window_full"
+    assert abs(caught.value.until - clock.now() - timedelta(hours=22)) < timedelta(minutes=1)
+    asked_for(delivery(page, "post"))
+    asked_for(delivery(page, ""))
+    asked_for(delivery(account("Bea"), "reel"))
