@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import posts
+from posts.platforms._graph_rows import Throttle, shared_rows, shared_words
 from posts.publishing import errors, registry
 from posts.publishing.words import WORDS, next_step, sentence
 
@@ -41,6 +42,16 @@ ALL_CODES = set().union(
 )
 
 
+# Networks on Meta's Graph API share rows, whose codes get the platform's name in front.
+GRAPH_CODES = {code.partition(".")[2] for code in shared_words("x")}
+
+
+def test_the_codes_that_are_shared_have_rows() -> None:
+    rows = shared_rows("x").values()
+    raised = {row if isinstance(row, str) else row.code if isinstance(row, Throttle) else row().code for row in rows}
+    assert {f"x.{code}" for code in GRAPH_CODES} == {code for code in raised if code.startswith("x.")}
+
+
 def test_the_codes_are_found_in_the_sources() -> None:
     assert {
         "address_refused",
@@ -72,7 +83,8 @@ def test_no_words_without_a_code() -> None:
         written |= {
             str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in keys
         }
-    assert not set(WORDS) - written
+    shared = {f"{name}.{code}" for name in registry.platforms() for code in GRAPH_CODES if f"{name}.{code}" in WORDS}
+    assert not set(WORDS) - written - shared
 
 
 def _is_words(node: ast.Dict) -> bool:
