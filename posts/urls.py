@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from posts import views
+from posts.hooks import meta, tiktok
 from posts.outbox import views as outbox_views
 
 app_name = "posts"
@@ -15,4 +16,9 @@ urlpatterns = [
     path("outbox/<int:pk>/pictures/<int:position>/", outbox_views.outbox_picture, name="outbox_picture"),
     path("media/upload/", views.upload, name="upload"),
     path("media/<uuid:uuid>/", views.thumbnail, name="thumbnail"),
+    path("hooks/meta/", meta.changes, name="meta_changes"),
+    path("hooks/meta/deauthorize/", meta.deauthorize, name="meta_deauthorize"),
+    path("hooks/meta/deletion/", meta.data_deletion, name="meta_data_deletion"),
+    path("hooks/meta/deletion/<slug:code>/", meta.deletion_status, name="meta_deletion"),
+    path("hooks/tiktok/", tiktok.notice, name="tiktok_notice"),
 ]

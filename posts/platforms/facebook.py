@@ -88,6 +88,13 @@ class Facebook(Platform):
             required=False,
             help="Only for apps with Facebook Login for Business, whose configuration replaces the list of rights.",
         ),
+        Field(
+            "webhook_verify_token",
+            "Verify token of webhooks",
+            secret=True,
+            required=False,
+            help="Any text, entered here and beside the address /hooks/meta/ in the app's dashboard.",
+        ),
     )
     oauth = OAUTH
     setup = (

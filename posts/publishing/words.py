@@ -36,6 +36,7 @@ WORDS: dict[str, Words] = {
     ),
     "token_expired": Words("{platform} no longer accepts this login.", "SocialQ renews the login and goes on."),
     "reconnect_needed": Words("{platform} does not let SocialQ post to this account any more.", RECONNECT),
+    "access_removed": Words("The access of this site's app was taken away at {platform}.", RECONNECT),
     "content_rejected": Words("{platform} refused the post.", CHANGE_AND_RETRY),
     "outcome_unknown": Words("The post was sent, but {platform} did not say whether it is live.", DECIDE),
     "post_empty": Words("The post has neither text nor a picture.", "Write a text or add a picture, then retry."),
