@@ -130,10 +130,12 @@ def _video(limits: VideoLimits | None, most: int) -> str:
 
 
 def window_words(window: Window) -> str:
-    """Return a window in words, as in “100 in 15 min”."""
+    """Return a window in words, as in “100 in 15 min”, with the choice that counts, if only one does: “(reel)”."""
     units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
     unit, size = next((unit, size) for unit, size in units if window.seconds % size == 0)
-    return f"{window.count:,} in {window.seconds // size} {unit}" + (" for the app" if window.scope == "app" else "")
+    whose = " for the app" if window.scope == "app" else ""
+    which = f" ({window.option[1]})" if window.option is not None else ""
+    return f"{window.count:,} in {window.seconds // size} {unit}{whose}{which}"
 
 
 def _bytes(number: int) -> str:
