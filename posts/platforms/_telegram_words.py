@@ -35,9 +35,38 @@ WORDS = {
         "SocialQ takes over the new number and tries again by itself.",
     ),
     "telegram.text_refused": Words("Telegram refused the text.", "Change the text, then retry."),
-    "telegram.image_refused": Words("Telegram refused a picture.", "Replace the picture, then retry."),
-    "telegram.album_refused": Words("Telegram refused this set of pictures.", "Change the pictures, then retry."),
+    "telegram.image_refused": Words("Telegram refused a file of the post.", "Replace the file, then retry."),
+    "telegram.album_refused": Words("Telegram refused this set of files.", "Change the files, then retry."),
     "telegram.album_unknown": Words(
-        "Telegram reported a fault while it sent the album; some of its pictures may be live.", DECIDE
+        "Telegram reported a fault while it sent the album; some of its files may be live.", DECIDE
+    ),
+    "telegram.topic_malformed": Words(
+        "The topic is not a number.", "Open a message of the topic: in its address it is the number before the last."
+    ),
+    "telegram.topic_gone": Words(
+        "The topic of the Telegram group is closed or was deleted.",
+        "Open the topic again, then connect the account again, or connect another topic.",
+    ),
+    "telegram.reply_gone": Words(
+        "The message that this part of the thread answers is no longer in the chat.",
+        "Decide whether the rest shall still go out; if so, send it as a new post.",
+    ),
+    "telegram.button_refused": Words("Telegram refused the address of a button.", "Change the buttons, then retry."),
+    "telegram.button_malformed": Words(
+        "A button needs a label, a | and a web address, unlike “{line}”.",
+        "Write each button as in: Read more | https://example.com.",
+    ),
+    "telegram.buttons_on_album": Words(
+        "Telegram shows no buttons below several files.", "Take the buttons off, or keep one file."
+    ),
+    "telegram.too_many_files": Words(
+        "The post has {count} files, and an album on Telegram has at most {limit}.", "Take off some files."
+    ),
+    "telegram.animation_alone": Words(
+        "On Telegram an animated picture goes alone.", "Take off the other files, or make a post of its own for it."
+    ),
+    "telegram.documents_apart": Words(
+        "On Telegram documents do not go together with pictures and videos.",
+        "Make a post of its own for the documents.",
     ),
 }

@@ -7,63 +7,49 @@ decides. An album can fail in part without saying which part, so after its uploa
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
 
+from posts.platforms._telegram_bot import Bot, identity_id
+from posts.platforms._telegram_message import OPTIONS, composed, keyboard, remarks
 from posts.platforms._telegram_words import WORDS
-from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
-from posts.publishing.errors import ContentRejected, PublishError, RateLimited, ReconnectNeeded, Temporary
-from posts.publishing.http import Files, Response, base_url
+from posts.publishing.capabilities import (
+    Capabilities,
+    DocumentLimits,
+    ImageLimits,
+    TextLimit,
+    VideoLimits,
+    Window,
+)
+from posts.publishing.errors import ContentRejected, ReconnectNeeded, Temporary
+from posts.publishing.http import base_url
 from posts.publishing.platform import Checkpoints, Platform, Session
-from posts.publishing.types import CannotTell, Connection, Content, Field, Finding, Identity, Json, Published
+from posts.publishing.types import (
+    CannotTell,
+    Config,
+    Connection,
+    Content,
+    Draft,
+    Field,
+    Finding,
+    Identity,
+    Json,
+    MediaFile,
+    Published,
+    Remark,
+)
 
 DEFAULT_API_URL = "https://api.telegram.org"
+MAX_FILE_BYTES = 50_000_000
+OWN_SERVER_MAX_FILE_BYTES = 2_000_000_000  # core.telegram.org/bots/api, "Using a Local Bot API Server"
 
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 CHAT_LINK = re.compile(r"(?:https?://)?(?:www\.)?t\.me/([A-Za-z0-9_]+)/?")
 USERNAME = re.compile(r"[A-Za-z0-9_]{1,64}")
-CLASS_PREFIX = re.compile(r"(?:Bad Request|Forbidden|Unauthorized|Not Found): ")
-RETRY_AFTER_SECONDS = 60  # assumed where a 429 names no time; the server's own overload answers this
-RETRY_AFTER_LONGEST_SECONDS = 86_400
-
-
-class Texts(NamedTuple):
-    """How descriptions of one case begin, after "Bad Request: " or "Forbidden: ", in lower case."""
-
-    code: str
-    beginnings: tuple[str, ...]
-    field: str = ""
-    before_upload: bool = False  # answered before any item of an album was sent
-
-
-ACCESS_TEXTS = (
-    Texts("telegram.kicked", ("bot was kicked from the ",)),
-    Texts("telegram.not_a_member", ("bot is not a member of the ",)),
-    Texts("telegram.blocked", ("bot was blocked by the user", "bot can't initiate conversation with a user")),
-    Texts("telegram.chat_gone", ("the group chat was deleted", "user is deactivated")),
-    Texts("telegram.chat_not_found", ("chat not found",), before_upload=True),
-    Texts(
-        "telegram.no_right_to_post",
-        (
-            "not enough rights to send",
-            "need administrator rights in the channel chat",
-            "have no rights to send a message",
-            "chat_write_forbidden",
-        ),
-    ),
-)
-CONTENT_TEXTS = (
-    Texts("telegram.text_refused", ("message is too long", "text is too long"), "text", before_upload=True),
-    Texts("telegram.text_refused", ("message caption is too long",), "text", before_upload=True),
-    Texts("telegram.text_refused", ("message text is empty", "can't parse entities"), "text", before_upload=True),
-    Texts("telegram.album_refused", ("can't use the media of the specified type",), "media", before_upload=True),
-    Texts("telegram.album_refused", ("too many messages to send as an album",), "media", before_upload=True),
-    Texts("telegram.image_refused", ("photo_invalid_dimensions", "photo has unsupported extension"), "media"),
-    Texts("telegram.image_refused", ("wrong file identifier/http url specified",), "media"),
-)
+TOPIC = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class Telegram(Platform):
@@ -77,13 +63,44 @@ class Telegram(Platform):
         max_images=10,
         images=ImageLimits(max_bytes=10_000_000, max_side_pixels=9_999, max_sides_sum_pixels=10_000, max_ratio=20),
         supports_alt_text=False,
+        max_videos=10,
+        videos=VideoLimits(MAX_FILE_BYTES),  # of other formats Telegram makes documents
+        gifs=VideoLimits(MAX_FILE_BYTES, formats=("image/gif",)),
+        max_documents=10,
+        documents=DocumentLimits(MAX_FILE_BYTES),
+        mixes=True,
+        threads=True,
     )
+    options = OPTIONS
+    windows = (Window(20, 60),)  # core.telegram.org/bots/faq has it for groups; channels are treated alike
     words = WORDS
     connect_fields = (
         Field("token", "Bot token", secret=True, help="From @BotFather, for example 123456:ABC-DEF."),
         Field("chat", "Chat", help="@channelname, its t.me address, or the number of a private chat (-100…)."),
+        Field(
+            "topic",
+            "Topic",
+            required=False,
+            help="In a group with topics: the number of one, which is the second of t.me/c/1234567890/5/77.",
+        ),
         Field("api_url", "Bot API server", required=False, default=DEFAULT_API_URL, help="Your own, if you run one."),
     )
+
+    def capabilities_for(self, config: Config) -> Capabilities:
+        """Return the limits: a Bot API server of one's own takes larger files."""
+        able = self.capabilities
+        if config.get("api_url", DEFAULT_API_URL) == DEFAULT_API_URL or not (able.videos and able.gifs):
+            return able
+        return replace(
+            able,
+            videos=replace(able.videos, max_bytes=OWN_SERVER_MAX_FILE_BYTES),
+            gifs=replace(able.gifs, max_bytes=OWN_SERVER_MAX_FILE_BYTES),
+            documents=DocumentLimits(OWN_SERVER_MAX_FILE_BYTES),
+        )
+
+    def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:
+        """Say which files do not go together, and what is wrong with the buttons."""
+        return remarks(draft.media, draft.options)
 
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
         """Check the token, the chat and the bot's right to post there; raises ReconnectNeeded if one is wrong."""
@@ -92,7 +109,10 @@ class Telegram(Platform):
         if not TOKEN.fullmatch(token):
             raise ReconnectNeeded("telegram.wrong_token")
         api_url = base_url(answers.get("api_url", "")) or DEFAULT_API_URL
-        asking = _Bot(session, api_url, token)
+        topic = answers.get("topic", "").strip()
+        if topic and not TOPIC.fullmatch(topic):
+            raise ReconnectNeeded("telegram.topic_malformed")
+        asking = Bot(session, api_url, token)
         bot = asking.read("getMe", {})
         chat = asking.read("getChat", {"chat_id": _chat_id(answers["chat"])})
         if chat.get("type") != "private":
@@ -102,7 +122,7 @@ class Telegram(Platform):
         username = username if USERNAME.fullmatch(username) else ""  # it becomes part of links
         name = str(chat.get("title") or chat.get("first_name") or username or chat.get("id"))
         return Connection(
-            identity=Identity(str(chat.get("id")), name),
+            identity=Identity(identity_id(chat.get("id"), topic), f"{name}, topic {topic}" if topic else name),
             credentials={"token": token},
             config={
                 "api_url": api_url,
@@ -110,35 +130,39 @@ class Telegram(Platform):
                 "username": username,
                 "chat_type": str(chat.get("type", "")),
                 "bot": str(bot.get("username", "")),
+                **({"topic": topic} if topic else {}),
             },
         )
 
     def check(self, session: Session) -> Connection:
         """Check the token, the chat and the bot's right to post there, as ``connect`` does."""
         config = session.config
-        token = session.credentials["token"]
-        return self.connect(session, {"token": token, "chat": str(config["chat_id"]), "api_url": config["api_url"]})
+        answers = {"token": session.credentials["token"], "chat": str(config["chat_id"]), "api_url": config["api_url"]}
+        return self.connect(session, answers | {"topic": config.get("topic", "")})
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
-        """Freeze what to send. Telegram takes no file ahead of its message, so pictures are only named."""
+        """Freeze what to send. Telegram takes no file ahead of its message, so files are only named."""
         if not content.text.strip() and not content.media:
             raise ContentRejected("post_empty", field="text")
-        return {"text": content.text, "media": [media.key for media in content.media]}
+        for remark in remarks(content.media, content.options):
+            raise ContentRejected(remark.code, field=remark.field, **remark.params)
+        chosen = {option.name: True for option in OPTIONS if content.options.get(option.name) is True}
+        return {
+            "text": content.text,
+            "media": [media.key for media in content.media],
+            "options": chosen,
+            "keyboard": [] if content.part else keyboard(content.options),
+            "reply": content.part > 0,
+        }
 
     def commit(self, session: Session, snapshot: Json) -> Published:
-        """Send the message, the photo or the album; links, names and tags are found by the server."""
-        bot = _Bot(session, session.config["api_url"], session.credentials["token"])
-        text, keys = snapshot["text"], snapshot["media"]
-        files = _files(session, keys)
-        if not keys:
-            messages = bot.send("sendMessage", {"text": text})
-        elif len(keys) == 1:
-            messages = bot.send("sendPhoto", {"caption": text} if text else {}, {"photo": files["f0"]})
-        else:
-            album: list[Json] = [{"type": "photo", "media": f"attach://{part}"} for part in files]
-            if text:
-                album[0]["caption"] = text
-            messages = bot.send("sendMediaGroup", {"media": json.dumps(album)}, files)
+        """Send the message, the file or the album; links, names and tags are found by the server."""
+        bot = Bot(session, session.config["api_url"], session.credentials["token"])
+        answers_to = session.thread[-1].id if snapshot.get("reply") else ""
+        with ExitStack() as opened:
+            message = composed(snapshot, _files(session, snapshot["media"]), opened)
+            params = {**message.params, **_place(session, answers_to)}
+            messages = bot.send(message.method, params, message.files)
         return _published(session, messages)
 
     def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
@@ -147,106 +171,6 @@ class Telegram(Platform):
 
 
 PLATFORM = Telegram()
-
-
-class _Bot(NamedTuple):
-    """One bot at one server. Its address contains the token."""
-
-    session: Session
-    api_url: str
-    token: str
-
-    def __repr__(self) -> str:
-        return "_Bot()"
-
-    def read(self, method: str, params: Json) -> Json:
-        """Call a method that changes nothing and return its result."""
-        response = self.session.http.request("POST", self._url(method), json=params)
-        result = self._result(response, album=False)
-        if not isinstance(result, dict):
-            raise response.unusable("bad_answer")
-        return result
-
-    def send(self, method: str, params: Json, files: Files | None = None) -> list[Json]:
-        """Call a method that publishes; return its messages: at least one, each with its id."""
-        params = {"chat_id": self.session.config["chat_id"], **params}
-        url = self._url(method)
-        if files:
-            data = {name: str(value) for name, value in params.items()}
-            response = self.session.http.request("POST", url, irreversible=True, data=data, files=files)
-        else:
-            response = self.session.http.request("POST", url, irreversible=True, json=params)
-        result = self._result(response, album=method == "sendMediaGroup")
-        answered = result if isinstance(result, list) else [result]
-        messages = [sent for sent in answered if isinstance(sent, dict) and isinstance(sent.get("message_id"), int)]
-        if not messages or len(messages) < len(answered):
-            raise response.unusable("bad_answer")
-        return messages
-
-    def _url(self, method: str) -> str:
-        return f"{self.api_url}/bot{self.token}/{method}"
-
-    def _result(self, response: Response, *, album: bool) -> object:
-        answer = response.json_or_empty()
-        if response.status == 200 and answer.get("ok") is True:
-            return answer.get("result")
-        raise self._refusal(response, answer, album=album)
-
-    def _refusal(self, response: Response, answer: Json, *, album: bool) -> PublishError:
-        """Sort a refusal: by status where that is enough, else by how the description begins."""
-        http, now = self.session.http, self.session.now()
-        detail, status = http.redact(str(answer.get("description", ""))), response.status
-        parameters = answer.get("parameters")
-        parameters = parameters if isinstance(parameters, dict) else {}
-        if status == 200:
-            return response.unusable("bad_answer", detail=detail)
-        if status == 413:  # from the server or, as HTML, from a proxy in front of it
-            return ContentRejected("telegram.image_refused", field="media", detail=detail, status_code=status)
-        wait = parameters.get("retry_after", response.retry_after_seconds(now))
-        wait = float(min(wait, RETRY_AFTER_LONGEST_SECONDS)) if isinstance(wait, int | float) else None
-        if status >= 500 or status == 408:
-            return response.unusable("server_error", detail=detail, retry_after_seconds=wait)
-        if not answer:
-            return response.unusable("unexpected_answer")
-        if status == 429 and album:
-            return response.unusable("telegram.album_unknown", detail=detail)
-        if status == 429:
-            seconds = RETRY_AFTER_SECONDS if wait is None else max(1.0, wait)
-            until = now + timedelta(seconds=seconds)
-            return RateLimited("rate_limited", until=until, detail=detail, status_code=status)
-        if status == 401 or detail == "Not Found":
-            return ReconnectNeeded("telegram.wrong_token", detail=detail, status_code=status)
-        new_id = parameters.get("migrate_to_chat_id")
-        if status == 400 and isinstance(new_id, int):
-            return _moved(new_id, detail)
-        return _described(detail, response, album=album)
-
-
-def _described(detail: str, response: Response, *, album: bool) -> PublishError:
-    text = CLASS_PREFIX.sub("", detail, count=1).lower()
-    for case in ACCESS_TEXTS + CONTENT_TEXTS:
-        if not text.startswith(case.beginnings):
-            continue
-        if album and not case.before_upload:
-            break
-        if case.field:
-            return ContentRejected(case.code, field=case.field, detail=detail, status_code=response.status)
-        return ReconnectNeeded(case.code, detail=detail, status_code=response.status)
-    if response.status == 403 and not album:
-        return ReconnectNeeded("telegram.forbidden", detail=detail, status_code=403)
-    return response.unusable("telegram.album_unknown" if album else "unexpected_answer", detail=detail)
-
-
-def _moved(new_id: int, detail: str) -> Temporary:
-    """The group became a supergroup: nothing was sent, the next try goes to the new number."""
-    return Temporary(
-        "telegram.chat_moved",
-        detail=detail,
-        status_code=400,
-        retry_after_seconds=0,
-        new_config={"chat_id": new_id, "chat_type": "supergroup"},
-        new_identity_id=str(new_id),
-    )
 
 
 def _chat_id(entered: str) -> str:
@@ -268,12 +192,17 @@ def _require_right_to_post(chat: Json, member: Json) -> None:
         raise ReconnectNeeded("telegram.no_right_to_post" if status == "administrator" else "telegram.not_a_member")
 
 
-def _files(session: Session, keys: list[str]) -> Files:
-    """Read the pictures before anything is sent; parts are called f0, f1, … in order."""
+def _place(session: Session, answers_to: str) -> Json:
+    """Return where in the chat the message stands: its topic, the message that it answers."""
+    topic = session.config.get("topic")
+    place: Json = {"message_thread_id": int(topic)} if topic else {}
+    return place | ({"reply_parameters": {"message_id": int(answers_to)}} if answers_to else {})
+
+
+def _files(session: Session, keys: list[str]) -> list[MediaFile]:
     try:
-        found = [session.media[key] for key in keys]
-        return {f"f{n}": (media.filename, media.read(), media.mime_type) for n, media in enumerate(found)}
-    except (KeyError, OSError):
+        return [session.media[key] for key in keys]
+    except KeyError:
         failure = Temporary("media_unreadable")
     raise failure
 

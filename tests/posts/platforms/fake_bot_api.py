@@ -19,6 +19,12 @@ BOT_ID = 123456
 CHANNEL = -1001234567890
 PRIVATE_CHANNEL = -1009876543210
 GROUP = -55555
+FORUM = -1005550001111
+TOPIC = 5
+MAX_FILE_BYTES = 50 << 20
+NESTED = ("media", "reply_parameters", "link_preview_options", "reply_markup")  # JSON inside a form's field
+LOGICAL = ("disable_notification", "protect_content", "has_spoiler", "supports_streaming")
+WHOLE = ("width", "height", "duration", "message_thread_id")
 
 
 class Refused(Exception):
@@ -34,10 +40,13 @@ class FakeBotApi(FakeServer):
             CHANNEL: {"id": CHANNEL, "type": "channel", "title": "News", "username": "news_channel"},
             PRIVATE_CHANNEL: {"id": PRIVATE_CHANNEL, "type": "channel", "title": "Inner circle"},
             GROUP: {"id": GROUP, "type": "group", "title": "Friends"},
+            FORUM: {"id": FORUM, "type": "supergroup", "title": "Forum", "is_forum": True},
         }
         self.member: dict[str, Any] = {"status": "administrator", "can_post_messages": True}
         self.moved: dict[int, int] = {}
         self.album_breaks_with = ""  # the second item fails with this, the others stay
+        self.message_ids: set[int] = set()  # of all that were posted and not deleted
+        self.topics = {TOPIC}
         self._last_id = 100
 
     def handle(self, seen: Seen) -> Answer:
@@ -57,7 +66,15 @@ class FakeBotApi(FakeServer):
         if "json" in seen.headers.get("content-type", ""):
             return seen.json(), {}
         parts = seen.parts()
-        fields = {name: body.decode() for name, (filename, body) in parts.items() if not filename}
+        fields: dict[str, Any] = {name: body.decode() for name, (filename, body) in parts.items() if not filename}
+        for name, value in fields.items():
+            if name in NESTED:
+                fields[name] = json.loads(value)
+            if name in LOGICAL:
+                assert value in ("true", "false"), name
+                fields[name] = value == "true"
+            if name in WHOLE:
+                fields[name] = int(value)
         return fields, {name: body for name, (filename, body) in parts.items() if filename}
 
     def _getMe(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - Telegram's name
@@ -71,42 +88,74 @@ class FakeBotApi(FakeServer):
         return self.member
 
     def _sendMessage(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
-        chat = self._chat(asked)
+        chat = self._place(asked)
         if not asked["text"].strip():
             raise Refused(400, "Bad Request: message text is empty")
         if len(asked["text"]) > 4096:
             raise Refused(400, "Bad Request: message is too long")
         message = self._message(chat, text=asked["text"])
-        self._accept(chat, asked["text"], [message], [])
+        self._accept(chat, asked, asked["text"], [message], [])
         return message
 
     def _sendPhoto(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
-        chat = self._chat(asked)
-        self._check_caption(asked.get("caption", ""))
-        message = self._message(chat, caption=asked.get("caption", ""), photo=self._photo(files["photo"]))
-        self._accept(chat, asked.get("caption", ""), [message], [len(files["photo"])])
+        return self._one("photo", asked, files)
+
+    def _sendVideo(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        return self._one("video", asked, files)
+
+    def _sendAnimation(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        return self._one("animation", asked, files)
+
+    def _sendDocument(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        return self._one("document", asked, files)
+
+    def _one(self, kind: str, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
+        chat, caption = self._place(asked), asked.get("caption", "")
+        self._check_caption(caption)
+        if set(files) - {"cover"} != {kind}:
+            raise Refused(400, f"Bad Request: there is no {kind} in the request")
+        message = self._message(chat, caption=caption, **self._stored(kind, files[kind]))
+        self._accept(chat, asked, caption, [message], [len(files[kind])])
         return message
 
     def _sendMediaGroup(self, asked: dict[str, Any], files: dict[str, bytes]) -> list[dict[str, Any]]:  # noqa: N802
-        chat = self._chat(asked)
-        album = json.loads(asked["media"])
+        chat, album = self._place(asked), asked["media"]
         if len(album) > 10:
             raise Refused(400, "Bad Request: too many messages to send as an album")
+        kinds = {item["type"] for item in album}
+        if "animation" in kinds or ("document" in kinds and len(kinds) > 1) or "reply_markup" in asked:
+            raise Refused(400, "Bad Request: can't use the media of the specified type in the album")
         names = [item["media"].removeprefix("attach://") for item in album]
-        if sorted(names) != sorted(files):
+        covers = [item["cover"].removeprefix("attach://") for item in album if "cover" in item]
+        if sorted(names + covers) != sorted(files):
             raise Refused(400, "Bad Request: wrong file identifier/HTTP URL specified")
         caption = album[0].get("caption", "")
         self._check_caption(caption)
         messages = [
-            self._message(chat, caption=item.get("caption", ""), photo=self._photo(files[name]), media_group_id="7")
+            self._message(
+                chat, caption=item.get("caption", ""), media_group_id="7", **self._stored(item["type"], files[name])
+            )
             for item, name in zip(album, names, strict=True)
         ]
         if self.album_breaks_with:
-            self._accept(chat, caption, [messages[0], *messages[2:]], [])
+            self._accept(chat, asked, caption, [messages[0], *messages[2:]], [])
             problem = f'failed to send message #2 with the error message "{self.album_breaks_with}"'
             raise Refused(400, f"Bad Request: {problem}")
-        self._accept(chat, caption, messages, [len(files[name]) for name in names])
+        self._accept(chat, asked, caption, messages, [len(files[name]) for name in names])
         return messages
+
+    def _place(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The chat, once the topic, the message that is answered and the buttons have been looked at."""
+        chat = self._chat(asked)
+        if "message_thread_id" in asked and asked["message_thread_id"] not in self.topics:
+            raise Refused(400, "Bad Request: message thread not found")
+        if "reply_parameters" in asked and asked["reply_parameters"]["message_id"] not in self.message_ids:
+            raise Refused(400, "Bad Request: message to be replied not found")
+        for (button,) in asked.get("reply_markup", {}).get("inline_keyboard", []):
+            if "//localhost" in button["url"]:
+                why = f"inline keyboard button URL '{button['url']}' is invalid: Wrong HTTP URL"
+                raise Refused(400, f"Bad Request: {why}")
+        return chat
 
     def _chat(self, asked: dict[str, Any]) -> dict[str, Any]:
         wanted = str(asked["chat_id"])
@@ -122,6 +171,13 @@ class FakeBotApi(FakeServer):
         if len(caption) > 1024:
             raise Refused(400, "Bad Request: message caption is too long")
 
+    def _stored(self, kind: str, body: bytes) -> dict[str, Any]:
+        if not body:
+            raise Refused(400, "Bad Request: file must be non-empty")
+        if len(body) > MAX_FILE_BYTES:
+            raise Refused(413, "Request Entity Too Large")
+        return {kind: self._photo(body) if kind == "photo" else {"file_id": "f", "file_size": len(body)}}
+
     def _photo(self, body: bytes) -> list[dict[str, Any]]:
         with Image.open(io.BytesIO(body)) as image:
             width, height = image.size
@@ -131,11 +187,21 @@ class FakeBotApi(FakeServer):
 
     def _message(self, chat: dict[str, Any], **rest: Any) -> dict[str, Any]:
         self._last_id += 1
+        self.message_ids.add(self._last_id)
         return {"message_id": self._last_id, "date": 1_800_000_000, "chat": chat, **rest}
 
-    def _accept(self, chat: dict[str, Any], text: str, messages: list[dict[str, Any]], sizes: list[int]) -> None:
+    def _accept(
+        self,
+        chat: dict[str, Any],
+        asked: dict[str, Any],
+        text: str,
+        messages: list[dict[str, Any]],
+        sizes: list[int],
+    ) -> None:
         ids = [message["message_id"] for message in messages]
-        self.accept(platform="telegram", account=str(chat["id"]), key=ids[0], text=text, messages=ids, sizes=sizes)
+        answers = asked.get("reply_parameters", {}).get("message_id")
+        known = {"platform": "telegram", "account": str(chat["id"]), "key": ids[0], "text": text}
+        self.accept(**known, messages=ids, sizes=sizes, asked=asked, answers=answers)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,11 +9,44 @@ from typing import Any
 
 import pytest
 
-from posts.platforms.telegram import ACCESS_TEXTS, CONTENT_TEXTS, PLATFORM, Texts
+from posts.platforms._telegram_bot import ACCESS_TEXTS, CONTENT_TEXTS, Texts
+from posts.platforms.telegram import PLATFORM
 from posts.publishing.errors import ContentRejected, OutcomeUnknown, RateLimited, ReconnectNeeded, Temporary
-from posts.publishing.types import CannotTell, MediaFile
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, content, picture
-from tests.posts.platforms.fake_bot_api import CHANNEL, GROUP, PRIVATE_CHANNEL, TOKEN, FakeBotApi
+from posts.publishing.types import CannotTell, Draft, MediaFile
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, content, picture, video
+from tests.posts.platforms.fake_bot_api import CHANNEL, FORUM, GROUP, PRIVATE_CHANNEL, TOKEN, TOPIC, FakeBotApi
+
+BUTTONS = ["Read | it | https://a.example/x?y=1", "Join|tg://resolve?domain=news"]
+
+
+def animation(key: str = "g1") -> MediaFile:
+    return replace(video(key, mime_type="image/gif"), filename=f"{key}.gif", kind="gif")
+
+
+def document(key: str = "d1") -> MediaFile:
+    plain = video(key, mime_type="application/pdf")
+    return replace(plain, filename=f"{key}.pdf", kind="document", width=0, height=0, duration_seconds=0)
+
+
+class Watched(io.BytesIO):
+    """A stream that remembers how much of it was asked for at once, and is counted while it is open."""
+
+    largest = 0
+    still_open = 0
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        Watched.still_open += 1
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = super().read(size)
+        Watched.largest = max(Watched.largest, len(chunk))
+        return chunk
+
+    def close(self) -> None:
+        if not self.closed:
+            Watched.still_open -= 1
+        super().close()
 
 
 class TestTelegram(PlatformContract):
@@ -190,6 +224,209 @@ class TestTelegram(PlatformContract):
         with self.refused(kind):
             self.commit(session, "Two", *media)
 
+    # Videos, animations, documents
+
+    def test_a_video_goes_with_what_players_show_first(self, server: FakeBotApi) -> None:
+        film = replace(video(seconds=5.6), cover=picture("cover"))
+        self.commit(self.session(server, film), "Look", film)
+        assert server.seen[-1].path.endswith("/sendVideo")
+        assert server.seen[-1].parts() == {
+            "chat_id": ("", str(CHANNEL).encode()),
+            "caption": ("", b"Look"),
+            "width": ("", b"640"),
+            "height": ("", b"360"),
+            "duration": ("", b"6"),
+            "supports_streaming": ("", b"true"),
+            "video": ("v1.mp4", film.read()),
+            "cover": ("cover.jpg", picture("cover").read()),
+        }
+
+    def test_an_animation_and_a_document_have_methods_of_their_own(self, server: FakeBotApi) -> None:
+        for media, method in ((animation(), "sendAnimation"), (document(), "sendDocument")):
+            self.commit(self.session(server, media), "", media)
+            assert server.seen[-1].path.endswith(f"/{method}")
+        first, second = server.accepted
+        assert set(first["asked"]) == {"chat_id", "width", "height", "duration"}
+        assert set(second["asked"]) == {"chat_id"}
+
+    def test_pictures_and_videos_share_an_album(self, server: FakeBotApi) -> None:
+        media = (picture("a"), replace(video("b"), cover=picture("cover")), picture("c"))
+        self.commit(self.session(server, *media), "Three", *media)
+        (sent,) = server.accepted
+        film = {"type": "video", "media": "attach://f1", "width": 640, "height": 360, "duration": 5}
+        assert sent["asked"]["media"] == [
+            {"type": "photo", "media": "attach://f0", "caption": "Three"},
+            film | {"supports_streaming": True, "cover": "attach://c1"},
+            {"type": "photo", "media": "attach://f2"},
+        ]
+        assert set(server.seen[-1].parts()) == {"chat_id", "media", "f0", "f1", "c1", "f2"}
+
+    def test_documents_make_an_album(self, server: FakeBotApi) -> None:
+        media = (document("a"), document("b"))
+        assert self.commit(self.session(server, *media), "Two", *media).response["message_ids"] == [101, 102]
+        assert {item["type"] for item in server.accepted[0]["asked"]["media"]} == {"document"}
+
+    def test_a_large_file_is_sent_in_pieces_and_closed(self, server: FakeBotApi) -> None:
+        body = bytes(3_000_000)
+        media = replace(video(size_bytes=len(body)), open=lambda: Watched(body))
+        Watched.largest = 0
+        self.commit(self.session(server, media), "", media)
+        assert server.accepted[0]["sizes"] == [3_000_000]
+        assert 0 < Watched.largest <= 1 << 20
+        assert Watched.still_open == 0
+
+    def test_files_are_closed_when_sending_fails_and_when_another_cannot_be_opened(self, server: FakeBotApi) -> None:
+        def gone() -> io.BytesIO:
+            raise FileNotFoundError("v2.mp4")
+
+        media = (replace(video("v1"), open=lambda: Watched(b"x")), replace(video("v2"), open=gone))
+        session = self.session(server, *media)
+        with self.refused(Temporary, "media_unreadable"):
+            self.commit(session, "", *media)
+        server.fault("/sendVideo", kind="cut")
+        with self.refused(OutcomeUnknown, "connection_lost"):
+            self.commit(session, "", media[0])
+        assert Watched.still_open == 0
+
+    def test_a_server_of_ones_own_takes_larger_files(self, server: FakeBotApi) -> None:
+        config = self.connect(server).config
+        for able, most in (
+            (PLATFORM.capabilities_for(config), 2_000_000_000),
+            (PLATFORM.capabilities_for({**config, "api_url": "https://api.telegram.org"}), 50_000_000),
+        ):
+            assert able.videos
+            assert able.gifs
+            assert able.documents
+            assert able.videos.max_bytes == able.gifs.max_bytes == able.documents.max_bytes == most
+            assert able.images.max_bytes == 10_000_000
+
+    @pytest.mark.parametrize(
+        ("media", "buttons", "codes"),
+        [
+            ((picture("a"), animation("b")), [], ["telegram.animation_alone"]),
+            ((picture("a"), document("b")), [], ["telegram.documents_apart"]),
+            (tuple(picture(f"p{n}") for n in range(11)), [], ["telegram.too_many_files"]),
+            ((picture("a"), picture("b")), BUTTONS, ["telegram.buttons_on_album"]),
+            (
+                (),
+                ["Read https://a.example", "|https://a.example", "Read | a.example"],
+                ["telegram.button_malformed"] * 3,
+            ),
+            ((picture("a"), video("b")), [], []),
+            ((document("a"),), BUTTONS, []),
+        ],
+    )
+    def test_what_does_not_go_together_is_said_before_and_never_sent(
+        self, server: FakeBotApi, media: tuple[MediaFile, ...], buttons: list[str], codes: list[str]
+    ) -> None:
+        draft = Draft(("Hi",), media, {"buttons": buttons})
+        found = PLATFORM.problems(draft, {})
+        assert [remark.code for remark in found] == codes
+        assert all(remark.code in PLATFORM.words for remark in found)
+        session = self.session(server, *media)
+        if codes:
+            with self.refused(ContentRejected, codes[0]):
+                PLATFORM.prepare(session, replace(content("Hi", *media), options=draft.options), MemoryCheckpoints())
+
+    # Options, topics, threads
+
+    def test_what_a_person_may_choose(self, server: FakeBotApi) -> None:
+        chosen = {"silent": True, "protected": True, "spoiler": True, "no_preview": True, "buttons": BUTTONS}
+        media = picture()
+        session = self.session(server, media)
+        for files in ((), (media,), (media, video())):
+            options = chosen if len(files) < 2 else {**chosen, "buttons": []}
+            post = replace(content("Hi", *files), options=options)
+            session = replace(session, media={each.key: each for each in files})
+            PLATFORM.commit(session, PLATFORM.prepare(session, post, MemoryCheckpoints()))
+        text, photo, album = (sent["asked"] for sent in server.accepted)
+        rows = [
+            [{"text": "Read | it", "url": "https://a.example/x?y=1"}],
+            [{"text": "Join", "url": "tg://resolve?domain=news"}],
+        ]
+        common = {"disable_notification": True, "protect_content": True}
+        shown = {"reply_markup": {"inline_keyboard": rows}}
+        to = {"chat_id": CHANNEL}
+        assert text == to | common | shown | {"text": "Hi", "link_preview_options": {"is_disabled": True}}
+        assert photo == {"chat_id": str(CHANNEL)} | common | shown | {"caption": "Hi", "has_spoiler": True}
+        assert all(item["has_spoiler"] for item in album.pop("media"))
+        assert album == {"chat_id": str(CHANNEL)} | common
+
+    def test_what_is_not_chosen_is_not_sent(self, server: FakeBotApi) -> None:
+        post = replace(content("Hi"), options={"silent": False, "protected": False, "no_preview": False, "buttons": []})
+        session = self.session(server)
+        PLATFORM.commit(session, PLATFORM.prepare(session, post, MemoryCheckpoints()))
+        assert server.seen[-1].json() == {"chat_id": CHANNEL, "text": "Hi"}
+
+    def test_a_refused_button_is_shown_at_the_buttons(self, server: FakeBotApi) -> None:
+        session = self.session(server)
+        post = replace(content("Hi"), options={"buttons": ["Here | http://localhost/"]})
+        with self.refused(ContentRejected, "telegram.button_refused") as caught:
+            PLATFORM.commit(session, PLATFORM.prepare(session, post, MemoryCheckpoints()))
+        assert caught.value.field == "buttons"
+
+    def test_a_thread_answers_the_message_before(self, server: FakeBotApi) -> None:
+        media = (picture("a"), picture("b"))
+        session = self.session(server, *media)
+        texts = ("One", "Two", "Three")
+        posts = [
+            replace(content(text, *(media if part == 0 else ())), part=part, parts=3, options={"silent": True})
+            for part, text in enumerate(texts)
+        ]
+        snapshots = [PLATFORM.prepare(session, post, MemoryCheckpoints()) for post in posts]
+        for snapshot in snapshots:
+            session = replace(session, thread=(*session.thread, PLATFORM.commit(session, snapshot)))
+        assert [sent["answers"] for sent in server.accepted] == [None, 101, 103]
+        assert all(sent["asked"]["disable_notification"] for sent in server.accepted)
+
+    def test_only_the_first_part_has_the_buttons(self, server: FakeBotApi) -> None:
+        session = self.session(server)
+        later = replace(content("Two"), part=1, parts=2, options={"buttons": BUTTONS})
+        first = PLATFORM.commit(session, PLATFORM.prepare(session, replace(later, part=0), MemoryCheckpoints()))
+        session = replace(session, thread=(first,))
+        PLATFORM.commit(session, PLATFORM.prepare(session, later, MemoryCheckpoints()))
+        assert ["reply_markup" in sent["asked"] for sent in server.accepted] == [True, False]
+
+    def test_a_part_whose_predecessor_was_deleted_is_refused(self, server: FakeBotApi) -> None:
+        session = self.session(server)
+        first = self.commit(session, "One")
+        server.message_ids.clear()
+        second = PLATFORM.prepare(session, replace(content("Two"), part=1, parts=2), MemoryCheckpoints())
+        with self.refused(ContentRejected, "telegram.reply_gone"):
+            PLATFORM.commit(replace(session, thread=(first,)), second)
+
+    def test_a_topic_is_an_account_of_its_own(self, server: FakeBotApi) -> None:
+        connection = self.connect(server, chat=str(FORUM), topic=str(TOPIC))
+        assert (connection.identity.id, connection.identity.name) == (f"{FORUM}/{TOPIC}", f"Forum, topic {TOPIC}")
+        session = replace(self.session(server), config=connection.config)
+        assert PLATFORM.check(session).identity == connection.identity
+        self.commit(session)
+        media = picture()
+        self.commit(replace(session, media={media.key: media}), "Look", media)
+        assert [sent["asked"]["message_thread_id"] for sent in server.accepted] == [TOPIC, TOPIC]
+        server.topics.clear()
+        with self.refused(ReconnectNeeded, "telegram.topic_gone"):
+            self.commit(session)
+
+    @pytest.mark.parametrize("topic", ["0", "-5", "five", "5/77"])
+    def test_a_topic_is_a_number(self, server: FakeBotApi, topic: str) -> None:
+        with self.refused(ReconnectNeeded, "telegram.topic_malformed"):
+            self.connect(server, topic=topic)
+        assert not server.seen
+
+    def test_a_topic_moves_with_its_group(self, server: FakeBotApi) -> None:
+        server.member = {"status": "creator"}
+        session = replace(self.session(server), config=self.connect(server, chat=str(GROUP), topic="5").config)
+        server.moved[GROUP] = PRIVATE_CHANNEL
+        with self.refused(Temporary, "telegram.chat_moved") as caught:
+            self.commit(session)
+        assert caught.value.new_identity_id == f"{PRIVATE_CHANNEL}/5"
+
+    def test_a_snapshot_of_an_earlier_release_still_goes_out(self, server: FakeBotApi) -> None:
+        media = picture()
+        PLATFORM.commit(self.session(server, media), {"text": "Look", "media": [media.key]})
+        self.check_picture_request(server, media)
+
     # Single messages
 
     def test_a_picture_without_text_has_no_caption(self, server: FakeBotApi) -> None:
@@ -277,6 +514,14 @@ class TestTelegram(PlatformContract):
             (400, "Bad Request: message caption is too long", "telegram.text_refused"),
             (400, "Bad Request: message text is empty", "telegram.text_refused"),
             (400, "Bad Request: wrong file identifier/HTTP URL specified", "telegram.image_refused"),
+            (400, "Bad Request: message to be replied not found", "telegram.reply_gone"),
+            (400, "Bad Request: replied message not found", "telegram.reply_gone"),
+            (400, "Bad Request: message thread not found", "telegram.topic_gone"),
+            (400, "Bad Request: TOPIC_CLOSED", "telegram.topic_gone"),
+            (400, "Bad Request: TOPIC_DELETED", "telegram.topic_gone"),
+            (400, "Bad Request: BUTTON_URL_INVALID", "telegram.button_refused"),
+            (400, "Bad Request: inline keyboard button URL 'x' is invalid: Wrong HTTP URL", "telegram.button_refused"),
+            (400, "Bad Request: file must be non-empty", "telegram.image_refused"),
             (400, "Bad Request: PHOTO_INVALID_DIMENSIONS", "telegram.image_refused"),
             (400, "Bad Request: Photo has unsupported extension", "telegram.image_refused"),
             (400, "Bad Request: can't use the media of the specified type in the album", "telegram.album_refused"),
