@@ -35,7 +35,7 @@ WORDS = {
     "bluesky.image_refused": Words("Bluesky refused a picture.", "Replace the picture, then retry."),
     "bluesky.record_refused": Words("Bluesky refused the post.", CHANGE_AND_RETRY),
     "bluesky.blob_gone": Words(
-        "Bluesky had already deleted an uploaded picture; nothing was published.", "SocialQ uploads it again by itself."
+        "Bluesky had already deleted an uploaded file; nothing was published.", "SocialQ uploads it again by itself."
     ),
     "bluesky.other_record": Words(
         "Another version of this post is already on Bluesky, so this one was not sent.",
@@ -45,4 +45,30 @@ WORDS = {
         "Bluesky says that a post with this key exists, but did not show it.",
         "Nothing to do yet: SocialQ looks for the post again.",
     ),
+    "bluesky.video_refused": Words(
+        "Bluesky cannot use the video: its form, its length or its size is none that it takes.",
+        "Replace the video by an MP4 of at most ten minutes, then retry.",
+    ),
+    "bluesky.video_failed": Words(
+        "Bluesky could not process the video this time; nothing was published.", "SocialQ uploads it again by itself."
+    ),
+    "bluesky.video_over_server_limit": Words(
+        "The server of this Bluesky account stores no file as large as the video; nothing was published.",
+        "Use a smaller video, or raise PDS_BLOB_UPLOAD_LIMIT if the server is yours, then retry.",
+    ),
+    "bluesky.video_quota": Words(
+        "Bluesky takes no more videos of this account today; nothing is published yet.",
+        "Nothing to do: SocialQ asks every hour whether there is room again.",
+    ),
+    "bluesky.video_forbidden": Words(
+        "Bluesky takes no videos of this account.", "Look in the Bluesky app why that is, then retry."
+    ),
+    "bluesky.email_unconfirmed": Words(
+        "Bluesky takes videos only of accounts whose e-mail address is confirmed.",
+        "Confirm the address in the Bluesky app (Settings, Account), then retry.",
+    ),
+    "bluesky.video_alone": Words(
+        "On Bluesky a video or an animated picture goes alone.", "Take off the other files, or make two posts of them."
+    ),
+    "bluesky.language_unknown": Words("No language has the code {language}.", "Write codes such as de, en or pt-BR."),
 }

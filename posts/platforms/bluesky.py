@@ -1,8 +1,11 @@
-"""Bluesky, and any other server of the AT Protocol: app passwords, pictures, one record a post.
+"""Bluesky, and any other server of the AT Protocol: app passwords, one record a post.
 
-The record's key is ours, and ``putRecord`` with ``swapRecord: null`` takes the same record again without a second post
-and refuses another one under its key, so that repeating a commit is safe. The app password is used once, to log in, and
-not kept. Lexicons: https://github.com/bluesky-social/atproto/tree/main/lexicons
+The record's key is ours. ``putRecord`` with ``swapRecord: null`` takes the same record again without a second post and
+refuses another one under its key. Where gates say who may answer or quote, post and gates are created by one
+``applyWrites``, which stores all or nothing and fails as a whole where the key is taken: gates written ahead would be
+lost on the AppView, which marks the post they name and so needs it first, and gates written afterwards would leave the
+post open for a while. Either way repeating a commit is safe. The app password is used once, to log in, and not kept.
+Lexicons: https://github.com/bluesky-social/atproto/tree/main/lexicons
 """
 
 from __future__ import annotations
@@ -11,29 +14,52 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
-from posts.platforms._bluesky_record import COLLECTION, mentioned_handles, post_record, record_key
-from posts.platforms._bluesky_words import WORDS
-from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
-from posts.publishing.errors import (
-    ContentRejected,
-    OutcomeUnknown,
-    PublishError,
-    RateLimited,
-    ReconnectNeeded,
-    Temporary,
-    TokenExpired,
+from posts.platforms._bluesky_api import (
+    APPLY_WRITES,
+    CREATE_SESSION,
+    GET_RECORD,
+    GET_SESSION,
+    PUT_RECORD,
+    REFRESH_SESSION,
+    RESOLVE_HANDLE,
+    UPLOAD_BLOB,
+    accepted,
+    call,
+    error_name,
+    refusal,
+    told_exhausted,
 )
+from posts.platforms._bluesky_card import link_card
+from posts.platforms._bluesky_record import (
+    COLLECTION,
+    LANGUAGE,
+    OPTIONS,
+    answering,
+    gates,
+    images_embed,
+    mentioned_handles,
+    post_record,
+    record_key,
+    video_embed,
+)
+from posts.platforms._bluesky_video import video_blob
+from posts.platforms._bluesky_words import WORDS
+from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, VideoLimits, Window
+from posts.publishing.errors import ContentRejected, OutcomeUnknown, PublishError, ReconnectNeeded, Temporary
 from posts.publishing.http import Response, base_url
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import (
     Absent,
     CannotTell,
+    Config,
     Connection,
     Content,
+    Draft,
     Field,
     Finding,
     Found,
@@ -41,63 +67,15 @@ from posts.publishing.types import (
     Json,
     MediaFile,
     Published,
+    Remark,
 )
+from posts.text.entities import links
 
 DEFAULT_SERVICE = "https://bsky.social"
-
-CREATE_SESSION = "com.atproto.server.createSession"
-GET_SESSION = "com.atproto.server.getSession"
-REFRESH_SESSION = "com.atproto.server.refreshSession"
-RESOLVE_HANDLE = "com.atproto.identity.resolveHandle"
-UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
-PUT_RECORD = "com.atproto.repo.putRecord"
-GET_RECORD = "com.atproto.repo.getRecord"
+TEXT_LIMITS = (TextLimit("graphemes", 300), TextLimit("utf8_bytes", 3000))
+MAX_VIDEO_BYTES = 300_000_000
 
 DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]{1,2000}")  # https://atproto.com/specs/did
-RATE_LIMIT_WINDOW = timedelta(minutes=5)  # the shortest documented window; assumed where a 429 names no time
-RATE_LIMIT_LONGEST = timedelta(days=1)  # the longest documented window; no clock of another host may lock us out longer
-
-Refusal = Callable[..., PublishError]
-
-# What the error names of an answer mean, by method, then for all methods. Anything else is unexplained.
-REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
-    CREATE_SESSION: {
-        "AuthenticationRequired": partial(ReconnectNeeded, "bluesky.wrong_password"),
-        "AuthFactorTokenRequired": partial(ReconnectNeeded, "bluesky.email_code_needed"),
-        "InvalidRequest": partial(ReconnectNeeded, "bluesky.login_refused"),
-    },
-    REFRESH_SESSION: {
-        "ExpiredToken": partial(ReconnectNeeded, "bluesky.session_over"),
-        "InvalidToken": partial(ReconnectNeeded, "bluesky.session_over"),
-        "AuthMissing": partial(ReconnectNeeded, "bluesky.session_over"),
-        "AuthenticationRequired": partial(ReconnectNeeded, "bluesky.session_over"),
-        "InvalidRequest": partial(ReconnectNeeded, "bluesky.account_gone"),  # as measured on PDS 0.5.35
-    },
-    UPLOAD_BLOB: {
-        "InvalidRequest": partial(ContentRejected, "bluesky.image_refused", field="media"),
-        "InvalidMimeType": partial(ContentRejected, "bluesky.image_refused", field="media"),
-        "InvalidSize": partial(ContentRejected, "bluesky.image_refused", field="media"),
-        "PayloadTooLarge": partial(ContentRejected, "bluesky.image_refused", field="media"),
-    },
-    PUT_RECORD: {
-        "InvalidRequest": partial(ContentRejected, "bluesky.record_refused", field="post"),
-        "InvalidMimeType": partial(ContentRejected, "bluesky.image_refused", field="media"),
-        "InvalidSize": partial(ContentRejected, "bluesky.image_refused", field="media"),
-        "PayloadTooLarge": partial(ContentRejected, "bluesky.record_refused", field="post"),
-        "BlobNotFound": partial(Temporary, "bluesky.blob_gone", restart=True),
-    },
-    GET_RECORD: {
-        "InvalidRequest": partial(Temporary, "bluesky.account_hidden"),  # nothing of an inactive account is shown
-    },
-}
-REFUSALS_OF_ALL: Mapping[str, Refusal] = {
-    "ExpiredToken": partial(TokenExpired, "bluesky.token_expired"),
-    "InvalidToken": partial(TokenExpired, "bluesky.token_expired"),
-    "AuthMissing": partial(TokenExpired, "bluesky.token_expired"),
-    "AccountTakedown": partial(ReconnectNeeded, "bluesky.taken_down"),
-    "AccountDeactivated": partial(ReconnectNeeded, "bluesky.deactivated"),
-    "AccountNotFound": partial(ReconnectNeeded, "bluesky.account_gone"),
-}
 
 
 class Bluesky(Platform):
@@ -106,11 +84,21 @@ class Bluesky(Platform):
     name = "bluesky"
     label = "Bluesky"
     capabilities = Capabilities(
-        text=(TextLimit("graphemes", 300), TextLimit("utf8_bytes", 3000)),
-        max_images=4,
-        images=ImageLimits(max_bytes=1_000_000, max_side_pixels=4000),
+        text=TEXT_LIMITS,
+        max_images=10,
+        images=ImageLimits(max_bytes=1_000_000, max_side_pixels=4000),  # servers differ; newer ones take twice that
         alt_text=(TextLimit("graphemes", 2000),),
+        max_videos=1,
+        videos=VideoLimits(
+            MAX_VIDEO_BYTES, formats=("video/mp4", "video/quicktime", "video/webm", "video/mpeg"), max_seconds=600
+        ),
+        gifs=VideoLimits(MAX_VIDEO_BYTES, formats=("image/gif",), max_seconds=600),
+        threads=True,
+        comment=TEXT_LIMITS,
     )
+    options = OPTIONS
+    # https://docs.bsky.app/docs/advanced-guides/rate-limits: 5,000 points an hour, 35,000 a day, a record costs 3
+    windows = (Window(1666, 3600), Window(11_666, 86_400))
     connect_fields = (
         Field("identifier", "Handle", help="For example name.bsky.social; a DID or an e-mail address works too."),
         Field(
@@ -125,84 +113,117 @@ class Bluesky(Platform):
     repeat_is_safe = True
     refreshes = True
 
+    def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:
+        """Say what no language is, and that a video goes alone."""
+        return _remarks(draft.media, draft.options)
+
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
         """Log in with an app password; raises ReconnectNeeded if the server refuses or the account is not active."""
         service = base_url(answers.get("service", "")) or DEFAULT_SERVICE
         session.http.hide(answers["password"])
         body = {"identifier": answers["identifier"].strip().removeprefix("@"), "password": answers["password"]}
         response = session.http.request("POST", f"{service}/xrpc/{CREATE_SESSION}", json=body)
-        return self._connection(session, _accepted(session, CREATE_SESSION, response), response, service, service)
+        return self._connection(session, accepted(session, CREATE_SESSION, response), response, service, service)
 
     def refresh(self, session: Session) -> Connection:
         """Trade the refresh token for a new pair. Repeatable: the server answers a lost pair again for two hours."""
-        response = _call(session, "POST", REFRESH_SESSION, token=session.credentials["refresh_jwt"])
-        answer = _accepted(session, REFRESH_SESSION, response)
+        response = call(session, "POST", REFRESH_SESSION, token=session.credentials["refresh_jwt"])
+        answer = accepted(session, REFRESH_SESSION, response)
         return self._connection(session, answer, response, session.config["service"], session.config["pds"])
 
     def check(self, session: Session) -> Connection:
         """Ask the server whose session this is."""
         token = session.credentials["access_jwt"]
-        answer = _accepted(session, GET_SESSION, _call(session, "GET", GET_SESSION, token=token))
+        answer = accepted(session, GET_SESSION, call(session, "GET", GET_SESSION, token=token))
         did, handle = str(answer.get("did", "")), str(answer.get("handle", ""))
         return Connection(Identity(did, handle or did), {}, expires_at=_expiry(token))
 
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
-        """Upload the pictures, resolve the mentions and freeze the record under its key."""
+        """Upload the files, fetch the link's card, resolve the mentions and freeze the record under its key."""
         if not content.text.strip() and not content.media:
             raise ContentRejected("post_empty", field="text")
-        blobs = [
-            checkpoints.once(f"blob:{media.key}", partial(self._upload, session, media)) for media in content.media
-        ]
+        for remark in _remarks(content.media, content.options):
+            raise ContentRejected(remark.code, field=remark.field, **remark.params)
+        embed = self._embed(session, content, checkpoints)
         dids = self._resolve(session, mentioned_handles(content.text))
-        return {
-            "rkey": record_key(content.keyed_at, content.key),
-            "record": post_record(content, blobs, dids, session.now()),
-        }
+        rkey = record_key(content.keyed_at, content.key)
+        record = post_record(content, embed, dids, session.now())
+        answers = "first" if content.kind == "comment" else "last" if content.part else ""
+        beside = gates(f"at://{session.config['did']}/{COLLECTION}/{rkey}", record, content)
+        return {"rkey": rkey, "record": record, "answers": answers, "gates": beside}
 
     def commit(self, session: Session, snapshot: Json) -> Published:
-        """Put the record. Where its key is taken already, the record there decides what that means."""
-        body = {
-            "repo": session.config["did"],
-            "collection": COLLECTION,
-            "rkey": snapshot["rkey"],
-            "record": snapshot["record"],
-            "swapRecord": None,  # "must not exist yet": never overwrites
-        }
+        """Put the record, with its gates if it has any. Where its key is taken, the record there decides."""
+        nsid = APPLY_WRITES if snapshot.get("gates") else PUT_RECORD
+        body = (_creation if snapshot.get("gates") else _put)(session, snapshot)
         token = session.credentials["access_jwt"]
-        response = _call(session, "POST", PUT_RECORD, token=token, irreversible=True, json=body)
-        if response.status == 400 and _error_name(response) == "InvalidSwap":
-            return self._already_there(session, snapshot)
-        answer = _accepted(session, PUT_RECORD, response)
-        if answer.get("uri") != _uri(session, snapshot):
-            raise response.unusable("bad_answer")
-        return _published(session, snapshot, answer)
+        response = call(session, "POST", nsid, token=token, irreversible=True, json=body)
+        taken = response.status == 400 and error_name(response) == "InvalidSwap"
+        # applyWrites answers a taken key by a plain 500, or who knows how: what was sent before may be live.
+        if taken or (response.status != 200 and nsid == APPLY_WRITES and session.sent_before):
+            there = self._already_there(session, snapshot)
+            if there:
+                return there
+        if taken:
+            raise OutcomeUnknown("bluesky.key_taken")
+        answer = accepted(session, nsid, response)
+        if nsid == APPLY_WRITES:
+            results = answer.get("results")
+            answer = results[0] if isinstance(results, list) and results and isinstance(results[0], dict) else {}
+        published = _published(session, snapshot, answer, response)
+        told_exhausted(session, response)
+        return published
 
     def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
         """Read the record under our key. Needs no token, so it works while the account waits to be reconnected."""
         params = {"repo": session.config["did"], "collection": COLLECTION, "rkey": snapshot["rkey"]}
-        response = _call(session, "GET", GET_RECORD, params=params)
-        if response.status == 400 and _error_name(response) == "RecordNotFound":
+        response = call(session, "GET", GET_RECORD, params=params)
+        if response.status == 400 and error_name(response) == "RecordNotFound":
             return Absent()
-        answer = _accepted(session, GET_RECORD, response)
-        if answer.get("value") != snapshot["record"]:
+        answer = accepted(session, GET_RECORD, response)
+        if answer.get("value") != _record(session, snapshot):
             return CannotTell("bluesky.other_record")
-        return Found(_published(session, snapshot, answer))
+        return Found(_published(session, snapshot, answer, response))
 
-    def _already_there(self, session: Session, snapshot: Json) -> Published:
+    def _already_there(self, session: Session, snapshot: Json) -> Published | None:
+        """Return our record where it is under its key, ``None`` where nothing is; else nobody knows."""
         try:
             finding = self.find(session, snapshot, session.now())
         except PublishError:
             finding = CannotTell("bluesky.key_taken")
-        if isinstance(finding, Found):
-            return finding.published
-        raise OutcomeUnknown(finding.code if isinstance(finding, CannotTell) else "bluesky.key_taken")
+        if isinstance(finding, CannotTell):
+            raise OutcomeUnknown(finding.code)
+        return finding.published if isinstance(finding, Found) else None
 
-    def _upload(self, session: Session, media: MediaFile) -> Json:
+    def _embed(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json | None:
+        """Return what the post carries, uploaded: pictures, a video, or the card of its first link."""
+        media = content.media
+        if media and media[0].kind in ("video", "gif"):
+            return video_embed(media[0], video_blob(session, media[0], checkpoints))
+        if media:
+            blobs = [
+                checkpoints.once(f"blob:{each.key}", partial(self._upload, session, each.mime_type, each.read))
+                for each in media
+            ]
+            return images_embed(media, blobs)
+        found = links(content.text) if content.options.get("link_card") else []
+        if not found:
+            return None
+        fetched = partial(link_card, session, found[0].url, partial(self._thumb, session))
+        return checkpoints.once("card", lambda: {"embed": fetched()})["embed"]
+
+    def _thumb(self, session: Session, body: bytes, mime_type: str) -> Json | None:
+        try:
+            return self._upload(session, mime_type, lambda: body)
+        except (ContentRejected, Temporary):
+            return None
+
+    def _upload(self, session: Session, mime_type: str, read: Callable[[], bytes]) -> Json:
         token = session.credentials["access_jwt"]
-        headers = {"Content-Type": media.mime_type}
-        response = _call(session, "POST", UPLOAD_BLOB, token=token, headers=headers, content=media.read())
-        blob = _accepted(session, UPLOAD_BLOB, response).get("blob")
-        if not isinstance(blob, dict) or blob.get("mimeType") != media.mime_type:
+        headers = {"Content-Type": mime_type}
+        response = call(session, "POST", UPLOAD_BLOB, token=token, headers=headers, content=read())
+        blob = accepted(session, UPLOAD_BLOB, response).get("blob")
+        if not isinstance(blob, dict) or blob.get("mimeType") != mime_type:
             raise response.unusable("bad_answer")
         return blob
 
@@ -210,9 +231,9 @@ class Bluesky(Platform):
         """Return the DIDs of ``handles``. One that nobody can resolve stays plain text and holds nothing up."""
         dids = {}
         for handle in handles:
-            response = _call(session, "GET", RESOLVE_HANDLE, params={"handle": handle})
+            response = call(session, "GET", RESOLVE_HANDLE, params={"handle": handle})
             if response.status == 429:
-                raise _refusal(session, RESOLVE_HANDLE, response)
+                raise refusal(session, RESOLVE_HANDLE, response)
             did = response.json_or_empty().get("did") if response.status == 200 else None
             if isinstance(did, str) and DID.fullmatch(did):
                 dids[handle] = did
@@ -235,69 +256,6 @@ class Bluesky(Platform):
 
 
 PLATFORM = Bluesky()
-
-
-def _call(
-    session: Session,
-    method: str,
-    nsid: str,
-    *,
-    token: str = "",
-    irreversible: bool = False,
-    headers: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-    json: Json | None = None,
-    content: bytes | None = None,
-) -> Response:
-    """Call one method at the account's PDS."""
-    sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
-    url = f"{session.config['pds']}/xrpc/{nsid}"
-    return session.http.request(
-        method, url, irreversible=irreversible, headers=sent, params=params, json=json, content=content
-    )
-
-
-def _accepted(session: Session, nsid: str, response: Response) -> Json:
-    """Return the answer of a call that went well, else raise what its status and error name mean."""
-    if response.status != 200:
-        raise _refusal(session, nsid, response)
-    return response.json()
-
-
-def _refusal(session: Session, nsid: str, response: Response) -> PublishError:
-    name = _error_name(response)
-    detail = session.http.redact(": ".join(filter(None, [name, str(response.json_or_empty().get("message", ""))])))
-    if response.status == 429:
-        until = _limited_until(response, session.now())
-        return RateLimited("rate_limited", until=until, detail=detail, status_code=429)
-    if response.status >= 500 or response.status == 408:
-        wait = response.retry_after_seconds(session.now())
-        return response.unusable("server_error", detail=detail, retry_after_seconds=wait)
-    refusal = REFUSALS.get(nsid, {}).get(name) or REFUSALS_OF_ALL.get(name)
-    if refusal is None and response.status == 401:
-        refusal = REFUSALS.get(nsid, {}).get("AuthenticationRequired") or REFUSALS_OF_ALL["AuthMissing"]
-    if refusal is None and response.status == 413:
-        refusal = REFUSALS.get(nsid, {}).get("PayloadTooLarge")  # a proxy in front of the PDS names no error
-    if refusal is None:
-        return response.unusable("unexpected_answer", detail=detail)
-    return refusal(detail=detail, status_code=response.status)
-
-
-def _error_name(response: Response) -> str:
-    return str(response.json_or_empty().get("error", ""))
-
-
-def _limited_until(response: Response, now: datetime) -> datetime:
-    """Retry-After if given, else RateLimit-Reset (Unix seconds): some servers of 2026 send only the latter."""
-    wait = response.retry_after_seconds(now)
-    if wait is not None:
-        until = now + timedelta(seconds=min(wait, RATE_LIMIT_LONGEST.total_seconds()))
-    else:
-        try:
-            until = datetime.fromtimestamp(int(response.headers.get("ratelimit-reset", "")), UTC)
-        except (ValueError, OverflowError, OSError):
-            until = now
-    return min(until, now + RATE_LIMIT_LONGEST) if until > now else now + RATE_LIMIT_WINDOW
 
 
 def _pds(did_document: object) -> str:
@@ -323,7 +281,45 @@ def _uri(session: Session, snapshot: Json) -> str:
     return f"at://{session.config['did']}/{COLLECTION}/{snapshot['rkey']}"
 
 
-def _published(session: Session, snapshot: Json, answer: Json) -> Published:
-    uri = _uri(session, snapshot)
+def _record(session: Session, snapshot: Json) -> Json:
+    """Return the record; what it answers is known only now."""
+    answers = snapshot.get("answers")
+    record: Json = snapshot["record"]
+    return answering(record, session.thread, answers) if answers else record
+
+
+def _put(session: Session, snapshot: Json) -> Json:
+    return {
+        "repo": session.config["did"],
+        "collection": COLLECTION,
+        "rkey": snapshot["rkey"],
+        "record": _record(session, snapshot),
+        "swapRecord": None,  # "must not exist yet": never overwrites
+    }
+
+
+def _creation(session: Session, snapshot: Json) -> Json:
+    """Return the post and its gates as one write; the post comes first, since the gates name it."""
+    records = [_record(session, snapshot), *snapshot["gates"]]
+    kind = f"{APPLY_WRITES}#create"
+    writes = [
+        {"$type": kind, "collection": record["$type"], "rkey": snapshot["rkey"], "value": record} for record in records
+    ]
+    return {"repo": session.config["did"], "writes": writes}
+
+
+def _published(session: Session, snapshot: Json, answer: Json, response: Response) -> Published:
+    """Return the post of an answer; its cid is what a later part of the thread needs to answer it."""
+    uri, cid = _uri(session, snapshot), answer.get("cid")
+    if answer.get("uri") != uri or not isinstance(cid, str) or not cid:
+        raise response.unusable("bad_answer")
     url = f"https://bsky.app/profile/{session.config['did']}/post/{snapshot['rkey']}"  # by DID: handles change
-    return Published(id=uri, url=url, response={"uri": uri, "cid": answer.get("cid", "")})
+    return Published(id=uri, url=url, response={"uri": uri, "cid": cid})
+
+
+def _remarks(media: Sequence[MediaFile], options: Mapping[str, Any]) -> list[Remark]:
+    """Return what keeps this from being one post, beside the limits."""
+    alone = len(media) > 1 and any(each.kind in ("video", "gif") for each in media)
+    found = [Remark("bluesky.video_alone", field="media")] if alone else []
+    unknown = [each for each in options.get("languages", ()) if not LANGUAGE.fullmatch(each)]
+    return found + [Remark("bluesky.language_unknown", {"language": each}, "languages") for each in unknown]
