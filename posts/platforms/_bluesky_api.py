@@ -77,8 +77,8 @@ REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
     },
     PUT_RECORD: WRITTEN,
     APPLY_WRITES: WRITTEN,
-    UPLOAD_VIDEO: VIDEO_REFUSED
-    | {
+    UPLOAD_VIDEO: {
+        **VIDEO_REFUSED,
         "unconfirmed_email": partial(ContentRejected, "bluesky.email_unconfirmed", field="media"),
         "UploadForbidden": partial(ContentRejected, "bluesky.video_forbidden", field="media"),
         "DailyLimitExceeded": partial(NotReady, "bluesky.video_quota", check_after_seconds=QUOTA_CHECK_SECONDS),

@@ -62,10 +62,10 @@ def video_blob(session: Session, media: MediaFile, checkpoints: Checkpoints) -> 
             if error.code == "unexpected_answer":  # the service does not know the job
                 checkpoints.forget(name)
             raise
-    blob = job.get("blob")
-    if _is_blob(blob):  # also beside an error: the same file was uploaded before
+    blob = _blob(job)
+    if blob is not None:  # also beside an error: the same file was uploaded before
         checkpoints.put(name, {"blob": blob})
-        return dict(blob)
+        return blob
     if kept is not None and job.get("state") in (FAILED, COMPLETED):
         checkpoints.forget(name)
         detail = session.http.redact(": ".join(str(job[key]) for key in ("error", "message") if job.get(key)))
@@ -114,7 +114,7 @@ def _upload(session: Session, media: MediaFile) -> Json:
         content=Body(media.open, media.size_bytes),
     )
     job = _status(response)
-    if _is_blob(job.get("blob")) or (isinstance(job.get("jobId"), str) and job["jobId"]):
+    if _blob(job) is not None or (isinstance(job.get("jobId"), str) and job["jobId"]):
         return job
     if response.status == 200 and not job.get("error"):
         raise response.unusable("bad_answer")
@@ -139,5 +139,8 @@ def _status(response: Response) -> Json:
     return wrapped if isinstance(wrapped, dict) else answer
 
 
-def _is_blob(value: object) -> bool:
-    return isinstance(value, dict) and value.get("$type") == "blob" and isinstance(value.get("ref"), dict)
+def _blob(job: Json) -> Json | None:
+    """Return what a job says that it stored, ``None`` if it says nothing of the kind."""
+    blob = job.get("blob")
+    whole = isinstance(blob, dict) and blob.get("$type") == "blob" and isinstance(blob.get("ref"), dict)
+    return blob if whole else None

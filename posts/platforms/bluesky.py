@@ -210,7 +210,8 @@ class Bluesky(Platform):
         if not found:
             return None
         fetched = partial(link_card, session, found[0].url, partial(self._thumb, session))
-        return checkpoints.once("card", lambda: {"embed": fetched()})["embed"]
+        card: Json | None = checkpoints.once("card", lambda: {"embed": fetched()})["embed"]
+        return card
 
     def _thumb(self, session: Session, body: bytes, mime_type: str) -> Json | None:
         try:

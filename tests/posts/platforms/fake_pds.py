@@ -46,10 +46,8 @@ def cid_of(value: bytes) -> str:
 
 
 class Refused(Exception):
-    def __init__(
-        self, status: int, name: str, message: str = "", job: dict[str, Any] | None = None, **headers: str
-    ) -> None:
-        self.answer = Answer(status, (job or {}) | {"error": name, "message": message}, headers)
+    def __init__(self, status: int, name: str, message: str = "", **headers: str) -> None:
+        self.answer = Answer(status, {"error": name, "message": message}, headers)
 
 
 class FakePds(FakeServer):
@@ -240,8 +238,9 @@ class FakePds(FakeServer):
             raise Refused(400, "VideoTooLarge", "video is too large")
         known = self.videos.get(seen.body)
         if known:
-            done = {"jobId": known, "did": claims["sub"], "state": "JOB_STATE_COMPLETED"}
-            raise Refused(409, "already_exists", "Video already processed", job=done)
+            refused = Refused(409, "already_exists", "Video already processed")
+            refused.answer.body.update(jobId=known, did=claims["sub"], state="JOB_STATE_COMPLETED")
+            raise refused
         job = {"jobId": f"job-{len(self.jobs) + 1}", "did": claims["sub"], "state": "JOB_STATE_CREATED"}
         blob = {"$type": "blob", "ref": {"$link": cid_of(seen.body)}, "mimeType": "video/mp4", "size": seen.size_bytes}
         self.jobs[job["jobId"]] = {"job": job, "steps": list(self.steps), "blob": blob, "body": seen.body}

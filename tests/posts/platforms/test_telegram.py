@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -228,7 +228,7 @@ class TestTelegram(PlatformContract):
             self.commit(self.session(server, media), "Hi", media)
 
     def test_a_picture_that_cannot_be_read_is_noticed_before_sending(self, server: FakeBotApi) -> None:
-        def gone() -> bytes:
+        def gone() -> BinaryIO:
             raise FileNotFoundError("p1.jpg")
 
         media = replace(picture(), open=gone)

@@ -299,13 +299,15 @@ class TestWebhook(PlatformContract):
         ("asked", "seconds"),
         [
             ("17", 17),
-            (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600),
+            ("in an hour", 3600),
             ("315360000", 86_400),
             ("soon", None),
         ],
     )
     def test_retry_after_is_honoured(self, server: FakeWebhook, status: int, asked: str, seconds: int | None) -> None:
         session = self.session(server)
+        if asked == "in an hour":
+            asked = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
         server.fault("/hook", status=status, headers={"Retry-After": asked})
         with pytest.raises(PublishError) as caught:
             self.commit(session)

@@ -49,9 +49,9 @@ def test_a_caption_has_its_own_limit() -> None:
 
 
 def test_too_many_pictures_name_the_limit() -> None:
-    post = draft(account("Ada", platform="bluesky"), media=[picture() for _ in range(5)])
+    post = draft(account("Ada", platform="bluesky"), media=[picture() for _ in range(11)])
     (problem,) = problems_of(post)
-    assert (problem.field, problem.message) == ("media", "Ada on Bluesky: the post has 5 pictures, the limit is 4")
+    assert (problem.field, problem.message) == ("media", "Ada on Bluesky: the post has 11 pictures, the limit is 10")
 
 
 def test_a_picture_of_an_impossible_shape_is_named() -> None:
