@@ -85,7 +85,7 @@ def test_an_interrupted_prompt_saves_nothing(pds: FakePds, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("myspace",), "Unknown platform “myspace”. This site has: bluesky, outbox, telegram."),
+        (("myspace",), "Unknown platform “myspace”. This site has: bluesky, "),
         (("outbox",), "Outbox needs --name (Name)"),
         (("outbox", "--name", "Ada", "--chat", "1"), "Outbox has no --chat"),
         (("telegram",), "Telegram needs --chat (Chat)"),

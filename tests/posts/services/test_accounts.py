@@ -115,7 +115,7 @@ def test_a_private_address_is_refused_with_the_setting_that_allows_it(pds: FakeP
 
 
 def test_platforms_that_are_unknown_or_not_enabled_are_refused_by_name(settings: Any) -> None:
-    with pytest.raises(Refused, match=r"Unknown platform “myspace”\. This site has: bluesky, outbox, telegram"):
+    with pytest.raises(Refused, match=r"Unknown platform “myspace”\. This site has: bluesky, .*outbox, .*telegram"):
         connect_account("myspace", {})
     settings.SOCIALQ = {**settings.SOCIALQ, "ENABLED_PLATFORMS": ["outbox"]}
     with pytest.raises(Refused, match="Bluesky is not enabled"):
