@@ -141,12 +141,12 @@ def _tokens() -> Json:
 def _ask(field: Field) -> str:
     try:
         if sys.stdin.isatty():
-            answer = getpass.getpass(f"{field.label}: ")
+            answer = getpass.getpass(f"{field.label}{'' if field.required else ' (may be left empty)'}: ")
         else:
             answer = sys.stdin.readline()
     except (EOFError, KeyboardInterrupt):
         raise CommandError(f"No {field.label} was entered; nothing was saved") from None
-    if not answer.strip():
+    if field.required and not answer.strip():
         raise CommandError(f"No {field.label} was entered: type it when asked, or send it on standard input")
     return answer.strip()
 

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from posts.models import Account
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds, did_of
+from tests.posts.platforms.fake_webhook import SECRET, FakeWebhook
 from tests.site import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +99,21 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], message: str, monkeypatch:
     assert str(raised.value).startswith(message)
     assert "\n" not in str(raised.value)
     assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize("entered", ["{url}\n{secret}\n", "{url}\n{secret}\n\n\n", "{url}\n{secret}\n\nletmein-123\n"])
+def test_a_secret_that_is_not_required_may_be_left_out(
+    settings: Any, entered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "ALLOW_PRIVATE_NETWORKS": True}
+    with FakeWebhook() as receiver:
+        receiver.bearer = "letmein-123" if "letmein" in entered else ""
+        lines = entered.format(url=receiver.hook, secret=SECRET)
+        connect("webhook", stdin=io.StringIO(lines), monkeypatch=monkeypatch)
+        assert receiver.tests == 1
+    account = Account.objects.get()
+    assert (account.name, account.config["host"]) == ("127.0.0.1", "127.0.0.1")
+    assert receiver.hook not in json.dumps(account.config)
 
 
 def test_no_secret_can_be_an_argument() -> None:
