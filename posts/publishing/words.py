@@ -66,7 +66,7 @@ WORDS: dict[str, Words] = {
         "Nothing to do: posts go out when the limit allows it again.",
     ),
     "window_full": Words(
-        "{platform} takes at most {count} posts in {hours} hours, and that many are out.",
+        "{platform} takes only so many posts, {window}, and that many are out.",
         "Nothing to do: the post goes out when the next place is free.",
     ),
     "media_processing": Words(

@@ -14,6 +14,7 @@ from posts.models import Account, Delivery, DeliveryStatus
 from posts.publishing import registry
 from posts.publishing.capabilities import Window
 from posts.publishing.errors import RateLimited
+from posts.selectors.platforms import window_words
 from queue_app import clock
 from queue_app.models import Job
 from queue_app.states import JobState
@@ -38,8 +39,7 @@ def require_room(delivery: Delivery) -> None:
     for window in windows:
         until = _free_at(account, window, now, besides=delivery.pk)
         if until is not None:
-            count, hours = window.count, window.seconds / 3600
-            raise RateLimited("window_full", until=until, scope=window.scope, count=f"{count:,}", hours=f"{hours:g}")
+            raise RateLimited("window_full", until=until, scope=window.scope, window=window_words(window))
 
 
 def remaining(account: Account) -> list[tuple[Window, int]]:

@@ -9,7 +9,9 @@ import pytest
 import posts
 from posts.platforms._graph_rows import Throttle, shared_rows, shared_words
 from posts.publishing import errors, registry
+from posts.publishing.capabilities import Window
 from posts.publishing.words import WORDS, next_step, sentence
+from posts.selectors.platforms import window_words
 
 ROOT = Path(posts.__file__).parent
 KIT = [path for folder in ("publishing", "platforms", "outbox") for path in sorted((ROOT / folder).glob("*.py"))]
@@ -105,6 +107,11 @@ def test_words_are_whole_sentences(code: str) -> None:
 def test_a_refused_address_names_the_setting_that_would_allow_it() -> None:
     assert "SOCIALQ_ALLOW_PRIVATE_NETWORKS=true" in next_step("address_refused")
     assert "10.0.0.7" in sentence("address_refused", {"host": "pds.example", "address": "10.0.0.7"}, "Bluesky")
+
+
+def test_a_full_window_is_said_in_its_own_unit() -> None:
+    said = sentence("window_full", {"window": window_words(Window(20, 60))}, "Telegram")
+    assert said == "Telegram takes only so many posts, 20 in 1 min, and that many are out."
 
 
 def test_missing_parameters_and_unknown_codes_still_make_sentences() -> None:
