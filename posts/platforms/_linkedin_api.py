@@ -58,7 +58,7 @@ CODES: Mapping[str, Refusal] = {
 }
 
 
-class Texts(NamedTuple):
+class Message(NamedTuple):
     """A message without a code of its own: its status and what it contains, in lower case."""
 
     status: int
@@ -67,8 +67,8 @@ class Texts(NamedTuple):
 
 
 TEXTS = (
-    Texts(403, "resource is forbidden", partial(Temporary, "linkedin.media_hidden", retry_after_seconds=30)),
-    Texts(403, "unpermitted fields present in request_body", partial(ReconnectNeeded, "linkedin.not_the_author")),
+    Message(403, "resource is forbidden", partial(Temporary, "linkedin.media_hidden", retry_after_seconds=30)),
+    Message(403, "unpermitted fields present in request_body", partial(ReconnectNeeded, "linkedin.not_the_author")),
 )
 STATUSES: Mapping[int, Refusal] = {
     403: partial(ReconnectNeeded, "linkedin.no_permission"),

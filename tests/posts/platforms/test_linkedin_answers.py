@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from posts.platforms._linkedin_api import TEXTS, Texts
+from posts.platforms._linkedin_api import TEXTS, Message
 from posts.platforms.linkedin import PLATFORM
 from posts.publishing.errors import (
     ContentRejected,
@@ -161,5 +161,5 @@ class TestLinkedInAnswers(LinkedInCase):
 
 
 @pytest.mark.parametrize("texts", TEXTS)
-def test_the_texts_are_in_lower_case(texts: Texts) -> None:
+def test_the_texts_are_in_lower_case(texts: Message) -> None:
     assert texts.contains == texts.contains.lower()
