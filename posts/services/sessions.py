@@ -152,18 +152,23 @@ def store_credentials(account: Account, connection: Connection) -> None:
     account.credentials_expire_at = connection.expires_at
     account.renewable_until = connection.renewable_until or account.renewable_until
     account.scopes = list(connection.scopes) or account.scopes
-    account.refresh_at = renewal_time(account.platform, connection.expires_at)
+    account.refresh_at = renewal_time(account.platform, connection.expires_at, account.renewable_until)
     account.refresh_fence += 1
     account.refresh_lease_until = None
 
 
-def renewal_time(platform: str, expires_at: datetime | None) -> datetime | None:
+def renewal_time(
+    platform: str, expires_at: datetime | None, renewable_until: datetime | None = None
+) -> datetime | None:
     """Return when a login is renewed ahead of its end: in the last part of its life, at a random moment of it.
 
-    ``None`` where it does not end or cannot be renewed.
+    ``None`` where it does not end or cannot be renewed beyond its end (LinkedIn without a refresh token): asking ahead
+    of time would only stop an account that still works.
     """
     known = registry.platforms().get(platform)
     if expires_at is None or known is None or not known.refreshes:
+        return None
+    if renewable_until is not None and renewable_until <= expires_at:
         return None
     now = clock.now()
     lifetime = max(expires_at - now, timedelta(0))

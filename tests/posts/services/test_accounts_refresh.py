@@ -18,7 +18,7 @@ from posts.publishing.errors import PublishError, ReconnectNeeded, Temporary
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import CannotTell, Connection, Content, Finding, Identity, Json, Published
 from posts.services.accounts import RefreshBusy, connect_account, ensure_fresh, refresh_credentials
-from posts.services.sessions import session_for
+from posts.services.sessions import renewal_time, session_for
 from queue_app import clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -254,6 +254,17 @@ def test_a_login_that_still_holds_is_used_while_the_server_is_away(
     later(hours=2)
     with pytest.raises(Temporary):
         ensure_fresh(account)
+
+
+def test_a_login_is_renewed_ahead_only_where_that_moves_its_end(network: SingleUse) -> None:
+    now = clock.now()
+    ends_at = now + timedelta(days=60)
+    due = renewal_time(network.name, ends_at, now + timedelta(days=365))
+    assert due is not None
+    assert now + timedelta(days=41) < due < now + timedelta(days=52)
+    assert renewal_time(network.name, ends_at) is not None
+    assert renewal_time(network.name, ends_at, ends_at) is None  # nothing to trade for a new one
+    assert renewal_time(network.name, None) is None
 
 
 def test_a_platform_is_never_called_inside_a_transaction(account: Account) -> None:
