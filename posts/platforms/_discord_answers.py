@@ -72,21 +72,21 @@ def refusal(session: Session, response: Response, *, thread_id: str = "") -> Pub
     """Sort an answer that is no success: limits first, then faults of the server, then by its code."""
     answer, status = response.json_or_empty(), response.status
     given = answer.get("code")
-    code = given if isinstance(given, int) else 0
+    number = given if isinstance(given, int) else 0
     path, form_error = _first_form_error(answer.get("errors"))
-    said = [str(code) if code else "", str(answer.get("message", "")), form_error]
+    said = [str(number) if number else "", str(answer.get("message", "")), form_error]
     detail = session.http.redact(": ".join(filter(None, said)))
-    if status == 429 or code in SLOW_CODES:
+    if status == 429 or number in SLOW_CODES:
         return _limited(response, answer, session.now(), detail)
     if status >= 500 or status == 408:
         wait = response.retry_after_seconds(session.now())
         return response.unusable("server_error", detail=detail, retry_after_seconds=wait)
-    if code == INVALID_FORM:
+    if number == INVALID_FORM:
         kind = "discord.username_refused" if path[:1] == ["username"] else "discord.message_refused"
         return ContentRejected(kind, field=_form_field(path), detail=detail, status_code=status)
-    if code == UNKNOWN_CHANNEL and thread_id:
+    if number == UNKNOWN_CHANNEL and thread_id:
         return ContentRejected("discord.thread_closed", field="thread_id", detail=detail, status_code=status)
-    meaning = CODES.get(code)
+    meaning = CODES.get(number)
     if meaning is None and ((given == 0 and answer.get("message")) or status == 413):  # 413 also comes from proxies
         meaning = STATUSES.get(status)
     if meaning is None:

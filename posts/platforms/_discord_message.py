@@ -73,7 +73,11 @@ def message(content: Content) -> Json:
             body["embeds"] = [embed]
     if content.media:
         body["attachments"] = [
-            {"id": number, "filename": media.filename, **({"description": media.alt_text} if media.alt_text else {})}
+            {
+                "id": str(number),
+                "filename": media.filename,
+                **({"description": media.alt_text} if media.alt_text else {}),
+            }
             for number, media in enumerate(content.media)
         ]
     return body

@@ -111,8 +111,8 @@ def _video(session: Session, media: MediaFile, checkpoints: Checkpoints) -> Json
     plan = json.loads(session.unseal(begun["plan"]))
     etags = list((checkpoints.get(f"{name}:parts") or {"etags": []})["etags"])
     for url, first, last in plan["parts"][len(etags) :]:
-        body = Body(media.open, last - first + 1, first)
-        answer = _put(session, url, body, {"Content-Type": "application/octet-stream"})
+        piece = Body(media.open, last - first + 1, first)
+        answer = _put(session, url, piece, {"Content-Type": "application/octet-stream"})
         etag = answer.headers.get("etag", "").strip('"')
         if not etag:
             raise answer.unusable("bad_answer")

@@ -92,6 +92,20 @@ def closed_port() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
+@contextmanager
+def refused(kind: type[PublishError], code: str = "", secrets: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Expect one error; whatever it is, it has words and no secret is in it."""
+    with pytest.raises(PublishError) as caught:
+        yield caught
+    error = caught.value
+    assert type(error) is kind, repr(error)
+    assert error.code in WORDS, error.code
+    assert not code or error.code == code
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    for secret in secrets:
+        assert secret not in shown
+
+
 class PlatformContract:
     platform: ClassVar[Platform]
     commit_path: ClassVar[str]  # part of the path of the call that makes a text public
@@ -139,6 +153,8 @@ class PlatformContract:
 
     # Helpers
 
+    refused = staticmethod(refused)
+
     def app(self, server: Any) -> App:
         """What the site's settings say: every address is the fake's."""
         return App("client-1", "client-secret-1", server.url, server.url, {}, "https://socialq.example")
@@ -173,19 +189,6 @@ class PlatformContract:
     def commit(self, session: Session, text: str = "Hello", *media: MediaFile) -> Any:
         snapshot = self.platform.prepare(session, self.content(text, *media), MemoryCheckpoints())
         return self.platform.commit(session, snapshot)
-
-    @contextmanager
-    def refused(self, kind: type[PublishError], code: str = "", secrets: tuple[str, ...] = ()) -> Iterator[Any]:
-        """Expect one error; whatever it is, it has words and no secret is in it."""
-        with pytest.raises(PublishError) as caught:
-            yield caught
-        error = caught.value
-        assert type(error) is kind, repr(error)
-        assert error.code in WORDS, error.code
-        assert not code or error.code == code
-        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-        for secret in secrets:
-            assert secret not in shown
 
     def secrets(self, server: Any, session: Session) -> tuple[str, ...]:
         return (self.entered(server), *(each for each in session.credentials.values() if isinstance(each, str)))

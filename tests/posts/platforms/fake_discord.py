@@ -168,7 +168,7 @@ class FakeDiscord(FakeServer):
                 "size": len(data),
                 "url": f"https://cdn.discordapp.com/{number}/{name}?ex=1",
                 "proxy_url": f"https://media.discordapp.net/{number}/{name}",
-                "description": described[place].get("description"),
+                "description": described[str(place)].get("description"),
             }
             for place, (name, data) in enumerate(files.values())
         ]

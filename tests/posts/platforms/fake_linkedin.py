@@ -201,7 +201,7 @@ class FakeLinkedIn(FakeServer):
         if seen.query["action"] == "finalizeUpload":
             return self._finalize(asked["finalizeUploadRequest"])
         asked = asked["initializeUploadRequest"]
-        self._own(asked["owner"], f"{kind}s.ACTION-initializeUpload")
+        self._require_author(asked["owner"], f"{kind}s.ACTION-initializeUpload")
         urn = f"urn:li:{kind}:C{len(self.assets) + 1}"
         asset = {"owner": asked["owner"], "kind": kind, "state": "WAITING_UPLOAD", "parts": {}}
         self.assets[urn] = asset
@@ -272,7 +272,7 @@ class FakeLinkedIn(FakeServer):
             mine = [post for post in shown if post["author"] == seen.query["author"]]
             return Answer(200, {"elements": mine[::-1][: int(seen.query["count"])], "paging": {}})
         body = seen.json()
-        self._own(body["author"], "posts.CREATE")
+        self._require_author(body["author"], "posts.CREATE")
         self._check_post(body)
         same = [
             post
@@ -341,7 +341,7 @@ class FakeLinkedIn(FakeServer):
         if not fits or poll["settings"]["duration"] not in ("ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"):
             raise Refused(400, "INVALID_VALUE_FOR_FIELD", "poll")
 
-    def _own(self, author: str, what: str) -> None:
+    def _require_author(self, author: str, what: str) -> None:
         self._need("w_member_social" if author == MEMBER else "w_organization_social", what=what)
         if author not in (MEMBER, *(role["organization"] for role in self.roles)):
             message = "Unpermitted fields present in REQUEST_BODY: Data Processing Exception, fields [/author]"
@@ -355,7 +355,7 @@ class FakeLinkedIn(FakeServer):
         body = seen.json()
         if post not in [each["id"] for each in self.posts]:
             raise Refused(404, "NOT_FOUND", "Not found")
-        self._own(body["actor"], "socialActions.CREATE")
+        self._require_author(body["actor"], "socialActions.CREATE")
         assert body["object"] == post
         number = str(6_600_000_000_000_000_000 + len(self.comments))
         comment = {**body, "id": number, "created": {"actor": body["actor"], "time": int(time.time() * 1000)}}

@@ -13,7 +13,7 @@ from posts.platforms.linkedin import PLATFORM
 from posts.publishing.errors import Temporary
 from posts.publishing.platform import Session
 from posts.publishing.types import App, Connection, MediaFile, Published
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content
+from tests.posts.platforms.contract import MemoryCheckpoints, an_http, content, refused
 from tests.posts.platforms.fake_linkedin import (
     MEMBER_SCOPES,
     PAGE_SCOPES,
@@ -30,7 +30,7 @@ class LinkedInCase:
         with FakeLinkedIn() as server:
             yield server
 
-    refused = PlatformContract.refused
+    refused = staticmethod(refused)
 
     def site(self, server: FakeLinkedIn) -> App:
         """What the site's settings say: every address is the fake's."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from posts.publishing.errors import (
     ReconnectNeeded,
     Temporary,
 )
-from posts.publishing.types import CannotTell, Draft, MediaFile
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, content, picture, video
+from posts.publishing.platform import Session
+from posts.publishing.types import App, CannotTell, Draft, MediaFile
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture, video
 from tests.posts.platforms.fake_discord import (
     CHANNEL,
     FORUM,
@@ -28,6 +30,7 @@ from tests.posts.platforms.fake_discord import (
     WEBHOOK,
     FakeDiscord,
 )
+from tests.posts.platforms.test_fakes import fake_process
 
 PATH = f"/api/v10/webhooks/{WEBHOOK}/{TOKEN}"
 THREAD = "119000000000000009"
@@ -62,7 +65,7 @@ class TestDiscord(PlatformContract):
         assert json.loads(parts.pop("payload_json")[1]) == {
             "allowed_mentions": {"parse": []},
             "content": "Look",
-            "attachments": [{"id": 0, "filename": "p1.jpg", "description": "A red field"}],
+            "attachments": [{"id": "0", "filename": "p1.jpg", "description": "A red field"}],
         }
         assert parts == {"files[0]": ("p1.jpg", media.read())}
         assert b'name="payload_json"\r\nContent-Type: application/json' in seen.body
@@ -159,9 +162,9 @@ class TestDiscord(PlatformContract):
         self.publish(server, *media)
         parts = server.seen[-1].parts()
         assert json.loads(parts.pop("payload_json")[1])["attachments"] == [
-            {"id": 0, "filename": "a.jpg"},
-            {"id": 1, "filename": "v.mp4", "description": "A short film"},
-            {"id": 2, "filename": "b.jpg", "description": "A red field"},
+            {"id": "0", "filename": "a.jpg"},
+            {"id": "1", "filename": "v.mp4", "description": "A short film"},
+            {"id": "2", "filename": "b.jpg", "description": "A red field"},
         ]
         assert parts == {f"files[{n}]": (each.filename, each.read()) for n, each in enumerate(media)}
 
@@ -310,3 +313,21 @@ def test_a_draft_says_what_discord_would_refuse() -> None:
     films = tuple(replace(video(f"v{n}", 10), size_bytes=9_000_000) for n in range(3))
     assert said(*films) == [("discord.files_too_large", "media")]
     assert said(*(picture(f"p{n}") for n in range(11))) == [("discord.too_many_files", "media")]
+
+
+def test_the_fake_as_a_process_keeps_a_log_and_takes_orders(tmp_path: Path) -> None:
+    log = tmp_path / "accepted.jsonl"
+    with fake_process("fake_discord", log) as url:
+        http = an_http()
+        session = Session(http, {}, {}, lambda: datetime.now(UTC), app=App(api_base=url))
+        connection = PLATFORM.connect(session, {"webhook_url": URL})
+        session = replace(session, credentials=connection.credentials, config=connection.config)
+        snapshot = PLATFORM.prepare(session, content(), MemoryCheckpoints())
+        http.request("POST", f"{url}/_fault", json={"path": "/webhooks/", "kind": "cut", "after": True})
+        with pytest.raises(OutcomeUnknown):
+            PLATFORM.commit(session, snapshot)
+        http.request("POST", f"{url}/_control", json={"call": "delete_webhook"})
+        with pytest.raises(ReconnectNeeded):
+            PLATFORM.commit(session, snapshot)
+        kept = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(post["account"], post["text"]) for post in kept] == [(WEBHOOK, "Hello")]

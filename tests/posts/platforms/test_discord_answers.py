@@ -21,7 +21,7 @@ from posts.publishing.errors import (
 )
 from posts.publishing.platform import Session
 from posts.publishing.types import App
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content
+from tests.posts.platforms.contract import MemoryCheckpoints, an_http, content, refused
 from tests.posts.platforms.fake_discord import CHANNEL, URL, FakeDiscord, form_error
 
 DOCUMENTED: list[tuple[int, type[PublishError], str]] = [
@@ -53,7 +53,7 @@ DOCUMENTED: list[tuple[int, type[PublishError], str]] = [
 
 
 class TestDiscordAnswers:
-    refused = PlatformContract.refused
+    refused = staticmethod(refused)
 
     @pytest.fixture
     def server(self) -> Iterator[FakeDiscord]:

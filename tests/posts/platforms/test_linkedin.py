@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from posts.platforms.linkedin import PLATFORM
-from posts.publishing.errors import (
-    ContentRejected,
-    OutcomeUnknown,
-)
-from posts.publishing.types import Absent, CannotTell, Draft, Found, MediaFile
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, content, picture, video
+from posts.publishing.errors import ContentRejected, OutcomeUnknown, TokenExpired
+from posts.publishing.platform import Session
+from posts.publishing.types import Absent, App, CannotTell, Draft, Found, MediaFile
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture, video
 from tests.posts.platforms.fake_linkedin import (
     MEMBER,
     PAGE,
@@ -20,9 +20,11 @@ from tests.posts.platforms.fake_linkedin import (
     PARTNER_TOKEN,
     REFRESH_TOKEN,
     SECOND_PAGE,
+    TOKEN,
     FakeLinkedIn,
 )
 from tests.posts.platforms.linkedin_case import LinkedInCase
+from tests.posts.platforms.test_fakes import fake_process
 
 
 class TestLinkedIn(LinkedInCase, PlatformContract):
@@ -239,3 +241,22 @@ def test_a_bare_link_is_noted() -> None:
     assert [remark.code for remark in PLATFORM.notes(draft, {})] == ["linkedin.link_without_card"]
     assert not PLATFORM.notes(replace(draft, media=(picture(),)), {})
     assert not PLATFORM.notes(Draft(("Hello",)), {})
+
+
+def test_the_fake_as_a_process_keeps_a_log_and_takes_orders(tmp_path: Path) -> None:
+    log = tmp_path / "accepted.jsonl"
+    with fake_process("fake_linkedin", log) as url:
+        http = an_http()
+        session = Session(http, {}, {}, lambda: datetime.now(UTC), app=App(api_base=url))
+        connection = PLATFORM.connections(session, {"access_token": TOKEN}, {})[0]
+        session = replace(session, credentials=connection.credentials, config=connection.config)
+        snapshot = PLATFORM.prepare(session, content(), MemoryCheckpoints())
+        http.request("POST", f"{url}/_fault", json={"path": "/rest/posts", "kind": "cut", "after": True})
+        with pytest.raises(OutcomeUnknown):
+            PLATFORM.commit(session, snapshot)
+        assert PLATFORM.commit(replace(session, sent_before=True), snapshot).id
+        http.request("POST", f"{url}/_control", json={"call": "expire_access_tokens"})
+        with pytest.raises(TokenExpired):
+            PLATFORM.commit(session, snapshot)
+        kept = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(post["account"], post["text"]) for post in kept] == [(MEMBER, "Hello")]
