@@ -42,6 +42,15 @@ def unseal(account: UUID, sealed: str) -> dict[str, Any]:
     return credentials
 
 
+def is_newest(sealed: str) -> bool:
+    """Return whether ``sealed`` was sealed with the newest key."""
+    try:
+        _fernets()[0].decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def fingerprint() -> str:
     """Return 16 hex digits that name the newest key without telling it."""
     return hashlib.sha256(b"socialq key:" + _keys()[0]).hexdigest()[:16]
