@@ -1,6 +1,7 @@
 """Sealing credentials: encrypted JSON that opens only for the account it was sealed for.
 
-Keys come from ``SOCIALQ_ENCRYPTION_KEYS`` (Fernet, newest first), else from SECRET_KEY. Nothing here logs or prints.
+Keys come from ``SOCIALQ_ENCRYPTION_KEYS`` (Fernet, newest first), the last one from SECRET_KEY. Nothing here logs or
+prints.
 """
 
 from __future__ import annotations
@@ -61,8 +62,7 @@ def _fernets() -> list[Fernet]:
 
 
 def _keys() -> list[bytes]:
+    """Return the keys, newest first. SECRET_KEY's is the last: it opens what was sealed before there were others."""
     keys = [key.encode() for key in conf.get("ENCRYPTION_KEYS")]
-    if keys:
-        return keys
     digest = hashlib.sha256(b"socialq credentials:" + settings.SECRET_KEY.encode()).digest()
-    return [base64.urlsafe_b64encode(digest)]
+    return [*keys, base64.urlsafe_b64encode(digest)]

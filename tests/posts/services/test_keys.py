@@ -69,6 +69,16 @@ def test_everything_opens_with_the_new_key_alone(use_keys: Callable[..., None]) 
     assert credentials.unseal(login.uuid, login.sealed) == {"verifier": "v"}
 
 
+def test_a_site_that_had_no_keys_yet_can_set_some(use_keys: Callable[..., None]) -> None:
+    use_keys()  # SECRET_KEY's alone
+    ada = sealed_account("Ada")
+    use_keys(NEW)
+    assert opened(ada) == {"token": "token of Ada"}
+    assert rotate_keys().sealed == 1
+    ada.refresh_from_db()
+    assert credentials.is_newest(ada.sealed_credentials)
+
+
 def test_what_is_under_the_newest_key_is_not_touched(use_keys: Callable[..., None]) -> None:
     ada, app = sealed_account("Ada"), registration()
     account("without a login")
