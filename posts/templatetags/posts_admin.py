@@ -14,6 +14,7 @@ from posts.models import Delivery, DeliveryStatus, PostStatus
 from posts.selectors.attention import needs_attention
 from posts.selectors.platforms import window_words
 from posts.selectors.posts import usable_accounts, visible_posts
+from posts.text.top_domains import TOP_DOMAINS
 from queue_app.explain import START_COMMAND
 
 register = template.Library()
@@ -21,6 +22,7 @@ register = template.Library()
 register.simple_tag(external_link, name="external_link")
 register.simple_tag(thumbnail_of, name="picture_thumbnail")
 register.filter(window_words)
+register.simple_tag(lambda: sorted(TOP_DOMAINS), name="top_domains")
 
 SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
 

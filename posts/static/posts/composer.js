@@ -8,15 +8,6 @@
   const text = form.elements.namedItem("text");
   const counters = document.getElementById("counters");
   const pictures = document.getElementById("pictures");
-  const segmenter = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
-
-  const count = {
-    graphemes: (value) => (segmenter ? [...segmenter.segment(value)].length : [...value].length),
-    code_points: (value) => [...value].length,
-    utf16: (value) => value.length,
-    utf8_bytes: (value) => new TextEncoder().encode(value).length,
-  };
-  const words = { graphemes: "characters", code_points: "characters", utf16: "characters", utf8_bytes: "bytes" };
 
   function showCounters() {
     const lines = [];
@@ -25,10 +16,10 @@
       const own = form.elements.namedItem(`own_${box.value}`).value;
       const said = window.socialqWording(own.trim() ? own : text.value, JSON.parse(box.dataset.wording));
       JSON.parse(box.dataset.limits).filter((limit) => limit.with_media === withMedia).forEach((limit) => {
-        const length = count[limit.unit](said);
+        const length = window.socialqCount(said, limit.unit, limit.link_length);
         const line = document.createElement("li");
         const over = length > limit.maximum ? `, ${length - limit.maximum} too many` : "";
-        line.textContent = `${box.dataset.name}: ${length} of ${limit.maximum} ${words[limit.unit]}${over}`;
+        line.textContent = `${box.dataset.name}: ${length} of ${limit.maximum} ${limit.unit === "utf8_bytes" ? "bytes" : "characters"}${over}`;
         line.classList.toggle("sq-over", Boolean(over));
         lines.push(line);
       });
