@@ -105,19 +105,26 @@ def cost_of(draft: Draft) -> Remark:
     )
 
 
-def matches(post: Json, snapshot: Json, since: datetime, answers: str) -> bool:
-    """Return whether a post of X's list is the one in ``snapshot``: its text, its files, its time, what it answers."""
+def tells_itself(post: Any) -> bool:
+    """Return whether a post of X's list has what it is told apart by."""
+    names = ("id", "text", "created_at", "conversation_id")
+    return isinstance(post, dict) and all(isinstance(post.get(name), str) for name in names)
+
+
+def matches(post: Json, snapshot: Json, since: datetime, root: str) -> bool:
+    """Return whether a post of X's list is the one in ``snapshot``: its text, its files, its time, its conversation.
+
+    ``root`` is the post that the conversation began with, "" where this one begins it.
+    """
     try:
-        created_at = datetime.fromisoformat(str(post.get("created_at")))
+        created_at = datetime.fromisoformat(post["created_at"])
     except ValueError:
         return False
-    if created_at.astimezone(UTC) < since or not isinstance(post.get("id"), str):
-        return False
-    if _comparable(snapshot["body"]["text"]) != _shown_text(post):
+    if created_at.astimezone(UTC) < since or post["conversation_id"] != (root or post["id"]) or post["id"] == root:
         return False
     attached = _part(post, "attachments").get("media_keys")
     files = len(attached) if isinstance(attached, list) else 0
-    return files == len(_media_ids(snapshot["body"])) and _answered(post) == answers
+    return files == len(_media_ids(snapshot["body"])) and _comparable(snapshot["body"]["text"]) == _shown_text(post)
 
 
 def published(config: Mapping[str, Any], post_id: str) -> Published:
@@ -130,18 +137,9 @@ def _media_ids(body: Json) -> list[str]:
     return list(body["media"]["media_ids"]) if "media" in body else []
 
 
-def _answered(post: Json) -> str:
-    """Return the id of the post that ``post`` answers, "" if it answers none."""
-    listed = post.get("referenced_tweets")
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, dict) and each.get("type") == "replied_to":
-            return str(each.get("id", ""))
-    return ""
-
-
 def _shown_text(post: Json) -> str:
     """Return a post's text as it was written, to be compared: X shortens addresses, adds its files', escapes signs."""
-    longer = _part(post, "note_tweet")
+    longer = _part(post, "note_tweet") or _part(post, "note_post")
     whole = longer if isinstance(longer.get("text"), str) else post
     text = html.unescape(str(whole.get("text", "")))
     listed = [*_urls(post), *_urls(longer)]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from posts.platforms._x_media import API, ask, data_of, made, read, uploaded
-from posts.platforms._x_post import OPTIONS, body_of, cost_of, matches, problems_of, published
+from posts.platforms._x_post import OPTIONS, body_of, cost_of, matches, problems_of, published, tells_itself
 from posts.platforms._x_refusals import DUPLICATE, MEDIA_IDS_INVALID, refusal, says, used_up
 from posts.platforms._x_words import WORDS
 from posts.publishing import oauth as logins
@@ -47,6 +47,11 @@ CLOCK_SKEW = timedelta(seconds=5)  # between this machine and X's stamps
 FRESH_MEDIA = timedelta(minutes=2)  # for so long X may not yet know a media id everywhere
 FRESH_MEDIA_WAIT_SECONDS = 10
 LOOKED_THROUGH = 100  # posts since the send, the most of one call
+# The guides and recorded answers say tweet.fields, the API's description of 2026 says post.fields: what X takes holds.
+FIELDS = {
+    "tweet.fields": "created_at,conversation_id,attachments,entities,note_tweet",
+    "post.fields": "created_at,conversation_id,attachments,entities,note_post",
+}
 USERNAME = re.compile(r"[A-Za-z0-9_]{1,50}")
 YES = frozenset({"yes", "y", "true", "1", "on"})
 
@@ -200,24 +205,16 @@ class X(Platform):
     def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
         """Look through the account's posts since the snapshot was frozen: an earlier send of it counts as well."""
         since = min(marked_at, datetime.fromisoformat(snapshot["at"])) - CLOCK_SKEW
-        asked = {
-            "max_results": str(LOOKED_THROUGH),
-            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "exclude": "retweets",
-            "tweet.fields": "created_at,attachments,entities,referenced_tweets,note_tweet",
-        }
-        path = f"/2/users/{session.config['user_id']}/tweets"
-        answer = read(session, "GET", path, place="/timeline", params=asked)
-        listed, meta = answer.get("data", []), answer.get("meta")
-        if not isinstance(listed, list) or not isinstance(meta, dict):
+        posts, is_all = _own_posts(session, since)
+        if posts is None:
             return CannotTell("bad_answer", look_again=True)
-        parent = _parent(session, snapshot)
-        posts = [post for post in listed if isinstance(post, dict) and matches(post, snapshot, since, parent)]
-        if len(posts) == 1:
-            return Found(published(session.config, posts[0]["id"]))
-        if posts:
+        root = session.thread[0].id if session.thread else ""
+        alike = [post for post in posts if matches(post, snapshot, since, root)]
+        if len(alike) == 1:
+            return Found(published(session.config, alike[0]["id"]))
+        if alike:
             return CannotTell("x.several_alike")
-        return CannotTell("x.too_many_to_look_through") if meta.get("next_token") else Absent()
+        return Absent() if is_all else CannotTell("x.too_many_to_look_through")
 
     def _refused(self, session: Session, snapshot: Json, response: Response) -> Published:
         """Raise what a refusal means; return the post where X refuses it because it is there already."""
@@ -257,6 +254,27 @@ def _me(session: Session) -> tuple[Identity, Json]:
     username = str(data.get("username", ""))
     username = username if USERNAME.fullmatch(username) else ""  # it becomes part of links
     return Identity(data["id"], f"@{username or data['id']}"), {"user_id": data["id"], "username": username}
+
+
+def _own_posts(session: Session, since: datetime) -> tuple[list[Json] | None, bool]:
+    """Return the account's posts since then, ``None`` if X does not say what is asked, and whether these are all."""
+    asked = {
+        "max_results": str(LOOKED_THROUGH),
+        "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "exclude": "retweets",
+    }
+    path = f"/2/users/{session.config['user_id']}/tweets"
+    for name, fields in FIELDS.items():
+        try:
+            answer = read(session, "GET", path, place="/timeline", params=asked | {name: fields})
+        except Temporary as error:
+            if error.status_code != 400:
+                raise
+            continue
+        posts, meta = answer.get("data", []), answer.get("meta")
+        if isinstance(meta, dict) and isinstance(posts, list) and all(map(tells_itself, posts)):
+            return posts, not meta.get("next_token")
+    return None, False
 
 
 def _parent(session: Session, snapshot: Json) -> str:

@@ -90,6 +90,7 @@ class FakeX(FakeServer):
         self.credits = ""  # "depleted" or "capped"
         self.reset_date = "2026-12-01"
         self.headers: dict[str, str] = {}  # of the next answers to a post
+        self.fields_name = "tweet.fields"
         self.hidden = False  # what was posted is not shown yet
         self.charged: list[int] = []  # thousandths of a dollar
         self.tokens_made = 1
@@ -170,8 +171,9 @@ class FakeX(FakeServer):
             **self._shown(text, media),
             "edit_history_tweet_ids": [str(self._last_id)],
         }
-        if "reply" in body:
-            post["referenced_tweets"] = [{"type": "replied_to", "id": body["reply"]["in_reply_to_tweet_id"]}]
+        answered = body.get("reply", {}).get("in_reply_to_tweet_id")
+        roots = [other["conversation_id"] for other in self.posts if other["id"] == answered]
+        post["conversation_id"] = roots[0] if roots else post["id"]
         self.posts.insert(0, post | {"_text": text, "_media": media, "_at": time.time()})
         self.charged.append(200 if web_addresses(text) else 15)
         self.accept(platform="x", account=USER_ID, key=post["id"], text=text, body=body, media=media)
@@ -195,7 +197,8 @@ class FakeX(FakeServer):
 
     def _shown(self, text: str, media: list[str]) -> dict[str, Any]:
         """Return text and entities as X shows them: short addresses, one more for the files, escaped signs."""
-        urls, shown = [], text
+        urls: list[dict[str, Any]] = []
+        shown = text
         for number, address in enumerate(reversed(web_addresses(text))):
             url, short = text[address.start : address.end], f"https://t.co/short{number}"
             urls.append({"url": short, "expanded_url": url if "://" in url else f"http://{url}"})
@@ -205,6 +208,9 @@ class FakeX(FakeServer):
             urls.append({"url": "https://t.co/files", "expanded_url": expanded, "media_key": "3_1"})
             shown = f"{shown} https://t.co/files".strip()
         found: dict[str, Any] = {"text": html.escape(shown, quote=False)}
+        for url in urls:
+            url["start"] = found["text"].index(url["url"])
+            url["end"] = url["start"] + len(url["url"])
         if urls:
             found["entities"] = {"urls": urls}
         if media:
@@ -212,6 +218,9 @@ class FakeX(FakeServer):
         return found
 
     def _timeline(self, seen: Seen, user_id: str) -> Answer:
+        unknown = [name for name in seen.query if name.endswith(".fields") and name != self.fields_name]
+        if unknown:
+            raise invalid_request(f"The query parameter [{unknown[0]}] is not one of [...]")
         since = datetime.fromisoformat(seen.query["start_time"])
         shown = [] if self.hidden else self.posts
         listed = [

@@ -723,7 +723,7 @@ class TestX(PlatformContract):
         snapshot = self.prepared(later)
         assert PLATFORM.find(later, snapshot, later.now()) == Absent()
 
-    def test_a_part_is_told_apart_by_what_it_answers(self, server: FakeX) -> None:
+    def test_a_part_is_told_apart_by_its_conversation(self, server: FakeX) -> None:
         media = picture()
         session = self.session(server, media)
         first = PLATFORM.commit(session, self.prepared(session, "One"))
@@ -734,11 +734,25 @@ class TestX(PlatformContract):
         second = PLATFORM.commit(thread, snapshot)
         assert PLATFORM.find(thread, snapshot, datetime.now(UTC)) == Found(second)
 
+    def test_the_newer_name_of_the_fields_is_tried_as_well(self, server: FakeX) -> None:
+        server.fields_name = "post.fields"
+        session = self.session(server)
+        snapshot = self.prepared(session)
+        published = PLATFORM.commit(session, snapshot)
+        assert PLATFORM.find(session, snapshot, datetime.now(UTC)) == Found(published)
+
+    def test_fields_that_x_leaves_out_prove_no_absence(self, server: FakeX) -> None:
+        session = self.session(server)
+        snapshot = self.prepared(session)
+        PLATFORM.commit(session, snapshot)
+        del server.posts[0]["conversation_id"]
+        assert PLATFORM.find(session, snapshot, datetime.now(UTC)) == CannotTell("bad_answer", look_again=True)
+
     def test_two_posts_alike_are_for_a_person_to_tell_apart(self, server: FakeX) -> None:
         session = self.session(server)
         snapshot = self.prepared(session)
         PLATFORM.commit(session, snapshot)
-        server.posts.insert(0, server.posts[0] | {"id": "99"})
+        server.posts.insert(0, server.posts[0] | {"id": "99", "conversation_id": "99"})
         assert PLATFORM.find(session, snapshot, datetime.now(UTC)) == CannotTell("x.several_alike")
 
     def test_a_long_post_is_compared_as_a_whole(self, server: FakeX) -> None:
@@ -755,14 +769,15 @@ class TestX(PlatformContract):
         ("body", "finding"),
         [
             ({"meta": {"result_count": 100, "next_token": "x"}}, CannotTell("x.too_many_to_look_through")),
-            ({"data": [1, {}, {"id": 7, "text": None}], "meta": {"result_count": 3}}, Absent()),
+            ({"data": [1], "meta": {"result_count": 1}}, CannotTell("bad_answer", look_again=True)),
+            ({"data": [{"id": 7, "text": None}], "meta": {}}, CannotTell("bad_answer", look_again=True)),
             ({"data": {}, "meta": {}}, CannotTell("bad_answer", look_again=True)),
             ({}, CannotTell("bad_answer", look_again=True)),
         ],
     )
     def test_odd_lists(self, server: FakeX, body: Any, finding: Any) -> None:
         session = self.session(server)
-        server.fault(f"/2/users/{USER_ID}/tweets", status=200, body=body)
+        server.fault(f"/2/users/{USER_ID}/tweets", status=200, body=body, times=2)
         assert PLATFORM.find(session, self.prepared(session), datetime.now(UTC)) == finding
 
     def test_a_look_up_that_fails_says_so(self, server: FakeX) -> None:
