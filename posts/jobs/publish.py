@@ -186,10 +186,11 @@ def _settled(
     """Ask what became of the last part, which the platform has taken but was still working on."""
     try:
         return platform.settle(session, part, live[-1])
-    except errors.ContentRejected:
-        # It is not live after all; what was uploaded for it is used up.
-        checkpoints.record(live[:-1], context.redact)
-        checkpoints.drop()
+    except (errors.ContentRejected, errors.Temporary) as error:
+        if isinstance(error, errors.ContentRejected) or error.restart:
+            # It is not live after all; what was uploaded for it is used up.
+            checkpoints.record(live[:-1], context.redact)
+            checkpoints.drop()
         raise
     except errors.NotReady:
         since = context.job.postponed_since

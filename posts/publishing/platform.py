@@ -207,7 +207,8 @@ class Platform(ABC):
     def settle(self, session: Session, snapshot: Json, published: Published) -> Published:
         """Return what became of a part that was taken unsettled; raise NotReady while the platform works on it.
 
-        ContentRejected says that the platform has refused it in the end and it is not live.
+        ContentRejected says that the platform has refused it in the end and it is not live; Temporary with ``restart``
+        that it is not live either, for a reason that passes, so that it is prepared and sent anew.
         """
         return published
 

@@ -196,6 +196,23 @@ def test_what_a_network_refuses_in_the_end_has_failed(network: Threading) -> Non
     assert (delivery.status, delivery.live, delivery.snapshot, delivery.url) == ("failed", [], None, "")
 
 
+def test_what_a_network_drops_for_a_passing_reason_is_prepared_and_sent_anew(network: Threading) -> None:
+    network.unsettled = True
+    delivery = thread("Short")
+    run()
+    network.answers["settle"] = [Temporary(restart=True)]
+    later(60)
+    run()
+    delivery, _ = stored(delivery)
+    assert (delivery.status, delivery.live, delivery.snapshot) == ("scheduled", [], None)
+    for _ in range(2):
+        later(3600)
+        run()
+    assert stored(delivery)[0].status == "published"
+    assert network.calls.count("settle") == 2
+    assert len(network.live) == 2
+
+
 def test_what_a_network_never_speaks_of_again_needs_a_person(network: Threading) -> None:
     network.unsettled = True
     delivery = thread("Short")
