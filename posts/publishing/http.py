@@ -21,14 +21,14 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpcore2
 import httpx2
 
 from posts.publishing.errors import OutcomeUnknown, PublishError, Temporary, Unreachable
 from posts.publishing.guard import GuardedBackend, Wire
-from posts.publishing.types import Body, Json
+from posts.publishing.types import App, Body, Json
 
 DEFAULT_HEADERS = {
     "User-Agent": "SocialQ",
@@ -156,6 +156,26 @@ def base_url(address: str) -> str:
     """Return a server's address as entered by a person with a scheme (https where none is given), without end slash."""
     address = address.strip().rstrip("/")
     return address if not address or "://" in address else f"https://{address}"
+
+
+def handed_out(app: App, address: str, hosts: tuple[str, ...]) -> str:
+    """Return where to call an address that a network's answer names (an upload, a next page); "" if it is foreign.
+
+    It must be https at one of ``hosts`` or below one. Where the site's settings move the network's API, the call goes
+    there with the address's path, whatever host was named: a login never reaches a host that nobody has chosen.
+    """
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        return ""
+    if not host or parts.username is not None or parts.password is not None:
+        return ""
+    if app.api_base:
+        base = urlsplit(app.api_base)
+        return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
+    own = any(host == known or host.endswith(f".{known}") for known in hosts)
+    return parts._replace(fragment="").geturl() if own and parts.scheme == "https" else ""
 
 
 class Http:

@@ -13,7 +13,8 @@ import pytest
 import trustme
 
 from posts.publishing.errors import OutcomeUnknown, PublishError, Temporary, Unreachable
-from posts.publishing.http import Http, Response, base_url
+from posts.publishing.http import Http, Response, base_url, handed_out
+from posts.publishing.types import App
 from tests.posts.platforms.fake_server import Answer, FakeServer, Seen
 
 NOW = datetime(2026, 11, 22, 7, 0, 0, tzinfo=UTC)
@@ -287,3 +288,27 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 )
 def test_addresses_as_people_write_them(entered: str, address: str) -> None:
     assert base_url(entered) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "called"),
+    [
+        ("https://up.network.test/a?b=c#d", "https://up.network.test/a?b=c"),
+        ("https://NETWORK.test/a", "https://NETWORK.test/a"),
+        ("http://up.network.test/a", ""),
+        ("https://notnetwork.test/a", ""),
+        ("https://network.test.evil.test/a", ""),
+        ("https://user@network.test/a", ""),
+        ("/a", ""),
+        ("https://[", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_of_an_answer_is_called_only_at_the_network_itself(address: str, called: str) -> None:
+    assert handed_out(App(), address, ("network.test",)) == called
+
+
+@pytest.mark.parametrize("host", ["up.network.test", "evil.test"])
+def test_where_the_api_is_moved_addresses_of_answers_move_along(host: str) -> None:
+    moved = App(api_base="http://127.0.0.1:8080")
+    assert handed_out(moved, f"https://{host}/a?b=c", ("network.test",)) == "http://127.0.0.1:8080/a?b=c"
