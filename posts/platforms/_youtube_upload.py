@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from posts.platforms._pieces import going_on
 from posts.platforms._youtube_api import HOSTS, authorized, call, refusal
 from posts.publishing.errors import PublishError, Temporary
 from posts.publishing.http import Response, handed_out
@@ -59,17 +60,17 @@ def send_all_but_last(session: Session, media: MediaFile, start: Callable[[], st
     if kept is None:
         kept = {"address": session.seal(start())}
         checkpoints.put(CHECKPOINT, kept)
-    address = session.unseal(kept["address"])
+    address, began_at = session.unseal(kept["address"]), offset
     while media.size_bytes - offset > PIECE_BYTES:
-        response = send(session, address, media, offset, PIECE_BYTES)
-        if response.status != INCOMPLETE:
-            raise not_taken(session, response)
-        arrived = stored(response, media.size_bytes)
-        if arrived <= offset:
-            raise not_taken(session, response)
-        offset = arrived
-        checkpoints.progress(offset, media.size_bytes, "uploaded")
-        checkpoints.put(CHECKPOINT, {**kept, "offset": offset})
+        try:
+            offset = _send_piece(session, address, media, offset)
+        except PublishError as error:
+            failure = going_on(error, progressed=offset > began_at)
+        else:
+            checkpoints.progress(offset, media.size_bytes, "uploaded")
+            checkpoints.put(CHECKPOINT, {**kept, "offset": offset})
+            continue
+        raise failure
     return {"address": kept["address"], "offset": offset}
 
 
@@ -103,6 +104,15 @@ def not_taken(session: Session, response: Response) -> PublishError:
     if response.status in GONE:
         return Temporary("youtube.session_gone", status_code=response.status, restart=True)
     return refusal(session, response)
+
+
+def _send_piece(session: Session, address: str, media: MediaFile, offset: int) -> int:
+    """Send a piece that is not the last one; return how much has arrived, more than before."""
+    response = send(session, address, media, offset, PIECE_BYTES)
+    arrived = stored(response, media.size_bytes) if response.status == INCOMPLETE else offset
+    if arrived <= offset:
+        raise not_taken(session, response)
+    return arrived
 
 
 def _arrived(session: Session, address: str, size_bytes: int) -> int | None:

@@ -12,6 +12,7 @@ from posts.platforms import _youtube_upload as upload
 from posts.platforms.youtube import PLATFORM
 from posts.publishing.errors import (
     ContentRejected,
+    NotReady,
     OutcomeUnknown,
     Temporary,
     TokenExpired,
@@ -94,6 +95,19 @@ def test_an_upload_goes_on_where_the_server_says_it_is(server: FakeYouTube) -> N
     ]
     assert again[0].headers["content-length"] == "0"
     PLATFORM.commit(session, snapshot)
+    assert server.sessions["upload-1-secret"].data == film.read()
+
+
+def test_a_fault_after_progress_uses_up_no_attempt(server: FakeYouTube) -> None:
+    film = a_film(3.5)
+    session, checkpoints = YOUTUBE.session(server, film), MemoryCheckpoints()
+    server.fault(SESSION, status=308, headers={"Range": f"bytes=0-{PIECE - 1}"}, after=True)
+    server.fault(SESSION, status=503, body="busy", headers={"Retry-After": "40"})
+    with YOUTUBE.refused(NotReady, "upload_continues") as caught:
+        PLATFORM.prepare(session, YOUTUBE.content("Long", film), checkpoints)
+    assert caught.value.check_after_seconds == 40
+    assert checkpoints.stored["upload"]["offset"] == PIECE
+    PLATFORM.commit(session, PLATFORM.prepare(session, YOUTUBE.content("Long", film), checkpoints))
     assert server.sessions["upload-1-secret"].data == film.read()
 
 
