@@ -68,6 +68,8 @@ def look_up(context: JobContext, job: Job) -> Finding:
         return CannotTell("no_lookup")
     platform = registry.get(delivery.account.platform)
     live, parts = live_parts(delivery), parts_of(delivery.snapshot)
+    if live and not live[-1].settled:
+        live = live[:-1]  # taken, then silence: it is the part that is looked for
     part = parts[min(len(live), len(parts) - 1)]
     try:
         session = replace(_session(delivery, context), thread=tuple(live))

@@ -227,6 +227,25 @@ def test_what_a_network_never_speaks_of_again_needs_a_person(network: Threading)
     assert network.live == [("Short", "")]
 
 
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_a_silent_network_is_found_to_have_is_the_part_it_took(network: Threading, settled: bool) -> None:
+    network.unsettled = True
+    delivery = thread("Short")
+    run()
+    network.answers["settle"] = [NotReady(), NotReady()]
+    later(60)
+    run()
+    later(21 * 3600)
+    run()
+    network.answers["find"] = [Found(Published("1", "https://fake.example/1", settled=settled))]
+    for _ in range(2):
+        later(3600)
+        run()
+    delivery, _ = stored(delivery)
+    assert (delivery.status, delivery.url) == ("published", "https://fake.example/1")
+    assert network.live == [("Short", "")]
+
+
 def test_a_thread_is_split_by_hand_at_three_dashes(network: Threading) -> None:
     thread("First\n---\nSecond")
     run()
