@@ -21,33 +21,34 @@ CLOCK_SKEW = timedelta(minutes=2)
 SHORTEST_PREFIX = 100  # captions come back cut to about 150 characters
 ID_WAIT = timedelta(hours=1)  # moderation usually takes a minute; the link is not worth waiting for longer
 POLL_SHORTEST_SECONDS, POLL_LONGEST_SECONDS = 10.0, 120.0
-UNKNOWN_WAIT_SECONDS = 3600.0
 
 
-def taken(session: Session, publish_id: str) -> Published:
-    """Return a post that TikTok has taken and still works on."""
-    kept = {"publish_id": publish_id, "sent_at": session.now().isoformat()}
+def taken(session: Session, snapshot: Json, publish_id: str) -> Published:
+    """Return a post that TikTok has taken and still works on; it keeps all that settling it needs."""
+    kept = {name: snapshot[name] for name in ("kind", "privacy")}
+    kept |= {"publish_id": publish_id, "sent_at": session.now().isoformat()}
     return Published(publish_id, "", kept, settled=False)
 
 
-def settled(session: Session, snapshot: Json, published: Published) -> Published:
+def settled(session: Session, published: Published) -> Published:
     """Return the post once it is live; raise NotReady before, and what it means if TikTok has dropped it."""
-    age = session.now() - datetime.fromisoformat(published.response["sent_at"])
+    kept = published.response
+    age = session.now() - datetime.fromisoformat(kept["sent_at"])
     wait = min(max(POLL_SHORTEST_SECONDS, age.total_seconds() / 5), POLL_LONGEST_SECONDS)
-    status = upload.status_of(session, published.response["publish_id"])
+    status = upload.status_of(session, kept["publish_id"])
     if status is None:
-        raise NotReady(upload.UNKNOWN, check_after_seconds=wait, deadline_seconds=UNKNOWN_WAIT_SECONDS)
+        raise NotReady(upload.UNKNOWN, check_after_seconds=wait)
     state, post_id = status.get("status"), _post_id(status)
     if state == "FAILED":
         raise failed(session, str(status.get("fail_reason", "")))
-    waits_for_id = snapshot["privacy"] == PUBLIC and not post_id and age < ID_WAIT
+    waits_for_id = kept["privacy"] == PUBLIC and not post_id and age < ID_WAIT
     if state != "SEND_TO_USER_INBOX" and (state != "PUBLISH_COMPLETE" or waits_for_id):
         raise NotReady("platform_processing", check_after_seconds=wait)
     return replace(
         published,
         id=post_id or published.id,
-        url=_address(session, snapshot["kind"], post_id),
-        response={**published.response, "status": state},
+        url=_address(session, kept["kind"], post_id),
+        response={**kept, "status": state},
         settled=True,
     )
 

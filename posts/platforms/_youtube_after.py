@@ -37,8 +37,8 @@ def video(session: Session, snapshot: Json, video_id: str, status: Json) -> Publ
 
 def visibility(snapshot: Json, status: Json) -> Json:
     """Return who sees the video. A project without audit gets all its uploads locked to private, with a success."""
-    asked, given = snapshot["status"], status.get("privacyStatus")
-    if not isinstance(given, str):
+    asked, given = snapshot.get("status"), status.get("privacyStatus")
+    if not isinstance(given, str) or asked is None:
         return {}
     ignored = "publishAt" in asked and "publishAt" not in status and given == "private"
     locked = given != asked["privacyStatus"] and "publishAt" not in asked

@@ -178,7 +178,7 @@ class TikTok(Platform):
                 raise Temporary("tiktok.upload_gone", restart=True)
             arrived = upload.arrived_of(status, size)
             if arrived == size:
-                return after.taken(session, snapshot["publish_id"])
+                return after.taken(session, snapshot, snapshot["publish_id"])
             offset = offset if arrived is None else arrived
         if offset != upload.chunks_of(size).last_at:
             raise Temporary("tiktok.upload_incomplete")  # prepared anew, from what has arrived
@@ -186,11 +186,11 @@ class TikTok(Platform):
         response = upload.send(session, snapshot["address"], video, offset, rest, irreversible=True)
         if response.status != upload.COMPLETE:
             raise upload.not_taken(session, response)
-        return after.taken(session, snapshot["publish_id"])
+        return after.taken(session, snapshot, snapshot["publish_id"])
 
     def settle(self, session: Session, snapshot: Json, published: Published) -> Published:
         """Wait until TikTok has posted it, and a while for the address of what everybody may see."""
-        return after.settled(session, snapshot, published)
+        return after.settled(session, published)
 
     def find(self, session: Session, snapshot: Json, marked_at: datetime) -> Finding:
         """Ask what became of the publish id; photos have none after a lost answer, so look through public posts."""
@@ -204,7 +204,7 @@ class TikTok(Platform):
             return CannotTell("tiktok.status_unclear", look_again=True)
         if arrived < snapshot["size_bytes"]:
             return Absent()
-        return Found(after.taken(session, snapshot["publish_id"]))
+        return Found(after.taken(session, snapshot, snapshot["publish_id"]))
 
     def _post_photos(self, session: Session, snapshot: Json) -> Published:
         addresses = _addresses(session, snapshot["photos"])
@@ -219,7 +219,7 @@ class TikTok(Platform):
         publish_id = data.get("publish_id")
         if not isinstance(publish_id, str) or not publish_id:
             raise response.unusable("bad_answer")
-        return after.taken(session, publish_id)
+        return after.taken(session, snapshot, publish_id)
 
 
 PLATFORM = TikTok()

@@ -55,7 +55,6 @@ SCOPES = "https://www.googleapis.com/auth/"
 COMMENT_SCOPE = f"{SCOPES}youtube.force-ssl"
 
 UNVERIFIED_SECONDS = 900.0  # longer videos need a verified channel
-NOT_VISIBLE_SECONDS = 3600.0
 
 
 class YouTube(Platform):
@@ -209,7 +208,7 @@ class YouTube(Platform):
         found = next((item for item in items_of(answer) if item.get("id") == published.id), None)
         wait = after.poll_seconds(session, published)
         if found is None:
-            raise NotReady("youtube.not_visible", check_after_seconds=wait, deadline_seconds=NOT_VISIBLE_SECONDS)
+            raise NotReady("youtube.not_visible", check_after_seconds=wait)
         status = part(found, "status")
         after.refuse_if_dropped(status, part(found, "processingDetails"))
         if status.get("uploadStatus") != "processed":

@@ -376,22 +376,6 @@ class TestTikTok(PlatformContract):
         assert caught.value.status_code == (200 if with_200 else STATUSES.get(refused, 403))
         assert not server.accepted
 
-    @pytest.mark.parametrize("refused", ["spam_risk_too_many_posts", "reached_active_user_cap"])
-    def test_a_limit_of_the_day_holds_until_midnight_utc(self, server: FakeTikTok, refused: str) -> None:
-        session = replace(self.session(server), now=lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
-        server.refuses[VIDEO_INIT] = refused
-        with self.refused(RateLimited) as caught:
-            PLATFORM.prepare(session, self.content(), MemoryCheckpoints())
-        assert caught.value.until == datetime(2026, 11, 23, tzinfo=UTC)
-        assert caught.value.scope == "account"
-
-    def test_the_seventh_announcement_of_a_minute_waits_one(self, server: FakeTikTok) -> None:
-        for _ in range(6):
-            self.taken(server)
-        with self.refused(RateLimited, "rate_limited") as caught:
-            self.taken(server)
-        assert timedelta(seconds=50) < caught.value.until - now() <= timedelta(seconds=60)
-
 
 def public(media: MediaFile) -> MediaFile:
     """The file at an address that TikTok downloads from."""

@@ -21,9 +21,9 @@ from posts.publishing.errors import (
     TokenExpired,
 )
 from posts.publishing.types import Draft
-from tests.posts.platforms.contract import picture, video
+from tests.posts.platforms.contract import MemoryCheckpoints, picture, video
 from tests.posts.platforms.fake_tiktok import FIRST_ID, LEVELS_OF_PUBLIC, FakeTikTok
-from tests.posts.platforms.test_tiktok import STATUS, now
+from tests.posts.platforms.test_tiktok import STATUS, VIDEO_INIT, now
 from tests.posts.platforms.test_tiktok import TestTikTok as TikTokSteps
 
 TIKTOK = TikTokSteps()
@@ -53,6 +53,11 @@ def test_a_post_settles_once_its_id_is_there(server: FakeTikTok) -> None:
     assert settled.settled
     assert (settled.id, settled.response["status"]) == (str(FIRST_ID), "PUBLISH_COMPLETE")
     assert settled.response["publish_id"] == published.id
+
+
+def test_settling_needs_no_snapshot(server: FakeTikTok) -> None:
+    session, _, published = TIKTOK.taken(server)
+    assert PLATFORM.settle(session, {}, published).id == str(FIRST_ID)
 
 
 def test_a_public_post_whose_id_does_not_come_settles_without_a_link(server: FakeTikTok) -> None:
@@ -163,6 +168,27 @@ def test_every_reason_to_fail_leads_to_an_error() -> None:
 
 def test_a_day_ends_at_midnight_utc() -> None:
     assert next_day(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+# Limits
+
+
+@pytest.mark.parametrize("refused", ["spam_risk_too_many_posts", "reached_active_user_cap"])
+def test_a_limit_of_the_day_holds_until_midnight_utc(server: FakeTikTok, refused: str) -> None:
+    session = replace(TIKTOK.session(server), now=lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
+    server.refuses[VIDEO_INIT] = refused
+    with TIKTOK.refused(RateLimited) as caught:
+        PLATFORM.prepare(session, TIKTOK.content(), MemoryCheckpoints())
+    assert caught.value.until == datetime(2026, 11, 23, tzinfo=UTC)
+    assert caught.value.scope == "account"
+
+
+def test_the_seventh_announcement_of_a_minute_waits_one(server: FakeTikTok) -> None:
+    for _ in range(6):
+        TIKTOK.taken(server)
+    with TIKTOK.refused(RateLimited, "rate_limited") as caught:
+        TIKTOK.taken(server)
+    assert timedelta(seconds=50) < caught.value.until - now() <= timedelta(seconds=60)
 
 
 # Choices and drafts
