@@ -143,7 +143,7 @@ class Graph:
             row = partial(TokenExpired, "token_expired")
         error = self.meaning(session, row, response, detail)
         if isinstance(error, TokenExpired) and (connecting or not self.refreshes):
-            return ReconnectNeeded(error.code, detail=error.detail, status_code=error.status_code)
+            return ReconnectNeeded("oauth.grant_refused", detail=error.detail, status_code=error.status_code)
         return error
 
     def row(self, fault: Fault, rows: Rows) -> Row | None:
@@ -189,7 +189,7 @@ class Graph:
 
     def token_answer(self, session: Session, response: Response) -> Json:
         """Return a token endpoint's answer if it has an ``access_token``, else raise what it says."""
-        answer = response.json_or_empty()
+        answer = only(response.json_or_empty())
         token = answer.get("access_token")
         if response.status == 200 and isinstance(token, str) and token:
             session.http.hide(token)
@@ -221,6 +221,12 @@ def fault_of(response: Response) -> Fault | None:
         transient=error.get("is_transient") is True,
         message=str(message),
     )
+
+
+def only(answer: Json) -> Json:
+    """Return the one object of an answer that may be wrapped as ``{"data": [{…}]}``: both forms are documented."""
+    data = answer.get("data")
+    return data[0] if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) else answer
 
 
 def created_id(response: Response) -> str:
