@@ -158,15 +158,19 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
             for part, content in enumerate(contents)
         ]
         frozen = {"parts": prepared}
-    parts, snapshot = parts_of(frozen), frozen
+    parts = parts_of(frozen)
     if live and not live[-1].settled:
         step = replace(session, thread=tuple(live[:-1]))
         live[-1] = _settled(context, platform, step, parts[len(live) - 1], live, checkpoints)
         checkpoints.record(live, context.redact)
     while len(live) < len(parts):
-        context.before_irreversible_step(save=lambda: _freeze(delivery, checkpoints, snapshot))
-        step = replace(session, thread=tuple(live), sent_before=sent_before)
-        live.append(platform.commit(step, parts[len(live)]))
+        part, step = len(live), replace(session, thread=tuple(live), sent_before=sent_before)
+        if live:
+            followed = platform.follow(step, parts[part], checkpoints.of_part(part))
+            step = replace(step, sent_before=sent_before and followed == parts[part])
+            parts[part] = followed
+        context.before_irreversible_step(save=lambda: _freeze(delivery, checkpoints, {"parts": parts}))
+        live.append(platform.commit(step, parts[part]))
         failpoint("after_commit_call")
         sent_before = False
         if len(live) < len(parts) or not live[-1].settled:

@@ -1,6 +1,7 @@
 """The base of every platform: the steps to publish, and what the kit has to know to call them safely.
 
     prepare   everything repeatable: uploads, containers, look-ups; each result is checkpointed
+    follow    of a later part, what can only be prepared once the part before it is live
     commit    the one call that makes a part public
     settle    where the platform took the part but still works on it: what became of it
     find      after silence: is the part live
@@ -199,6 +200,13 @@ class Platform(ABC):
     @abstractmethod
     def prepare(self, session: Session, content: Content, checkpoints: Checkpoints) -> Json:
         """Do everything repeatable (uploads, look-ups); return the snapshot: plain JSON, all that ``commit`` needs."""
+
+    def follow(self, session: Session, snapshot: Json, checkpoints: Checkpoints) -> Json:
+        """Prepare what needs the parts before to be live (``session.thread``); return the snapshot, completed.
+
+        Called before each later part is marked, and again with what it returned if that part was sent already.
+        """
+        return snapshot
 
     @abstractmethod
     def commit(self, session: Session, snapshot: Json) -> Published:
