@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ BEARER = "Bearer"
 USED_UP_PERCENT = 95  # calls are throttled at 100, and calling then lengthens the block
 THROTTLED_SECONDS = 600  # assumed where an answer names no time; Graph's windows slide
 LONGEST_PAGES = 20
+REFRESHABLE_AFTER = timedelta(hours=24)
 
 # Which header speaks of whom. Values are percents; the business one is keyed by Page, account or business.
 BUSINESS_USAGE = "x-business-use-case-usage"
@@ -61,7 +62,8 @@ class Graph:
     """One network that speaks Graph: where it is, and what its refusals mean.
 
     ``host`` is moved by the site's settings, ``version`` begins every path. ``rows`` are the network's own and go
-    before the shared ones. ``refreshes`` says that an access token that is over can be renewed.
+    before the shared ones. ``refreshes`` says that an access token that is over can be renewed, ``app_limits`` whose
+    calls the app's usage header counts.
     """
 
     platform: str
@@ -69,6 +71,7 @@ class Graph:
     version: str
     rows: Rows = field(default_factory=dict)
     refreshes: bool = False
+    app_limits: Scope = "app"
 
     def url(self, session: Session, path: str, *, versioned: bool = True) -> str:
         """Return the address of ``path`` (without slash in front)."""
@@ -108,7 +111,7 @@ class Graph:
         response = session.http.request(method, url or self.url(session, path), headers=sent, **request)
         if response.status != 200:
             raise self.refusal(session, response, rows=rows, connecting=connecting)
-        tell_usage(session, response)
+        self._tell_usage(session, response)
         return response
 
     def items(
@@ -176,6 +179,13 @@ class Graph:
             status_code=response.status,
         )
 
+    def _tell_usage(self, session: Session, response: Response) -> None:
+        """Tell the kit where a success says that a limit is as good as used up."""
+        for usage in usages(response.headers):
+            if usage.percent >= USED_UP_PERCENT or usage.minutes > 0:
+                until = session.now() + timedelta(seconds=usage.minutes * 60 or THROTTLED_SECONDS)
+                session.exhausted(until, self.app_limits if usage.scope == "app" else usage.scope)
+
     # Tokens
 
     def long_token(self, session: Session, path: str, params: Mapping[str, str], *, versioned: bool = False) -> Json:
@@ -186,6 +196,11 @@ class Graph:
         session.http.hide(*(value for name, value in params.items() if name not in ("grant_type", "client_id")))
         response = session.http.request("GET", self.url(session, path, versioned=versioned), params=params)
         return self.token_answer(session, response)
+
+    def renewed(self, session: Session, grant: str) -> Json:
+        """Trade a token that is at least a day old and not over for one of 60 days; return the answer."""
+        asked = {"grant_type": grant, "access_token": str(session.credentials["access_token"])}
+        return self.long_token(session, "refresh_access_token", asked)
 
     def token_answer(self, session: Session, response: Response) -> Json:
         """Return a token endpoint's answer if it has an ``access_token``, else raise what it says."""
@@ -229,6 +244,15 @@ def only(answer: Json) -> Json:
     return data[0] if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) else answer
 
 
+def too_young(session: Session) -> bool:
+    """Return whether the token is so young that it cannot be renewed; ``token_since`` of the config is its birth."""
+    try:
+        since = datetime.fromisoformat(str(session.config.get("token_since", "")))
+    except ValueError:
+        return False
+    return session.now() - since < REFRESHABLE_AFTER
+
+
 def created_id(response: Response) -> str:
     """Return the ``id`` of an answer; one without is ``bad_answer``, after an irreversible call an unknown outcome."""
     made = response.json().get("id")
@@ -250,14 +274,6 @@ def usages(headers: Mapping[str, str]) -> Iterator[Usage]:
         for entry in (each for entries in lists for each in entries if isinstance(each, dict)):
             percent = max(_number(entry.get(measure)) for measure in PERCENTS)
             yield Usage(percent, _number(entry.get("estimated_time_to_regain_access")), scope)
-
-
-def tell_usage(session: Session, response: Response) -> None:
-    """Tell the kit where a success says that a limit is as good as used up."""
-    for usage in usages(response.headers):
-        if usage.percent >= USED_UP_PERCENT or usage.minutes > 0:
-            seconds = usage.minutes * 60 or THROTTLED_SECONDS
-            session.exhausted(session.now() + timedelta(seconds=seconds), usage.scope)
 
 
 def _number(value: object) -> float:

@@ -7,7 +7,6 @@ uses is its setting; which one an account came by is in its config.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 from posts.platforms._graph import Graph, only
 from posts.platforms._instagram_rows import ROWS
@@ -46,7 +45,6 @@ LOGINS: Mapping[str, oauth.OAuth] = {
         token_at_api=True,
     ),
 }
-REFRESHABLE_AFTER = timedelta(hours=24)
 
 
 def login_of(session: Session) -> str:
@@ -82,21 +80,6 @@ def trade_code(session: Session, code: str, callback: oauth.Callback) -> Json:
     grant = {"grant_type": "ig_exchange_token", "access_token": short["access_token"]}
     long = graph.long_token(session, "access_token", {**grant, "client_secret": app.client_secret})
     return {**long, "permissions": short.get("permissions", ""), "login": login}
-
-
-def renewed(session: Session) -> Json:
-    """Return the answer with a new token for one that is at least a day old and not over."""
-    grant = {"grant_type": "ig_refresh_token", "access_token": str(session.credentials["access_token"])}
-    return graph_of(session).long_token(session, "refresh_access_token", grant)
-
-
-def too_young(session: Session) -> bool:
-    """Return whether the token is so young that Instagram does not renew it yet."""
-    try:
-        since = datetime.fromisoformat(str(session.config.get("token_since", "")))
-    except ValueError:
-        return False
-    return session.now() - since < REFRESHABLE_AFTER
 
 
 def profile(session: Session, token: str = "", *, connecting: bool = False) -> tuple[Identity, Json]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from posts.platforms import _instagram_login as login
-from posts.platforms._graph import created_id
+from posts.platforms._graph import created_id, too_young
 from posts.platforms._graph_containers import SKEW, Containers, created_since, media_url
 from posts.platforms._graph_rows import Rows
 from posts.platforms._instagram_rows import CODE_IN_STATUS
@@ -158,10 +158,10 @@ class Instagram(Platform):
         """Renew an Instagram token. One of a Page does not end, so where it was refused nothing can be renewed."""
         if session.config.get("login") == login.FACEBOOK:
             raise ReconnectNeeded("instagram.wrong_login")
-        if login.too_young(session):
+        if too_young(session):
             identity, _config = login.profile(session, connecting=True)
             return Connection(identity, dict(session.credentials))
-        tokens = login.renewed(session)
+        tokens = login.graph_of(session).renewed(session, "ig_refresh_token")
         now, config = session.now(), session.config
         return Connection(
             identity=Identity(str(config["ig_id"]), str(config.get("username") or config["ig_id"])),

@@ -153,7 +153,7 @@ class FakeContainers(FakeServer):
         found.polls -= 1
         return found
 
-    def publish(self, made: Container, *, text: str, account: str, **facts: Any) -> dict[str, Any]:
+    def publish(self, made: Container, *, said: str, account: str, **facts: Any) -> dict[str, Any]:
         made.state = "PUBLISHED"
         number = self.new_id()
         post = {
@@ -165,7 +165,7 @@ class FakeContainers(FakeServer):
         self.posts.insert(0, post)
         self._hidden[number] = self.hidden_reads
         self.quota["used"] += 1
-        self.accept(account=account, text=text, key=number, fields=made.fields)
+        self.accept(account=account, text=said, key=number, fields=made.fields)
         if self.live_but:
             raise self.live_but.pop(0)
         return {"id": number}

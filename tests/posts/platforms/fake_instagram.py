@@ -180,7 +180,7 @@ class FakeInstagram(FakeContainers):
         facts = {"media_type": "IMAGE", "product": "STORY" if story else "FEED"}
         if caption and not self.captions_missing:
             facts["caption"] = caption
-        return self.publish(made, text=caption, account=IG_ID, **facts)
+        return self.publish(made, said=caption, account=IG_ID, **facts)
 
     def _media(self, fields: str, product: str) -> dict[str, Any]:
         return self.listed([post for post in self.posts if post["product"] == product], fields)
