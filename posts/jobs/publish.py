@@ -27,7 +27,7 @@ from posts.services.windows import require_room
 from queue_app import clock
 from queue_app.context import JobContext
 from queue_app.failpoints import failpoint
-from queue_app.models import Job
+from queue_app.models import AttemptOutcome, Job
 from queue_app.outcomes import (
     Absent,
     CannotTell,
@@ -87,7 +87,7 @@ def look_up(context: JobContext, job: Job) -> Finding:
         case publishing.CannotTell(code, look_again):
             return CannotTell(code, look_again=look_again)
         case publishing.Absent():
-            return _believe_absence(platform, session, clock.now() - job.marked_at)
+            return _believe_absence(platform, session, job, clock.now() - job.marked_at)
 
 
 def _found(delivery: Delivery, live: list[publishing.Published], parts: int, redact: Callable[[str], str]) -> Finding:
@@ -99,13 +99,16 @@ def _found(delivery: Delivery, live: list[publishing.Published], parts: int, red
     return Absent()
 
 
-def _believe_absence(platform: Platform, session: Session, since_mark: timedelta) -> Finding:
+def _believe_absence(platform: Platform, session: Session, job: Job, since_mark: timedelta) -> Finding:
     if platform.repeats_safely(session.config):
         return Absent()
     if platform.settle_seconds is None:
         return CannotTell("absence_proves_nothing")
     if since_mark < timedelta(seconds=platform.settle_seconds):
         return CannotTell("not_settled", look_again=True)
+    lost = job.attempt_set.filter(outcome=AttemptOutcome.UNCERTAIN).order_by("-fence").first()
+    if lost is not None and lost.code in platform.never_repeated:
+        return CannotTell("absence_proves_nothing")
     return Absent()
 
 

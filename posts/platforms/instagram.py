@@ -123,6 +123,7 @@ class Instagram(Platform):
     windows = (Window(50, 86_400),)  # the guide says 100, the answers of the limit's own edge 50
     words = WORDS
     settle_seconds = 300
+    never_repeated = frozenset({"instagram.action_blocked"})  # to go on after that is taken for spam
     refreshes = True
 
     def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:

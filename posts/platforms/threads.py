@@ -110,6 +110,7 @@ class Threads(Platform):
     windows = (Window(250, 86_400),)
     words = WORDS
     settle_seconds = 300
+    never_repeated = frozenset({"threads.action_blocked"})  # to go on after that is taken for spam
     refreshes = True
 
     def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:

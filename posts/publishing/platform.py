@@ -108,7 +108,8 @@ class Platform(ABC):
 
     ``repeat_is_safe``: ``commit`` with the same snapshot cannot make a second post, because the network refuses or
     absorbs our own key. ``settle_seconds``: how long after a lost answer ``find`` may be believed when it sees
-    nothing; ``None`` if never. Where neither holds, an unknown outcome is decided by a person.
+    nothing; ``None`` if never. Where neither holds, an unknown outcome is decided by a person, and so is one with a
+    code of ``never_repeated``.
 
     ``connect_fields`` are asked in a form; with ``oauth`` the person logs in at the network first, and the fields are
     asked before that (a server's address); ``needs_app`` is false where the app registers itself. ``app_settings`` are
@@ -130,6 +131,7 @@ class Platform(ABC):
     words: ClassVar[Mapping[str, Words]] = {}
     repeat_is_safe: ClassVar[bool] = False
     settle_seconds: ClassVar[int | None] = None
+    never_repeated: ClassVar[frozenset[str]] = frozenset()
     refreshes: ClassVar[bool] = False
 
     # What the account with ``config`` can do

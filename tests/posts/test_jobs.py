@@ -343,6 +343,24 @@ def test_absence_counts_once_the_platforms_answers_have_settled(
     assert now_of(delivery)[0].status == "published"
 
 
+def test_an_answer_that_may_never_be_repeated_is_left_to_a_person(
+    network: FakeNetwork, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeNetwork, "settle_seconds", 60)
+    monkeypatch.setattr(FakeNetwork, "never_repeated", frozenset({"outcome_unknown"}))
+    network.answers["commit"] = [errors.OutcomeUnknown()]
+    run()
+    later(11)
+    run()
+    assert now_of(delivery)[1].needs_review_at is None
+    later(61)
+    run()
+    _, job = now_of(delivery)
+    assert (job.state, job.reason) == ("uncertain", "absence_proves_nothing")
+    assert job.needs_review_at is not None
+    assert network.calls.count("commit Hello") == 1
+
+
 def test_a_network_without_read_back_asks_a_person(network: FakeNetwork, delivery: Delivery) -> None:
     network.answers = {"commit": [errors.OutcomeUnknown()], "find": [CannotTell("no_read_back")]}
     run()
