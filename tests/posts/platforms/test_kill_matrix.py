@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEFORE_THE_MARK = ("after_claim", "before_prepare", "before_mark")
 AFTER_THE_MARK = ("after_mark", "after_commit_call", "before_saving")
 # What nobody can look up there: a person decides, once it was sent.
-CANNOT_ASK = {"discord", "telegram", "linkedin"}
+CANNOT_ASK = {"discord", "telegram"}
 STEP_SECONDS, MOST_STEPS = 120, 40
 
 
@@ -120,7 +120,7 @@ def a_line(contract: PlatformContract, settings: Any, monkeypatch: pytest.Monkey
 
 def with_files(contract: PlatformContract, contents_of: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``contents_of`` with what a post must carry on the network."""
-    files = contract.usual_media()
+    files = contract.content().media
 
     def contents(delivery: Delivery, platform: Any) -> Any:
         return [replace(each, media=() if each.part else files) for each in contents_of(delivery, platform)]
