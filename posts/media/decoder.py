@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import IntEnum
+from fractions import Fraction
 from io import BytesIO
 from typing import Any
 
@@ -21,11 +22,11 @@ from typing import Any
 from PIL import GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from posts.media.inspect import MAX_PIXELS, inspect_picture
-from posts.media.plan import RenderSpec
+from posts.media.plan import RenderSpec, canvas
 
 MEMORY_LIMIT_BYTES = 1 << 30
 CPU_LIMIT_SECONDS = 60
-JPEG_QUALITIES = (90, 82, 74, 66)
+QUALITIES = (90, 82, 74, 66)
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -131,16 +132,30 @@ def _decode(source: bytes, spec: RenderSpec) -> Image.Image:
 
 
 def _ready_to_encode(picture: Image.Image, spec: RenderSpec) -> Image.Image:
-    """Return the picture in its first size, in sRGB and without a word of its metadata."""
+    """Return the picture in its first size and shape, in sRGB and without a word of its metadata."""
     size, profile = (spec.width, spec.height), picture.info.get("icc_profile")
     keeps_palette = spec.format == "image/png" and picture.mode == "P" and picture.size == size and not profile
     if not keeps_palette:
-        picture = _in_srgb(_resized(_true_colour(picture), size), profile)
-        if spec.format == "image/jpeg":
-            picture = _on_white(picture)
+        picture = _in_srgb(_shaped(_true_colour(picture), spec), profile)
+        if spec.format == "image/jpeg" or spec.fit == "pad":
+            picture = _on_white(picture, size)
     # Pillow would write a comment or a profile that it finds here; a palette's transparency must stay.
     picture.info = {key: value for key, value in picture.info.items() if key == "transparency" and keeps_palette}
     return picture
+
+
+def _shaped(picture: Image.Image, spec: RenderSpec) -> Image.Image:
+    """Return the picture in the first size of ``spec``: its middle for a crop, all of it if it is to be padded."""
+    aspect = Fraction(spec.width, spec.height)
+    if spec.fit == "crop":
+        width, height = (float(side) for side in canvas(*picture.size, aspect, "crop"))
+        left, top = (picture.width - width) / 2, (picture.height - height) / 2
+        return _resized(picture, (spec.width, spec.height), (left, top, left + width, top + height))
+    if spec.fit == "pad":
+        own = Fraction(*picture.size)
+        inner = canvas(spec.width, spec.height, own, "crop")
+        return _resized(picture, (max(1, round(inner[0])), max(1, round(inner[1]))))
+    return _resized(picture, (spec.width, spec.height))
 
 
 def _true_colour(picture: Image.Image) -> Image.Image:
@@ -154,10 +169,12 @@ def _true_colour(picture: Image.Image) -> Image.Image:
     return picture if picture.mode in ("L", "RGB", "CMYK") else picture.convert("RGB")
 
 
-def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    if picture.size == size:
+def _resized(
+    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    if picture.size == size and box is None:
         return picture
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
@@ -172,11 +189,12 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     return picture.convert("RGB") if picture.mode == "CMYK" else picture
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode != "RGBA":
+def _on_white(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if picture.mode != "RGBA" and picture.size == size:
         return picture
-    paper = Image.new("RGB", picture.size, "white")
-    paper.paste(picture, mask=picture.getchannel("A"))
+    paper = Image.new("RGB", size, "white")
+    corner = (size[0] - picture.width) // 2, (size[1] - picture.height) // 2
+    paper.paste(picture, corner, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
     return paper
 
 
@@ -186,17 +204,22 @@ def _encodings(picture: Image.Image, spec: RenderSpec, *, is_first: bool) -> Ite
     if spec.format == "image/png":
         yield _encoded(picture, "PNG", optimize=False)
         return
-    best, *lower = JPEG_QUALITIES
+    encode = _webp if spec.format == "image/webp" else _jpeg
+    best, *lower = QUALITIES
     if is_first:
-        yield _jpeg(picture, best)
-    worst = _jpeg(picture, lower[-1])
+        yield encode(picture, best)
+    worst = encode(picture, lower[-1])
     if len(worst) <= spec.max_bytes:
-        yield from (_jpeg(picture, quality) for quality in lower[:-1])
+        yield from (encode(picture, quality) for quality in lower[:-1])
         yield worst
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:
     return _encoded(picture, "JPEG", quality=quality, optimize=True, progressive=True)
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    return _encoded(picture, "WEBP", quality=quality)
 
 
 def _encoded(picture: Image.Image, pillow_format: str, **options: int) -> bytes:

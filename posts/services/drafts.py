@@ -17,7 +17,7 @@ from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
 from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
-from posts.services.options import options_from
+from posts.services.options import offered, options_from
 from posts.services.schedule import FARTHEST
 from posts.services.status import sync_post_status
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
@@ -190,8 +190,8 @@ def _set_accounts(post: Post, accounts: Sequence[Account], own_texts: Mapping[in
 def _set_options(post: Post, options: Mapping[int, Mapping[str, Any]]) -> None:
     for delivery in post.deliveries.filter(account__in=options).select_related("account"):
         platform = registry.platforms().get(delivery.account.platform)
-        offered = platform.options_for(delivery.account.config) if platform is not None else ()
-        chosen = options_from(options[delivery.account_id], offered)
+        known = offered(platform, delivery.account.config) if platform is not None else ()
+        chosen = options_from(options[delivery.account_id], known)
         Delivery.objects.filter(pk=delivery.pk).update(options=chosen)
 
 

@@ -23,7 +23,7 @@ from django.db import IntegrityError
 from posts import conf
 from posts.disk import has_no_room
 from posts.media.inspect import EXTENSIONS, Picture, PictureRefused, inspect_picture
-from posts.media.plan import ImpossibleError, RenderSpec, plan_rendering
+from posts.media.plan import Fit, ImpossibleError, RenderSpec, plan_rendering
 from posts.media.render import DamagedPicture, RenderError, render
 from posts.models import Delivery, Media, MediaVariant, PostMedia
 from posts.publishing.capabilities import ImageLimits
@@ -32,6 +32,7 @@ from posts.publishing.platform import Platform
 from posts.publishing.types import MediaFile
 from posts.services.errors import NoRoom, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files, delete_unneeded
+from posts.services.options import fit_of
 from posts.transactions import refuse_in_transaction
 from queue_app.database import atomic
 
@@ -87,8 +88,8 @@ def discard_upload(media: Media) -> None:
         media.delete()
 
 
-def variant_for(media: Media, limits: ImageLimits) -> MediaVariant:
-    """Return ``media`` rendered to keep ``limits``; made once and kept.
+def variant_for(media: Media, limits: ImageLimits, fit: Fit = "refuse") -> MediaVariant:
+    """Return ``media`` rendered to keep ``limits``; made once and kept. ``fit`` is for shapes that do not fit.
 
     Raises ContentRejected (``media_gone``, ``media_unusable``), where trying again would change nothing, or Temporary
     (``media_unreadable``, ``media_no_room``). For workers, outside any transaction.
@@ -97,7 +98,7 @@ def variant_for(media: Media, limits: ImageLimits) -> MediaVariant:
     source = _source(media)
     picture = _facts(media, source)
     try:
-        spec = plan_rendering(picture, limits)
+        spec = plan_rendering(picture, limits, fit)
     except ImpossibleError as error:
         raise _unusable(media, error) from None
     kept = MediaVariant.objects.filter(media=media, spec_hash=spec.spec_hash).first()
@@ -117,7 +118,9 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
 
     Its key is the upload's own id, so it is the same on every execution.
     """
-    variant = variant_for(post_media.media, platform.capabilities_for(delivery.account.config).images)
+    variant = variant_for(
+        post_media.media, platform.capabilities_for(delivery.account.config).images, fit_of(delivery.options)
+    )
     return MediaFile(
         key=post_media.media.uuid.hex,
         filename=f"picture-{post_media.position + 1}{EXTENSIONS[variant.mime_type]}",

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from posts.media.inspect import Picture
-from posts.media.plan import ImpossibleError, plan_rendering
+from posts.media.plan import Fit, ImpossibleError, plan_rendering
 from posts.models import PostMedia
 from posts.publishing.capabilities import Capabilities
 from posts.publishing.types import MediaFile, MediaKind
 from posts.text.counting import violations
 
 
-def media_problems(files: Sequence[PostMedia], able: Capabilities) -> Iterator[tuple[str, str]]:
+def media_problems(files: Sequence[PostMedia], able: Capabilities, fit: Fit) -> Iterator[tuple[str, str]]:
     """Yield (``media`` or ``alt_text``, what is wrong in words) for what the platform would not take."""
     if able.needs_media and not files:
         yield "media", "a post there needs a picture or a video; attach one"
@@ -25,7 +25,7 @@ def media_problems(files: Sequence[PostMedia], able: Capabilities) -> Iterator[t
     for place, file in enumerate(files, 1):
         name, media = file_name(place, file), file.media
         try:
-            plan_rendering(Picture(media.mime_type, media.width, media.height, media.size_bytes), able.images)
+            plan_rendering(Picture(media.mime_type, media.width, media.height, media.size_bytes), able.images, fit)
         except ImpossibleError as error:
             yield "media", f"{name} does not fit: {error}".rstrip(".")
         if able.supports_alt_text:

@@ -1,6 +1,7 @@
 """What a person chose for a post on one platform: from a form's texts to values, and what is wrong with them.
 
-Owns the rules of each kind of option. What the options are is the platforms' data. Reads nothing, writes nothing.
+Owns the rules of each kind of option, and the options that the kit itself adds to those of the platforms: what
+becomes of pictures whose shape a network refuses. Reads nothing, writes nothing.
 """
 
 from __future__ import annotations
@@ -9,11 +10,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
+from posts.media.plan import FITS, Fit, has_shape_limit
 from posts.publishing.capabilities import TextUnit
-from posts.publishing.types import Json, Option
+from posts.publishing.platform import Platform
+from posts.publishing.types import Config, Json, Option
 from posts.text.counting import count
 
 YES = frozenset({"1", "true", "yes", "on"})
+FIT = Option(
+    "fit",
+    "Pictures of another shape",
+    "choice",
+    choices=(("refuse", "refuse them"), ("crop", "crop them to their middle"), ("pad", "put them on white")),
+    default="refuse",
+    help="What becomes of a picture that is too wide or too high for this network.",
+)
+
+
+def offered(platform: Platform, config: Config) -> tuple[Option, ...]:
+    """Return what a person may choose for a post on the account with ``config``: the platform's options, then ours."""
+    own = platform.options_for(config)
+    needs_fit = has_shape_limit(platform.capabilities_for(config).images)
+    return (*own, FIT) if needs_fit and all(option.name != FIT.name for option in own) else own
+
+
+def fit_of(options: Mapping[str, Any]) -> Fit:
+    """Return what was chosen for pictures whose shape does not fit; to refuse them where nothing of use was."""
+    chosen = options.get(FIT.name)
+    return cast("Fit", chosen) if chosen in FITS else "refuse"
 
 
 def options_from(given: Mapping[str, Any], options: Iterable[Option]) -> Json:

@@ -17,7 +17,7 @@ from posts.publishing.errors import NotReady
 from posts.publishing.platform import Checkpoints, Platform
 from posts.publishing.types import Content, Json, MediaFile, Published
 from posts.services.media import media_file
-from posts.services.options import with_defaults
+from posts.services.options import offered, with_defaults
 from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
 from posts.services.wording import comment_of, effective_text, texts_of
 from queue_app.context import Fenced, JobContext
@@ -52,7 +52,7 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
             text=text,
             language=delivery.post.language,
             media=() if part else files,
-            options=with_defaults(delivery.options, platform.options_for(delivery.account.config)),
+            options=with_defaults(delivery.options, offered(platform, delivery.account.config)),
             part=part,
             parts=len(whole),
             kind="comment" if part >= len(texts) else "post",

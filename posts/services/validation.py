@@ -16,7 +16,7 @@ from posts.publishing.platform import Platform
 from posts.publishing.types import Draft
 from posts.services.errors import Problem
 from posts.services.media_fit import facts_of, file_name, media_problems
-from posts.services.options import option_problems, with_defaults
+from posts.services.options import fit_of, offered, option_problems, with_defaults
 from posts.services.wording import comment_of, effective_text, texts_of, variables_of
 from posts.text.counting import violations
 from posts.text.entities import Hashtag, Link, Mention, entities
@@ -110,7 +110,7 @@ def notes_of(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
 def draft_of(delivery: Delivery, platform: Platform, files: Sequence[PostMedia]) -> Draft:
     """Return a delivery as a platform judges it: texts, facts of the files, options with their defaults."""
     texts = [*texts_of(delivery, platform, with_media=bool(files)), comment_of(delivery, platform)]
-    chosen = with_defaults(delivery.options, platform.options_for(delivery.account.config))
+    chosen = with_defaults(delivery.options, offered(platform, delivery.account.config))
     facts = tuple(facts_of(file) for file in files)
     return Draft(tuple(text for text in texts if text), facts, chosen, delivery.post.language)
 
@@ -129,8 +129,8 @@ def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[P
         yield from _too_long("text", name, text, able.text_limits(with_media=bool(files)))
         yield from _too_many("text", name, text, able)
     yield from _too_long("first_comment", "the first comment", comment_of(delivery, platform), able.comment)
-    yield from media_problems(files, able)
-    yield from option_problems(delivery.options, platform.options_for(delivery.account.config))
+    yield from media_problems(files, able, fit_of(delivery.options))
+    yield from option_problems(delivery.options, offered(platform, delivery.account.config))
     for remark in platform.problems(draft_of(delivery, platform, files), delivery.account.config):
         yield remark.field, words.sentence(remark.code, remark.params, platform.label).rstrip(".")
 

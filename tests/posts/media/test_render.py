@@ -159,6 +159,57 @@ def test_size_goes_down_until_the_bytes_hold(pillow_format: str, max_bytes: int)
     assert decoded(rendering).size in spec.smaller
 
 
+@pytest.mark.parametrize("source", [encoded(quarters(), "PNG"), encoded(quarters(), "JPEG", quality=95, subsampling=0)])
+def test_a_crop_keeps_the_middle(source: bytes) -> None:
+    rendering = render.render(source, RenderSpec("image/png", 20, 40, 100_000, fit="crop"))
+    assert decoded(rendering).size == (20, 40)
+    assert is_near(colour_at(rendering, 2, 5), (255, 0, 0), by=40)
+    assert is_near(colour_at(rendering, 17, 5), (0, 255, 0), by=40)
+    assert is_near(colour_at(rendering, 2, 35), (0, 0, 255), by=40)
+
+
+def test_a_crop_is_of_the_picture_as_people_see_it() -> None:
+    source = encoded(quarters(800, 400).transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=exif(6))
+    rendering = render.render(source, RenderSpec("image/jpeg", 40, 40, 100_000, fit="crop"))
+    assert is_near(colour_at(rendering, 3, 3), (255, 0, 0), by=40)
+    assert is_near(colour_at(rendering, 36, 3), (0, 255, 0), by=40)
+
+
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP"])
+def test_padding_puts_all_of_the_picture_on_white(pillow_format: str) -> None:
+    spec = RenderSpec(f"image/{pillow_format.lower()}", 80, 80, 100_000, fit="pad")  # type: ignore[arg-type]  # one of three
+    rendering = render.render(encoded(quarters(), "PNG"), spec)
+    assert decoded(rendering).size == (80, 80)
+    assert is_near(colour_at(rendering, 40, 8), (255, 255, 255))
+    assert is_near(colour_at(rendering, 40, 72), (255, 255, 255))
+    assert is_near(colour_at(rendering, 10, 30), (255, 0, 0), by=40)
+    assert is_near(colour_at(rendering, 70, 30), (0, 255, 0), by=40)
+
+
+def test_a_clear_picture_has_no_clear_middle_between_white_bars() -> None:
+    source = encoded(Image.new("RGBA", (80, 40), (0, 0, 255, 0)), "PNG")
+    rendering = render.render(source, RenderSpec("image/png", 80, 80, 100_000, fit="pad"))
+    assert decoded(rendering).mode == "RGB"
+    assert is_near(colour_at(rendering, 40, 40), (255, 255, 255))
+
+
+def test_a_picture_is_enlarged_where_the_plan_says_so() -> None:
+    assert decoded(render.render(encoded(quarters(), "PNG"), RenderSpec("image/jpeg", 160, 80, 100_000))).size == (
+        160,
+        80,
+    )
+
+
+def test_webp_keeps_transparency_and_comes_down_in_quality() -> None:
+    clear = encoded(Image.new("RGBA", (80, 40), (0, 0, 255, 0)), "PNG")
+    assert decoded(render.render(clear, RenderSpec("image/webp", 80, 40, 100_000))).mode == "RGBA"
+    source = encoded(noise(200, 200), "PNG")
+    roomy = render.render(source, RenderSpec("image/webp", 200, 200, 1_000_000))
+    tight = render.render(source, RenderSpec("image/webp", 200, 200, len(roomy) - 1))
+    assert len(tight) < len(roomy)
+    assert decoded(tight).size == (200, 200)
+
+
 def test_says_so_when_nothing_fits() -> None:
     with pytest.raises(render.DoesNotFit, match="cannot be made to fit 100 bytes"):
         render.render(encoded(noise(80, 40), "JPEG"), RenderSpec("image/jpeg", 80, 40, 100))

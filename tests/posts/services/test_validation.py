@@ -61,7 +61,8 @@ def test_a_picture_of_an_impossible_shape_is_named() -> None:
     (message,) = said(post)
     assert message == (
         "Bob on Telegram: picture 2 (“strip.jpg”) does not fit: The picture has 2,100 by 100 pixels: its longer side "
-        "is 21.0 times the shorter, at most 20 times is allowed. Crop it"
+        "is 21.0 times the shorter, at most 20 times is allowed. Crop it, or choose that it is cropped or "
+        "put on white"
     )
 
 
