@@ -43,10 +43,16 @@ SETTINGS: Mapping[str, Setting] = {
     "EXPIRE_AFTER_HOURS": Setting(24, "A post later than this is dropped instead of published stale."),
     "MEDIA_KEEP_DAYS": Setting(0, "Days a file is kept after its last delivery was published or cancelled."),
     "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),
-    "MEDIA_MAX_BYTES": Setting(50_000_000, "The largest file that can be uploaded."),
+    "MEDIA_MAX_BYTES": Setting(50_000_000, "The largest picture or document that can be uploaded."),
+    "VIDEO_MAX_BYTES": Setting(1_000_000_000, "The largest video that can be uploaded.", most=1_000_000_000_000),
     "HTTP_TIMEOUT_SECONDS": Setting(60, "Total time one call to a platform may take."),
     "OUTBOX_PUBLIC": Setting(False, "Whether anybody may read /outbox/ when the site is not on loopback."),
 }
+
+
+def upload_limits() -> Mapping[str, int]:
+    """Return how many bytes an upload may have, as arguments: ``max_bytes`` and, for videos, ``video_max_bytes``."""
+    return {"max_bytes": get("MEDIA_MAX_BYTES"), "video_max_bytes": get("VIDEO_MAX_BYTES")}
 
 
 def of_platform(name: str) -> Mapping[str, str]:

@@ -13,12 +13,17 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from posts.disk import has_no_room
+from posts.media.containers import START_BYTES, VIDEOS, container_type
 
 FORM_ALLOWANCE_BYTES = 100_000  # the form's other fields and the boundaries around the file
 
 
 class BodyTooLargeError(Exception):
-    """The body has, or announces, more bytes than allowed."""
+    """The body has, or announces, more than ``max_bytes``: what its files may have."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        super().__init__()
 
 
 class BodyWithoutRoomError(Exception):
@@ -30,33 +35,43 @@ class BodyUnreadableError(Exception):
 
 
 class _CountingHandler(FileUploadHandler):
-    """Counts what really comes, whatever was announced."""
+    """Counts what really comes, whatever was announced; what is no video has a limit of its own."""
 
-    def __init__(self, request: HttpRequest, max_bytes: int) -> None:
+    def __init__(self, request: HttpRequest, max_bytes: int, video_max_bytes: int) -> None:
         super().__init__(request)
-        self._left = max_bytes
-        self.exceeded = False
+        self._limits = {False: max_bytes, True: max(max_bytes, video_max_bytes)}
+        self._left = dict(self._limits)
+        self._is_video = False
+        self.exceeded = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
-        self._left -= len(raw_data)
-        if self._left < 0:
-            self.exceeded = True
-            raise StopUpload(connection_reset=True)
+        if not start:
+            self._is_video = container_type(raw_data[:START_BYTES]) in VIDEOS
+        # A video counts as one; anything else counts towards both limits.
+        for is_video in (True,) if self._is_video else (True, False):
+            self._left[is_video] -= len(raw_data)
+            if self._left[is_video] < 0:
+                self.exceeded = self._limits[is_video]
+                raise StopUpload(connection_reset=True)
         return raw_data
 
     def file_complete(self, file_size: int) -> None:
         """Leave the file to the handlers after this one."""
 
 
-def read_body(request: HttpRequest, *, max_bytes: int) -> None:
+def read_body(request: HttpRequest, *, max_bytes: int, video_max_bytes: int) -> None:
     """Parse the body of ``request``, so that ``request.FILES`` and ``request.POST`` are there.
+
+    Its videos may have ``video_max_bytes`` together, its other files ``max_bytes``; large ones go to the disk as they
+    come.
 
     Must come before anything else reads them. Raises BodyTooLargeError, BodyUnreadableError and
     BodyWithoutRoomError.
     """
-    if _announced_bytes(request) > max_bytes + FORM_ALLOWANCE_BYTES:
-        raise BodyTooLargeError
-    counter = _CountingHandler(request, max_bytes)
+    most = max(max_bytes, video_max_bytes)
+    if _announced_bytes(request) > most + FORM_ALLOWANCE_BYTES:
+        raise BodyTooLargeError(most)
+    counter = _CountingHandler(request, max_bytes, video_max_bytes)
     request.upload_handlers.insert(0, counter)
     try:
         request.FILES  # noqa: B018 - reading it is what parses the body
@@ -70,7 +85,7 @@ def read_body(request: HttpRequest, *, max_bytes: int) -> None:
             raise BodyWithoutRoomError from error
         raise
     if counter.exceeded:
-        raise BodyTooLargeError
+        raise BodyTooLargeError(counter.exceeded)
 
 
 def _announced_bytes(request: HttpRequest) -> int:

@@ -1,4 +1,4 @@
-"""Uploading a picture and showing it again. Parses, calls a service, renders.
+"""Uploading a file and showing it again. Parses, calls a service, renders.
 
 The upload has a view of its own, outside of any transaction: a form that carried files would hold SQLite's write lock
 while they come in.
@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from posts import conf
 from posts.files import inline_file
 from posts.models import Media
+from posts.selectors.media import preview_of
 from posts.selectors.posts import may_see
 from posts.services.errors import NoRoom, ServiceError
 from posts.services.media import store_upload
@@ -34,37 +35,37 @@ FIELD = "file"
 @require_POST
 @transaction.non_atomic_requests
 def upload(request: HttpRequest) -> HttpResponse:
-    """Store the picture in the field ``file``; for people who are logged in and may add media.
+    """Store the file in the field ``file``; for people who are logged in and may add media.
 
-    Answers JSON ``{id, uuid, name, width, height, thumbnail}`` or ``{error}`` with its status; a browser's form gets a
-    message instead, back at ``next``.
+    Answers JSON ``{id, uuid, name, kind, width, height, thumbnail}`` or ``{error}`` with its status; a browser's form
+    gets a message instead, back at ``next``.
     """
     if not request.user.is_authenticated:
-        return _answer_error(request, _("You are not logged in any more. Log in, then upload the picture again."), 401)
+        return _answer_error(request, _("You are not logged in any more. Log in, then upload the file again."), 401)
     if not request.user.has_perm("posts.add_media"):
-        return _answer_error(request, _("You may not upload pictures; ask an administrator for the permission."), 403)
-    max_bytes: int = conf.get("MEDIA_MAX_BYTES")
+        return _answer_error(request, _("You may not upload files; ask an administrator for the permission."), 403)
     try:
-        read_body(request, max_bytes=max_bytes)
-    except BodyTooLargeError:
-        text = _("The picture is too large: at most %(limit)s bytes are allowed. Make it smaller.")
-        return _answer_error(request, text % {"limit": f"{max_bytes:,}"}, 413)
+        read_body(request, **conf.upload_limits())
+    except BodyTooLargeError as error:
+        text = _("The file is too large: at most %(limit)s bytes are allowed. Make it smaller.")
+        return _answer_error(request, text % {"limit": f"{error.max_bytes:,}"}, 413)
     except BodyUnreadableError:
-        return _answer_error(request, _("The upload broke off. Upload the picture again."), 400)
+        return _answer_error(request, _("The upload broke off. Upload the file again."), 400)
     except BodyWithoutRoomError:
-        return _answer_error(request, str(NoRoom(_("The picture"))), 507)
+        return _answer_error(request, str(NoRoom(_("The file"))), 507)
     return _store(request)
 
 
 @require_safe
 @login_required
 def thumbnail(request: HttpRequest, uuid: UUID) -> FileResponse:
-    """Send a small rendering of a picture if there is one, else the picture; to those who may see its owner's posts."""
+    """Send a small rendering of a file if there is one, else the picture; to those who may see its owner's posts."""
     media = get_object_or_404(Media, uuid=uuid)
     if request.user.is_anonymous or not may_see(request.user, media.owner_id):
         raise Http404("No such picture.")
-    smallest = media.variants.order_by("size_bytes").first()
-    source = smallest or media
+    source = preview_of(media)
+    if source is None:
+        raise Http404("There is no picture of this file.")
     try:
         return inline_file(source.file.open("rb"), source.mime_type)
     except FileNotFoundError:
@@ -75,21 +76,22 @@ def thumbnail(request: HttpRequest, uuid: UUID) -> FileResponse:
 def _store(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get(FIELD)
     if file is None or request.user.is_anonymous:
-        return _answer_error(request, _("There is no picture in the upload. Choose a file first."), 400)
+        return _answer_error(request, _("There is no file in the upload. Choose a file first."), 400)
     try:
         media = store_upload(file, owner=request.user, original_name=file.name or "")
     except ServiceError as error:
         return _answer_error(request, str(error), 507 if isinstance(error, NoRoom) else 400)
     if _wants_page(request):
-        text = _("%(name)s is uploaded as picture %(id)s.") % {"name": media.original_name, "id": media.pk}
+        text = _("%(name)s is uploaded as file %(id)s.") % {"name": media.original_name, "id": media.pk}
         return _page(request, messages.SUCCESS, text, 201)
     facts = {
         "id": media.pk,
         "uuid": str(media.uuid),
         "name": media.original_name,
+        "kind": media.kind,
         "width": media.width,
         "height": media.height,
-        "thumbnail": reverse("posts:thumbnail", args=[media.uuid]),
+        "thumbnail": reverse("posts:thumbnail", args=[media.uuid]) if preview_of(media) is not None else "",
     }
     return JsonResponse(facts, status=201)
 

@@ -287,7 +287,7 @@ class Composer:
     def _store_uploads(self, uploads: Iterable[UploadedFile[bytes]]) -> None:
         for upload in uploads:
             if not self.person.has_perm("posts.add_media"):
-                self.picture_problems.append("You may not upload pictures; ask an administrator for the permission.")
+                self.picture_problems.append("You may not upload files; ask an administrator for the permission.")
                 return
             try:
                 media = store_upload(upload, owner=self.person, original_name=upload.name or "")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from posts import models
 from posts.admin import zones
+from posts.selectors.media import has_preview
 from posts.selectors.posts import usable_media, visible_posts
 from queue_app.admin import display
 from queue_app.admin.pages import ReadOnlyAdmin
@@ -24,6 +25,8 @@ def thumbnail_of(media: models.Media) -> SafeString | str:
     """Return a small picture of ``media``, or why there is none."""
     if media.file_deleted_at is not None:
         return "no longer kept"
+    if not has_preview(media):
+        return format_html('<span class="sq-thumbnail sq-no-preview">{}</span>', media.get_kind_display())
     try:
         url = reverse("posts:thumbnail", args=[media.uuid])
     except NoReverseMatch:  # a site that does not serve pictures

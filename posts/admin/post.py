@@ -167,11 +167,10 @@ def _limited(view: Any) -> Any:
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "POST":
             return protected(request, *args, **kwargs)
-        most: int = conf.get("MEDIA_MAX_BYTES")
         try:
-            read_body(request, max_bytes=most)
-        except BodyTooLargeError:
-            text = f"The pictures are too large: one form takes {most / 1_000_000:,.0f} MB. Nothing was saved."
+            read_body(request, **conf.upload_limits())
+        except BodyTooLargeError as error:
+            text = f"The files are too large: one form takes {error.max_bytes / 1_000_000:,.0f} MB. Nothing was saved."
             return _refused(request, text, 413)
         except BodyUnreadableError:
             return _refused(request, "The form did not arrive completely. Nothing was saved.", 400)

@@ -6,10 +6,7 @@ memory limit on itself before it reads a byte, and is given neither settings nor
 
 from __future__ import annotations
 
-import ctypes
 import json
-import resource
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,21 +20,28 @@ from PIL import GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin
 
 from posts.media.inspect import MAX_PIXELS, inspect_picture
 from posts.media.plan import RenderSpec, canvas
+from posts.media.sandbox import limit_ourselves
 
 MEMORY_LIMIT_BYTES = 1 << 30
 CPU_LIMIT_SECONDS = 60
 QUALITIES = (90, 82, 74, 66)
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+try:
+    import pi_heif
+except ImportError:  # the extra "heif" is not installed; such files are refused when they are uploaded
+    pi_heif = None
 
-_FORMATS = tuple(
-    plugin.format
-    for plugin in (
-        GifImagePlugin.GifImageFile,
-        JpegImagePlugin.JpegImageFile,
-        PngImagePlugin.PngImageFile,
-        WebPImagePlugin.WebPImageFile,
-    )
+_FORMATS = (
+    *(
+        plugin.format
+        for plugin in (
+            GifImagePlugin.GifImageFile,
+            JpegImagePlugin.JpegImageFile,
+            PngImagePlugin.PngImageFile,
+            WebPImagePlugin.WebPImageFile,
+        )
+    ),
+    *(["HEIF"] if pi_heif is not None else []),
 )
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,7 +67,9 @@ class Exit(IntEnum):
 def main() -> Exit:
     """Render standard input by the spec in the first argument; see the module."""
     spec = _read_spec(sys.argv[1])
-    _limit_ourselves()
+    if pi_heif is not None:
+        pi_heif.register_heif_opener(thumbnails=False)
+    limit_ourselves(memory_bytes=MEMORY_LIMIT_BYTES, cpu_seconds=CPU_LIMIT_SECONDS)
     try:
         rendering = _render(sys.stdin.buffer.read(), spec)
     except MemoryError:
@@ -85,22 +91,6 @@ def _read_spec(argument: str) -> RenderSpec:
     facts: dict[str, Any] = json.loads(argument)
     facts["smaller"] = tuple((width, height) for width, height in facts["smaller"])
     return RenderSpec(**facts)
-
-
-def _limit_ourselves() -> None:
-    """Bound memory and time, forbid files of any size, and end with the process that started us.
-
-    macOS bounds no address space: there ``MAX_PIXELS`` must do.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    limits = {resource.RLIMIT_CPU: CPU_LIMIT_SECONDS, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
-    if sys.platform != "darwin":
-        limits[resource.RLIMIT_AS] = MEMORY_LIMIT_BYTES
-    for kind, limit in limits.items():
-        hard = resource.getrlimit(kind)[1]
-        bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (bound, bound))
 
 
 def _render(source: bytes, spec: RenderSpec) -> bytes | None:

@@ -1,7 +1,8 @@
-"""What the header of a JPEG, PNG, GIF or WebP file says, read without decoding a pixel.
+"""What the header of a JPEG, PNG, GIF, WebP or HEIC file says, read without decoding a pixel.
 
-Owns the byte layout of the four formats, as far as size, turning, transparency and movement go, and that the file
-does not end early. It unpacks nothing, so a hostile file costs no more than a walk over its parts. Judges nothing.
+Owns the byte layout of these formats, as far as size, turning, transparency and movement go, and that the file does
+not end early; that of HEIC is in ``heic``. It unpacks nothing, so a hostile file costs no more than a walk over its
+parts. Judges nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-PARTS_MAX = 300_000  # a 50 MB GIF has about 200,000; a file of many more is built to keep us busy
+from posts.media.heic import heic_size, is_heic
+from posts.media.walker import BadHeaderError, Walker
+
+__all__ = ["BadHeaderError", "Header", "read_header"]
+
 EXIF_MAX_BYTES = 65_536
-TAIL_CHUNK_BYTES = 65_536
 
 _ORIENTATION_TAG = 0x0112
 _JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -24,82 +28,46 @@ _PNG_BIT_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16),
 _PNG_COLOUR_TYPES_WITH_ALPHA = (4, 6)
 
 
-class BadHeaderError(ValueError):
-    """The file is cut off or its header makes no sense; ``str()`` is a clause for people ("it ends early")."""
-
-
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file claims. ``width`` and ``height`` are as stored; ``orientation`` is EXIF's, 1 to 8."""
+    """What a file claims. ``width`` and ``height`` are as stored; ``orientation`` is EXIF's, 1 to 8.
+
+    ``frames`` and ``duration_seconds`` (of one round) are those of a picture that moves.
+    """
 
     mime_type: str
     width: int
     height: int
     orientation: int = 1
     has_alpha: bool = False
-    is_animated: bool = False
+    frames: int = 1
+    duration_seconds: float = 0.0
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether the picture moves."""
+        return self.frames > 1
 
 
 def read_header(file: BinaryIO) -> Header | None:
-    """Return what the header of ``file`` says, or ``None`` if it is none of the four formats.
+    """Return what the header of ``file`` says, or ``None`` if it is none of these formats.
 
     ``file`` is seekable; its position changes. Raises ``BadHeaderError``.
     """
     file.seek(0)
     start = file.read(12)
+    if is_heic(start):
+        return Header("image/heic", *heic_size(Walker(file)))
     for signature, reader in _READERS.items():
         if start.startswith(signature) and (signature != b"RIFF" or start[8:] == b"WEBP"):
-            header = reader(_Walker(file))
+            header = reader(Walker(file))
             if header.width < 1 or header.height < 1:
                 raise BadHeaderError("its header gives it no width or no height")
             return header
     return None
 
 
-class _Walker:
-    """Goes through a file part by part, never past its end and never for ever."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size_bytes = file.seek(0, 2)
-        self.position = 0
-        self._parts = 0
-
-    def at_end(self) -> bool:
-        return self.position >= self.size_bytes
-
-    def take(self, length: int) -> bytes:
-        self._advance(length)
-        self._file.seek(self.position - length)
-        return self._file.read(length)
-
-    def skip(self, length: int) -> None:
-        self._advance(length)
-
-    def unpack(self, layout: str) -> tuple[int, ...]:
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))
-
-    def has_ahead(self, needle: bytes) -> bool:
-        """Whether ``needle`` (two bytes) stands after the position; looks from the end, where it should be."""
-        end = self.size_bytes
-        while end > self.position:
-            begin = max(self.position, end - TAIL_CHUNK_BYTES)
-            self._file.seek(begin)
-            if needle in self._file.read(end - begin + 1):
-                return True
-            end = begin
-        return False
-
-    def _advance(self, length: int) -> None:
-        self._parts += 1
-        if self._parts > PARTS_MAX:
-            raise BadHeaderError("it has too many parts")
-        self.position += length
-        if self.position > self.size_bytes:
-            raise BadHeaderError("it ends early")
-
-
-def _jpeg(walker: _Walker) -> Header:
+def _jpeg(walker: Walker) -> Header:
     """Walk the segments up to the picture's data; then only see that the end mark is there."""
     walker.skip(2)
     size: tuple[int, int] | None = None
@@ -119,7 +87,7 @@ def _jpeg(walker: _Walker) -> Header:
     return Header("image/jpeg", *size, orientation)
 
 
-def _jpeg_marker(walker: _Walker) -> int:
+def _jpeg_marker(walker: Walker) -> int:
     """Return the next marker that has a segment; any number of fill bytes may stand before one."""
     marker: int = _JPEG_WITHOUT_SEGMENT[0]
     while marker in _JPEG_WITHOUT_SEGMENT:
@@ -132,14 +100,14 @@ def _jpeg_marker(walker: _Walker) -> int:
     return marker
 
 
-def _jpeg_segment(walker: _Walker) -> bytes:
+def _jpeg_segment(walker: Walker) -> bytes:
     length = walker.unpack(">H")[0]
     if length < 2:
         raise BadHeaderError("its header is damaged")
     return walker.take(length - 2)
 
 
-def _png(walker: _Walker) -> Header:
+def _png(walker: Walker) -> Header:
     walker.skip(8)
     length, kind = walker.take(4), walker.take(4)
     if length != b"\0\0\0\x0d" or kind != b"IHDR":
@@ -148,30 +116,35 @@ def _png(walker: _Walker) -> Header:
     width, height, bit_depth, colour_type = struct.unpack(">IIBB", body[:10])
     if zlib.crc32(kind + body) != checksum or bit_depth not in _PNG_BIT_DEPTHS.get(colour_type, ()):
         raise BadHeaderError("its header is damaged")
-    has_alpha, orientation, is_animated, has_data = colour_type in _PNG_COLOUR_TYPES_WITH_ALPHA, 1, False, False
+    has_alpha, orientation, has_data = colour_type in _PNG_COLOUR_TYPES_WITH_ALPHA, 1, False
+    frames, seconds = 1, 0.0
     while kind != b"IEND":
         chunk_bytes = walker.unpack(">I")[0]
         kind = walker.take(4)
         if kind == b"eXIf" and chunk_bytes <= EXIF_MAX_BYTES:
             orientation = _orientation(walker.take(chunk_bytes))
+        elif kind == b"acTL" and chunk_bytes == 8:
+            frames = walker.unpack(">II")[0]
+        elif kind == b"fcTL" and chunk_bytes == 26:
+            delay, hundredths = struct.unpack_from(">HH", walker.take(26), 20)
+            seconds += delay / (hundredths or 100)
         else:
             walker.skip(chunk_bytes)
         walker.skip(4)
         has_alpha |= kind == b"tRNS"
-        is_animated |= kind == b"acTL"
         has_data |= kind == b"IDAT"
     if not has_data:
         raise BadHeaderError("it has no picture data")
-    return Header("image/png", width, height, orientation, has_alpha, is_animated)
+    return Header("image/png", width, height, orientation, has_alpha, frames, seconds)
 
 
-def _gif(walker: _Walker) -> Header:
-    """Walk the blocks up to a second picture. A missing end mark is common and harmless."""
+def _gif(walker: Walker) -> Header:
+    """Walk the blocks of all pictures. A missing end mark is common and harmless."""
     walker.skip(6)
     width, height, flags = walker.unpack("<HHB")
     walker.skip(2 + _gif_palette_bytes(flags))
-    pictures, has_alpha = 0, False
-    while pictures < 2 and not (pictures and walker.at_end()):
+    pictures, has_alpha, seconds = 0, False, 0.0
+    while not (pictures and walker.at_end()):
         block = walker.take(1)
         if block == b";":
             break
@@ -179,8 +152,10 @@ def _gif(walker: _Walker) -> Header:
             label = walker.take(1)
             if label == b"\xf9":
                 walker.skip(1)
-                has_alpha |= bool(walker.take(1)[0] & 1)
-                walker.skip(3)
+                flags, hundredths = walker.unpack("<BH")
+                has_alpha |= bool(flags & 1)
+                seconds += hundredths / 100
+                walker.skip(1)
         elif block == b",":
             left, top, frame_width, frame_height, frame_flags = walker.unpack("<HHHHB")
             # Decoders let a first picture that reaches over the canvas enlarge it.
@@ -193,14 +168,14 @@ def _gif(walker: _Walker) -> Header:
             walker.skip(sub_block_bytes)
     if not pictures:
         raise BadHeaderError("it has no picture data")
-    return Header("image/gif", width, height, 1, has_alpha, pictures > 1)
+    return Header("image/gif", width, height, 1, has_alpha, pictures, seconds)
 
 
 def _gif_palette_bytes(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _webp(walker: _Walker) -> Header:
+def _webp(walker: Walker) -> Header:
     walker.skip(4)
     end = walker.unpack("<I")[0] + 8
     if end > walker.size_bytes:
@@ -208,13 +183,13 @@ def _webp(walker: _Walker) -> Header:
     walker.skip(4)
     canvas: tuple[int, int] | None = None
     picture: tuple[int, int] | None = None
-    orientation, has_alpha, is_animated = 1, False, False
+    orientation, has_alpha, frames, seconds = 1, False, 0, 0.0
     while walker.position + 8 <= end:
         kind, length = walker.take(4), walker.unpack("<I")[0]
         body_at = walker.position
         if kind == b"VP8X":
             flags, width, height = _webp_canvas(walker.take(10))
-            canvas, has_alpha, is_animated = (width, height), bool(flags & 0x10), bool(flags & 0x02)
+            canvas, has_alpha = (width, height), bool(flags & 0x10)
         elif kind == b"VP8 " and picture is None:
             picture = _webp_lossy(walker.take(10))
         elif kind == b"VP8L" and picture is None:
@@ -222,12 +197,14 @@ def _webp(walker: _Walker) -> Header:
             picture, has_alpha = (width, height), has_alpha or alpha
         elif kind == b"EXIF" and length <= EXIF_MAX_BYTES:
             orientation = _orientation(walker.take(length))
-        is_animated |= kind in (b"ANIM", b"ANMF")
+        elif kind == b"ANMF":
+            frames += 1
+            seconds += int.from_bytes(walker.take(16)[12:15], "little") / 1000
         walker.skip(body_at + length + length % 2 - walker.position)
     size = canvas or picture
-    if size is None or (picture is None and not is_animated):
+    if size is None or (picture is None and not frames):
         raise BadHeaderError("it has no picture data")
-    return Header("image/webp", *size, orientation, has_alpha, is_animated)
+    return Header("image/webp", *size, orientation, has_alpha, max(1, frames), seconds)
 
 
 def _webp_canvas(body: bytes) -> tuple[int, int, int]:
@@ -266,7 +243,7 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-_READERS: Mapping[bytes, Callable[[_Walker], Header]] = {
+_READERS: Mapping[bytes, Callable[[Walker], Header]] = {
     b"\xff\xd8\xff": _jpeg,
     b"\x89PNG\r\n\x1a\n": _png,
     b"GIF87a": _gif,

@@ -1,8 +1,7 @@
 """Renders a picture by a plan, in a process of its own with a memory limit.
 
-Owns that process: what it is given, how long it may take, what its answers mean. Decodes nothing here, so that a
-hostile picture can take down neither a web process nor a worker. The process is a fresh Python, not a fork: safe
-beside threads and open database connections, and in daemonic workers, which may not have children by multiprocessing.
+Owns how long that process may take and what its answers mean. Decodes nothing here, so that a hostile picture can take
+down neither a web process nor a worker.
 
     RenderError
     ├── DamagedPicture   it cannot be decoded: cut off, or built to do harm
@@ -13,21 +12,17 @@ beside threads and open database connections, and in daemonic workers, which may
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from dataclasses import asdict
 from io import BytesIO
 
 from posts.media.decoder import MEMORY_LIMIT_BYTES, Exit
-from posts.media.inspect import PictureRefused, inspect_picture
+from posts.media.inspect import FileRefused, inspect_picture
 from posts.media.plan import RenderSpec
+from posts.media.sandbox import CRASHES, OUT_OF_MEANS, run_apart
 
 TIMEOUT_SECONDS = 60
-
-_OUT_OF_MEANS = {signal.SIGKILL, signal.SIGXCPU}  # the kernel's answer to too much memory, too much time
-_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
 class RenderError(Exception):
@@ -72,12 +67,9 @@ def render(source: bytes, spec: RenderSpec) -> bytes:
     and ``RuntimeError`` or ``OSError`` if the process could not do its work (a signal from outside, no memory for it):
     that is not the picture's fault. Takes a moment and a process: never call it in a web request or a transaction.
     """
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "posts.media.decoder", json.dumps(asdict(spec))]
-    # Nothing of our environment goes along: it holds secrets and the process reads files from strangers.
-    environment = {"PYTHONPATH": os.pathsep.join(entry or os.curdir for entry in sys.path)}
     try:
-        done = subprocess.run(  # noqa: S603 - our own Python and module; the spec is ours, the source goes by stdin
-            command, input=source, capture_output=True, env=environment, timeout=TIMEOUT_SECONDS, check=False
+        done = run_apart(
+            "posts.media.decoder", json.dumps(asdict(spec)), timeout_seconds=TIMEOUT_SECONDS, source=source
         )
     except subprocess.TimeoutExpired:
         raise TooDemanding from None
@@ -90,7 +82,7 @@ def _checked(rendering: bytes, spec: RenderSpec) -> bytes:
     """Return ``rendering`` if it is what was ordered; a decoder that a hostile file took over could say anything."""
     try:
         picture = inspect_picture(BytesIO(rendering), "rendering", max_bytes=spec.max_bytes)
-    except PictureRefused as error:
+    except FileRefused as error:
         raise DamagedPicture(str(error)) from error
     if picture.mime_type != spec.format or (picture.width, picture.height) not in spec.sizes:
         raise DamagedPicture("the decoder answered with another picture than was ordered")
@@ -100,10 +92,10 @@ def _checked(rendering: bytes, spec: RenderSpec) -> bytes:
 def _error(returncode: int, said: str, spec: RenderSpec) -> Exception:
     if returncode == Exit.DOES_NOT_FIT:
         return DoesNotFit(spec.max_bytes)
-    if returncode == Exit.TOO_DEMANDING or -returncode in _OUT_OF_MEANS:
+    if returncode == Exit.TOO_DEMANDING or -returncode in OUT_OF_MEANS:
         return TooDemanding()
     if returncode == Exit.DAMAGED:
         return DamagedPicture(said)
-    if -returncode in _CRASHES:
+    if -returncode in CRASHES:
         return DamagedPicture(f"the decoder crashed with {signal.Signals(-returncode).name}")
     return RuntimeError(f"the decoder process failed with code {returncode}: {said[-500:]}")

@@ -150,10 +150,10 @@ def _chosen_media(ids: Sequence[int], post: Post, person: User | None, problems:
     found = {media.pk: media for media in Media.objects.select_for_update().filter(pk__in=found).order_by("pk")}
     for place, media_id in enumerate(ids):
         if media_id not in found:
-            problems.append(Problem("media", f"There is no picture {media_id} that this post can use; attach it again"))
+            problems.append(Problem("media", f"There is no file {media_id} that this post can use; attach it again"))
         elif media_id in ids[:place]:
             name = found[media_id].original_name
-            problems.append(Problem("media", f"The picture “{name}” is attached twice; remove one of the two"))
+            problems.append(Problem("media", f"The file “{name}” is attached twice; remove one of the two"))
     return [found[media_id] for media_id in ids if media_id in found]
 
 

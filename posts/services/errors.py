@@ -37,7 +37,7 @@ class NoRoom(ServiceError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} was not stored: the server has no room for pictures. An administrator must make room; "
+            f"{name} was not stored: the server has no room for files. An administrator must make room; "
             "then upload it again."
         )
 

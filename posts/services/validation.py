@@ -15,7 +15,7 @@ from posts.publishing.capabilities import Capabilities, TextLimit, TextUnit
 from posts.publishing.platform import Platform
 from posts.publishing.types import Draft
 from posts.services.errors import Problem
-from posts.services.media_fit import facts_of, file_name, media_problems
+from posts.services.media_fit import facts_of, file_name, media_notes, media_problems
 from posts.services.options import fit_of, offered, option_problems, with_defaults
 from posts.services.wording import comment_of, effective_text, texts_of, variables_of
 from posts.text.counting import violations
@@ -99,6 +99,7 @@ def notes_of(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
         remarks = platform.notes(draft_of(delivery, platform, files), account.config)
         said = [words.sentence(remark.code, remark.params, platform.label) for remark in remarks]
         notes += [Problem("post", f"{shown(account)}: {text}", account) for text in said]
+        notes += [Problem("media", f"{shown(account)}: {text}", account) for text in media_notes(files)]
         ends_at = account.renewable_until if platform.refreshes else account.credentials_expire_at
         if ends_at is not None and post.scheduled_at is not None and ends_at <= post.scheduled_at:
             when = f"{ends_at:%Y-%m-%d %H:%M} UTC"

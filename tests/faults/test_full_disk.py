@@ -90,12 +90,12 @@ def test_a_picture_without_room_is_refused_in_words_and_nothing_of_it_stays(
             injected("no room for an uploaded picture")
             answer = person.upload("cat.png", PNG)
             assert answer.status_code == 507
-            assert answer.json()["error"].startswith("cat.png was not stored: the server has no room for pictures.")
+            assert answer.json()["error"].startswith("cat.png was not stored: the server has no room for files.")
             assert [path for path in disk.space.rglob("*") if path.is_file()] == []
             assert clusters.count("SELECT COUNT(*) FROM posts_media") == 0
             said = clusters.site.manage("check_health", check=False)
             assert said.returncode == 1
-            assert said.stdout.startswith("The folder of pictures, ")
+            assert said.stdout.startswith("The media folder, ")
             assert said.stdout.endswith(" cannot be written: its disk is full; make room\n")
             disk.make_room()
             assert person.upload("cat.png", PNG).status_code == 201

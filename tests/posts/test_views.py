@@ -75,6 +75,7 @@ def test_an_upload_answers_with_what_the_composer_needs(browser: Client, editor:
         "id": media.pk,
         "uuid": str(media.uuid),
         "name": "cat.png",
+        "kind": "image",
         "width": 80,
         "height": 40,
         "thumbnail": f"/media/{media.uuid}/",
@@ -113,7 +114,7 @@ def test_an_upload_needs_the_csrf_token_in_field_or_header(editor: User) -> None
 
 
 def test_what_is_announced_as_too_large_is_refused_unread(browser: Client, settings: Any) -> None:
-    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 1000}
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 1000, "VIDEO_MAX_BYTES": 1000}
     body = BytesIO(multipart())
     answer = browser.request(
         **{
@@ -131,7 +132,7 @@ def test_what_is_announced_as_too_large_is_refused_unread(browser: Client, setti
 
 @pytest.mark.parametrize("in_memory", [10, 10_000_000])
 def test_what_turns_out_too_large_is_refused(browser: Client, settings: Any, folders: Path, in_memory: int) -> None:
-    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 20_000}
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 20_000, "VIDEO_MAX_BYTES": 20_000}
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = in_memory
     answer = upload(browser, bytes(90_000))
     assert answer.status_code == 413
@@ -139,7 +140,7 @@ def test_what_turns_out_too_large_is_refused(browser: Client, settings: Any, fol
 
 
 def test_several_files_count_together(browser: Client, settings: Any) -> None:
-    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 50_000}
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 50_000, "VIDEO_MAX_BYTES": 50_000}
     files = {name: SimpleUploadedFile(name, bytes(30_000)) for name in ("file", "other")}
     assert browser.post("/media/upload/", files).status_code == 413
 
@@ -177,7 +178,7 @@ def test_a_full_media_folder_is_said_with_its_own_status(browser: Client, folder
     with no_room():
         told, seen = upload(browser), upload(browser, **BROWSER)
     assert (told.status_code, seen.status_code) == (507, 507)
-    assert told.json()["error"].startswith("cat.png was not stored: the server has no room for pictures.")
+    assert told.json()["error"].startswith("cat.png was not stored: the server has no room for files.")
     assert "An administrator must make room; then upload it again." in seen.content.decode()
     assert not [path for path in folders.rglob("*") if path.is_file()]
     assert not Media.objects.exists()
@@ -202,7 +203,7 @@ def test_a_form_without_javascript_goes_back_with_a_message(browser: Client) -> 
     answer = browser.post("/media/upload/?next=/outbox/", {"file": SimpleUploadedFile("cat.png", PNG)}, **BROWSER)
     assert (answer.status_code, answer["Location"]) == (302, "/outbox/")
     said = [str(message) for message in answer.wsgi_request._messages]
-    assert said == [f"cat.png is uploaded as picture {Media.objects.get().pk}."]
+    assert said == [f"cat.png is uploaded as file {Media.objects.get().pk}."]
 
 
 @pytest.mark.parametrize("target", ["", "https://evil.example/", "//evil.example/"])

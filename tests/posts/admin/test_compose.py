@@ -123,14 +123,14 @@ def test_a_full_disk_is_said_beside_the_pictures_and_keeps_what_was_typed(grace:
         response = grace.post(ADD, form(account(), text="typed", new_pictures=[png()]))
     text = response.content.decode()
     assert response.status_code == 200
-    assert "cat.png was not stored: the server has no room for pictures." in text
+    assert "cat.png was not stored: the server has no room for files." in text
     assert "typed" in text
     assert not Post.objects.exists()
     assert not Media.objects.exists()
 
 
 def test_a_form_that_is_too_large_is_refused_early(grace: Client, settings: Any) -> None:
-    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 1000}
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 1000, "VIDEO_MAX_BYTES": 1000}
     response = grace.post(ADD, form(account(), new_pictures=[SimpleUploadedFile("big.png", b"0" * 300_000)]))
     assert response.status_code == 413
     assert "too large" in response.content.decode()

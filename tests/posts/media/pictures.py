@@ -6,6 +6,7 @@ import random
 import struct
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -59,3 +60,19 @@ def png_bomb(width: int = 14_000, height: int = 14_000) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", body), png_chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def file(name: str) -> bytes:
+    """One of the files beside this module: see the README there."""
+    return (Path(__file__).parent / "files" / name).read_bytes()
+
+
+def moving(pillow_format: str, width: int = 16, height: int = 16, frames: int = 3) -> bytes:
+    """An animated picture, a tenth of a second each frame."""
+    pictures = [Image.new("RGB", (width, height), (80 * n % 256, 0, 0)) for n in range(frames)]
+    return encoded(pictures[0], pillow_format, save_all=True, append_images=pictures[1:], duration=100)
+
+
+def pdf(size_bytes: int = 400) -> bytes:
+    """The beginning of a PDF document, as far as anybody here looks."""
+    return b"%PDF-1.7\n" + b"% nothing\n" * (size_bytes // 10)

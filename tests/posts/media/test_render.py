@@ -334,7 +334,8 @@ def test_the_decoder_ends_with_the_worker_that_started_it() -> None:
     code = (
         "import subprocess, sys, time\n"
         'spec = \'{"format": "image/jpeg", "width": 8, "height": 4, "max_bytes": 1000, "smaller": []}\'\n'
-        "keep = 'import sys; from posts.media import decoder; decoder._limit_ourselves(); print(1, flush=True); '\n"
+        "keep = 'from posts.media.sandbox import limit_ourselves; '\n"
+        "keep += 'limit_ourselves(memory_bytes=1 << 30, cpu_seconds=60); print(1, flush=True); '\n"
         "keep += 'import time; time.sleep(60)'\n"
         "child = subprocess.Popen([sys.executable, '-c', keep, spec], stdout=subprocess.PIPE)\n"
         "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)"

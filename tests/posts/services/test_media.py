@@ -122,7 +122,7 @@ def test_no_file_stays_when_the_row_cannot_be_written(folder: Path, monkeypatch:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_said_and_leaves_neither_file_nor_row(folder: Path, code: int) -> None:
-    with no_room(code), pytest.raises(NoRoom, match=r"^cat.jpg was not stored: the server has no room for pictures."):
+    with no_room(code), pytest.raises(NoRoom, match=r"^cat.jpg was not stored: the server has no room for files."):
         stored()
     assert files(folder) == []
     assert not Media.objects.exists()
@@ -150,7 +150,7 @@ def test_health_says_that_the_folder_cannot_be_written(folder: Path, monkeypatch
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    problem = f"The folder of pictures, {folder}, cannot be written: its disk is full; make room"
+    problem = f"The media folder, {folder}, cannot be written: its disk is full; make room"
     assert health().problems == (problem,)
 
 

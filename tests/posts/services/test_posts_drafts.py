@@ -104,7 +104,7 @@ def test_all_that_is_wrong_is_said_at_once_with_its_field() -> None:
     with pytest.raises(ValidationFailed) as caught:
         draft(text="x", media=[cat, cat], account_ids=[4711], priority=0)
     assert [problem.field for problem in caught.value.problems] == ["priority", "accounts", "media"]
-    assert "The picture “cat.jpg” is attached twice; remove one of the two" in str(caught.value)
+    assert "The file “cat.jpg” is attached twice; remove one of the two" in str(caught.value)
 
 
 def test_a_naive_expiry_is_a_programming_error() -> None:
@@ -243,7 +243,7 @@ def test_people_use_shared_accounts_and_their_own_not_those_of_others() -> None:
 def test_people_attach_their_own_pictures_and_may_keep_those_that_are_there() -> None:
     ada, bob = make_user("ada"), make_user("bob", sees_all=True)
     cat = picture(owner=bob)
-    with pytest.raises(ValidationFailed, match=f"There is no picture {cat.pk}"):
+    with pytest.raises(ValidationFailed, match=f"There is no file {cat.pk}"):
         draft(media=[cat], owner=ada, actor=ada)
     post = draft(media=[cat], owner=ada, actor=bob)
     assert edit(post, text="New", actor=ada).text == "New"

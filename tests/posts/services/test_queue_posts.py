@@ -49,7 +49,7 @@ def test_the_distance_is_an_hour_unless_said() -> None:
         ({"start_delay_minutes": -1}, "Start delay minutes must be 0 or more, and less than ten years, not -1"),
         ({"interval_minutes": 10**9}, "Interval minutes must be 0 or more"),
         ({"text": ""}, "Ada on Outbox: the post is empty; write a text or attach a picture"),
-        ({"media": [(4711, "")]}, "There is no picture 4711 that this post can use; attach it again"),
+        ({"media": [(4711, "")]}, "There is no file 4711 that this post can use; attach it again"),
     ],
 )
 def test_what_cannot_be_queued_is_refused_and_nothing_saved(arguments: dict[str, Any], message: str) -> None:

@@ -1,0 +1,111 @@
+"""Files between the site and its storage, which may be a folder or an object store.
+
+Owns writing under random names, and reading so that a caller may seek. Only what every storage of Django has is used;
+an object store's file is copied to this machine once for as long as it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, Storage
+
+from posts.disk import has_no_room
+from posts.models import Media, MediaVariant
+from posts.services.errors import NoRoom
+
+# What a folder must have room for to be called fit; a block of most file systems.
+PROBE_BYTES = 4096
+
+
+def write_file(row: Media | MediaVariant, content: File[bytes]) -> None:
+    """Store ``content`` under a new random name as the file of ``row``; what was written of it goes if that fails.
+
+    Raises NoRoom where the disk is full.
+    """
+    storage = row.file.storage
+    name = row.file.field.generate_filename(row, "")
+    try:
+        stored = storage.save(name, content)
+    except BaseException as error:
+        with suppress(OSError):
+            storage.delete(name)
+        if has_no_room(error):
+            raise NoRoom(str(row if isinstance(row, Media) else row.media)) from None
+        raise
+    row.file = stored
+
+
+def opener_of(row: Media | MediaVariant) -> Callable[[], BinaryIO]:
+    """Return what opens the file of ``row`` anew each time, as a stream that can be sought in.
+
+    A storage elsewhere is asked once, when it is first opened; the copy goes with the function.
+    """
+    storage, name = row.file.storage, row.file.name or ""
+    if isinstance(storage, FileSystemStorage) and _has_path(storage, name):
+        return lambda: cast("BinaryIO", storage.open(name, "rb").file)
+    return _LocalCopy(storage, name).open
+
+
+@contextmanager
+def as_local_file(file: File[bytes]) -> Iterator[IO[bytes]]:
+    """Give an upload as a file of this machine with a position of its own, for a process that seeks in it."""
+    path = getattr(file, "temporary_file_path", None)
+    if path is not None:
+        with Path(path()).open("rb") as opened:
+            yield opened
+        return
+    with tempfile.TemporaryFile() as copy:
+        for chunk in file.chunks():
+            copy.write(chunk)
+        copy.flush()
+        yield copy
+
+
+def folder_problems() -> Iterator[str]:
+    """Yield in words why no file could be stored now, if they lie in a folder of this machine."""
+    storage = Media._meta.get_field("file").storage
+    if not isinstance(storage, FileSystemStorage):
+        return
+    try:
+        if not Path(storage.location).is_dir():
+            return  # made with the first upload
+        with tempfile.TemporaryFile(dir=storage.location) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        why = "its disk is full; make room" if has_no_room(error) else f"{error.strerror}; see that it can be"
+        yield f"The media folder, {storage.location}, cannot be written: {why}"
+
+
+class _LocalCopy:
+    """A file of a storage elsewhere, fetched when it is first read and deleted when nobody can read it any more."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self._name = storage, name
+        self._copy: IO[bytes] | None = None
+
+    def open(self) -> BinaryIO:
+        if self._copy is None:
+            copy = tempfile.NamedTemporaryFile(prefix="socialq-media-")  # noqa: SIM115 - it lives as long as this
+            with self._storage.open(self._name, "rb") as source:
+                for chunk in source.chunks():
+                    copy.write(chunk)
+            copy.flush()
+            self._copy = copy
+        return Path(self._copy.name).open("rb")
+
+
+def _has_path(storage: Storage, name: str) -> bool:
+    try:
+        storage.path(name)
+    except NotImplementedError:
+        return False
+    return True
