@@ -25,7 +25,7 @@ from posts.publishing.types import Json, Option
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
-from posts.services.options import options_from
+from posts.services.options import offered, options_from
 from posts.services.validation import account_problems
 from posts.services.wording import variables_of
 from posts.text.variables import fill
@@ -150,7 +150,7 @@ class AccountRow:
     def offered(self) -> Sequence[Option]:
         """Return what the platform offers on this account."""
         platform = registry.platforms().get(self.account.platform)
-        return platform.options_for(self.account.config) if platform is not None else ()
+        return offered(platform, self.account.config) if platform is not None else ()
 
     @property
     def platform_label(self) -> str:

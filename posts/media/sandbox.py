@@ -30,11 +30,10 @@ def run_apart(
     """
     command = [sys.executable, "-P", "-W", "ignore", "-m", module, argument]
     environment = {"PYTHONPATH": os.pathsep.join(entry or os.curdir for entry in sys.path)}
-    is_file = not isinstance(source, bytes)
     return subprocess.run(  # noqa: S603 - our own Python and module; the argument is ours, the source is no command
         command,
-        stdin=source if is_file else None,
-        input=None if is_file else source,
+        stdin=None if isinstance(source, bytes) else source,
+        input=source if isinstance(source, bytes) else None,
         capture_output=True,
         env=environment,
         timeout=timeout_seconds,
