@@ -45,6 +45,9 @@ SETTINGS: Mapping[str, Setting] = {
     "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),
     "MEDIA_MAX_BYTES": Setting(50_000_000, "The largest picture or document that can be uploaded."),
     "VIDEO_MAX_BYTES": Setting(1_000_000_000, "The largest video that can be uploaded.", most=1_000_000_000_000),
+    "MEDIA_URL_HOURS": Setting(
+        24, "How long a network may fetch a file by the signed address that it was given.", least=1, most=8760
+    ),
     "HTTP_TIMEOUT_SECONDS": Setting(60, "Total time one call to a platform may take."),
     "OUTBOX_PUBLIC": Setting(False, "Whether anybody may read /outbox/ when the site is not on loopback."),
 }

@@ -1,4 +1,7 @@
-"""The addresses of the posts app: the outbox, uploads and their thumbnails. A site includes them where it likes."""
+"""The addresses of the posts app: the outbox, uploads and their thumbnails, files for networks that fetch them.
+
+A site includes them where it likes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ urlpatterns = [
     path("outbox/", outbox_views.outbox, name="outbox"),
     path("outbox/<int:pk>/", outbox_views.outbox_post, name="outbox_post"),
     path("outbox/<int:pk>/pictures/<int:position>/", outbox_views.outbox_picture, name="outbox_picture"),
+    path("media/signed/<str:token>/<str:name>", views.signed_media, name="signed_media"),
     path("media/upload/", views.upload, name="upload"),
     path("media/<uuid:uuid>/", views.thumbnail, name="thumbnail"),
     path("hooks/meta/", meta.changes, name="meta_changes"),

@@ -10,8 +10,18 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.signing import BadSignature
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseForbidden,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,12 +30,14 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from posts import conf
-from posts.files import inline_file
+from posts.files import inline_file, ranged_file
 from posts.models import Media
 from posts.selectors.media import preview_of
 from posts.selectors.posts import may_see
+from posts.services.addresses import row_of
 from posts.services.errors import NoRoom, ServiceError
 from posts.services.media import store_upload
+from posts.services.storing import is_on_this_machine, opener_of
 from posts.uploads import BodyTooLargeError, BodyUnreadableError, BodyWithoutRoomError, read_body
 
 FIELD = "file"
@@ -68,6 +80,30 @@ def thumbnail(request: HttpRequest, uuid: UUID) -> FileResponse:
         raise Http404("There is no picture of this file.")
     try:
         return inline_file(source.file.open("rb"), source.mime_type)
+    except FileNotFoundError:
+        raise Http404("The file is gone: its posts have ended.") from None
+
+
+@require_safe
+def signed_media(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
+    """Send the file that a signed address stands for, to whoever has it, until it ends; ``name`` is for readers only.
+
+    Networks fetch it here. It asks for no login and sets no cookie; parts of it (Range) are given too.
+    """
+    try:
+        row = row_of(token)
+    except BadSignature:
+        return HttpResponseForbidden("This address was altered, or its time is over.", content_type="text/plain")
+    if row is None or not row.file.storage.exists(row.file.name or ""):
+        raise Http404("The file is gone: its posts have ended.")
+    try:
+        return ranged_file(
+            request,
+            opener_of(row),
+            size_bytes=row.size_bytes,
+            mime_type=row.mime_type,
+            in_parts=is_on_this_machine(row),  # of a file elsewhere every part would cost a copy of the whole
+        )
     except FileNotFoundError:
         raise Http404("The file is gone: its posts have ended.") from None
 

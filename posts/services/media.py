@@ -22,6 +22,7 @@ from posts.publishing.capabilities import ImageLimits
 from posts.publishing.errors import ContentRejected, Temporary
 from posts.publishing.platform import Platform
 from posts.publishing.types import MediaFile
+from posts.services.addresses import public_address
 from posts.services.errors import NoRoom
 from posts.services.media_fit import facts_of, misfits
 from posts.services.media_retention import delete_unneeded
@@ -75,14 +76,16 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
         for reason in misfits(media, able):
             raise ContentRejected("media_unusable", field="media", name=media.original_name, reason=f"{reason}.")
     word = "picture" if row.mime_type.startswith("image/") else media.kind
+    filename = f"{word}-{post_media.position + 1}{EXTENSIONS.get(row.mime_type, '')}"
     return replace(
         facts_of(post_media),
-        filename=f"{word}-{post_media.position + 1}{EXTENSIONS.get(row.mime_type, '')}",
+        filename=filename,
         mime_type=row.mime_type,
         width=row.width,
         height=row.height,
         size_bytes=row.size_bytes,
         open=opener_of(row),
+        url=lambda: public_address(row, filename),
     )
 
 

@@ -48,9 +48,18 @@ def opener_of(row: Media | MediaVariant) -> Callable[[], BinaryIO]:
     A storage elsewhere is asked once, when it is first opened; the copy goes with the function.
     """
     storage, name = row.file.storage, row.file.name or ""
-    if isinstance(storage, FileSystemStorage) and _has_path(storage, name):
+    if is_on_this_machine(row):
         return lambda: cast("BinaryIO", storage.open(name, "rb").file)
     return _LocalCopy(storage, name).open
+
+
+def is_on_this_machine(row: Media | MediaVariant) -> bool:
+    """Say whether the file of ``row`` lies in a folder, so that reading a part of it costs no more than that."""
+    try:
+        row.file.storage.path(row.file.name or "")
+    except NotImplementedError:
+        return False
+    return True
 
 
 @contextmanager
@@ -101,11 +110,3 @@ class _LocalCopy:
             copy.flush()
             self._copy = copy
         return Path(self._copy.name).open("rb")
-
-
-def _has_path(storage: Storage, name: str) -> bool:
-    try:
-        storage.path(name)
-    except NotImplementedError:
-        return False
-    return True

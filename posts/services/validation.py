@@ -14,6 +14,7 @@ from posts.publishing import registry, words
 from posts.publishing.capabilities import Capabilities, TextLimit, TextUnit
 from posts.publishing.platform import Platform
 from posts.publishing.types import Draft
+from posts.services.addresses import has_public_address
 from posts.services.errors import Problem
 from posts.services.media_fit import facts_of, file_name, media_notes, media_problems
 from posts.services.options import fit_of, offered, option_problems, with_defaults
@@ -131,6 +132,9 @@ def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[P
         yield from _too_many("text", name, text, able)
     yield from _too_long("first_comment", "the first comment", comment_of(delivery, platform), able.comment)
     yield from media_problems(files, able, fit_of(delivery.options))
+    if files and able.fetches_media and not has_public_address():
+        code = "media_address_missing"
+        yield "media", f"{words.sentence(code, {}, platform.label)} {words.next_step(code)}".rstrip(".")
     yield from option_problems(delivery.options, offered(platform, delivery.account.config))
     for remark in platform.problems(draft_of(delivery, platform, files), delivery.account.config):
         yield remark.field, words.sentence(remark.code, remark.params, platform.label).rstrip(".")
