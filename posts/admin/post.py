@@ -23,6 +23,7 @@ from posts.admin.compose import compose
 from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
+from posts.selectors.media import renderings_of
 from posts.selectors.posts import SEE_ALL, may_see, post_detail, visible_posts
 from posts.services.queueing import deliveries_of, may_be_live
 from posts.services.validation import SETTLED
@@ -120,6 +121,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "detail": post_detail(row.pk),
             "zone": zones.zone_of(request.user),
             "is_moving": row.status in MOVING,
+            "renderings": renderings_of(row) if row.status in MOVING else None,
             "pictures": row.post_media.select_related("media"),
             "buttons": [kind for kind in self.buttons_for(request, row) if kind is not RescheduleWithSpacing],
             "title": str(row),

@@ -69,7 +69,8 @@ Kind = Literal["image", "gif", "video", "document"]
 class Upload:
     """What the header of a file that was taken says. Sizes are those seen upright, 0 where only decoding would tell.
 
-    ``frames`` and ``duration_seconds`` are those of an animated picture (``gif``).
+    ``has_alpha`` says that parts of a picture are clear; ``frames`` and ``duration_seconds`` are those of an animated
+    one (``gif``).
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Upload:
     size_bytes: int
     width: int = 0
     height: int = 0
+    has_alpha: bool = False
     frames: int = 1
     duration_seconds: float = 0.0
 
@@ -171,7 +173,15 @@ def inspect_upload(file: BinaryIO, name: str, *, max_bytes: int, video_max_bytes
     if container is None:
         size_bytes, header = _judged(file, name, max_bytes)
         kind: Kind = "gif" if header.is_animated else "image"
-        return Upload(kind, header.mime_type, size_bytes, *_upright(header), header.frames, header.duration_seconds)
+        return Upload(
+            kind,
+            header.mime_type,
+            size_bytes,
+            *_upright(header),
+            has_alpha=header.has_alpha,
+            frames=header.frames,
+            duration_seconds=header.duration_seconds,
+        )
     size_bytes, most = file.seek(0, 2), video_max_bytes if container in VIDEOS else max_bytes
     if size_bytes > most:
         raise FileTooLarge(name, size_bytes, most)

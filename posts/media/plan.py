@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import isqrt
-from typing import Literal
+from typing import Any, Literal
 
 from posts.media.inspect import Picture
 from posts.publishing.capabilities import ImageLimits
@@ -26,6 +27,7 @@ SHRINK = Fraction(4, 5)
 SMALLEST_SIDE_PIXELS = 320  # the longer side is not shrunk below this only to save bytes
 ENLARGED_AT_MOST = 4  # beyond it nothing of a picture can be seen any more
 FITS: tuple[Fit, ...] = ("refuse", "crop", "pad")
+FIT_OPTION = "fit"  # the name of the choice among a delivery's options
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,12 @@ def shape_of(limits: ImageLimits) -> Shape:
         ratio = min(ratio, _exact(limits.max_ratio))
     narrowest = max(1 / ratio, _exact(limits.min_aspect or 0))
     return Shape(narrowest, min(ratio, _exact(limits.max_aspect)) if limits.max_aspect is not None else ratio)
+
+
+def fit_of(options: Mapping[str, Any]) -> Fit:
+    """Return what was chosen for pictures whose shape does not fit; to refuse them where nothing of use was."""
+    chosen = options.get(FIT_OPTION)
+    return next((fit for fit in FITS if fit == chosen), "refuse")
 
 
 def has_shape_limit(limits: ImageLimits) -> bool:

@@ -33,7 +33,8 @@ class MediaKind(models.TextChoices):
 class Media(models.Model):
     """One uploaded file, as it came. Width and height are those seen upright, 0 where there are none.
 
-    ``facts`` are what probing a video told: its codec, its frames a second, whether it has sound.
+    ``facts`` are what looking into it told: of a video its codecs and frames a second (empty where nobody could look),
+    of an animated picture its frames, of a picture whether parts of it are clear.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

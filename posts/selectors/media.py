@@ -1,8 +1,14 @@
-"""What there is to show of an uploaded file. Reads only."""
+"""What is known of uploaded files: what there is to show, and which renderings are made. Reads only."""
 
 from __future__ import annotations
 
-from posts.models import Media, MediaKind, MediaVariant
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from posts.media.inspect import Picture
+from posts.media.plan import ImpossibleError, fit_of, plan_rendering
+from posts.models import Delivery, DeliveryStatus, Media, MediaKind, MediaVariant, Post
+from posts.publishing import registry
 
 # What every browser shows; a HEIC picture has to be rendered first.
 SHOWN_BY_BROWSERS = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -16,6 +22,53 @@ def preview_of(media: Media) -> MediaVariant | Media | None:
 def has_preview(media: Media) -> bool:
     """Say whether there is something to show of ``media``; asks the database only where it must."""
     return _is_shown(media) or media.variants.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Renderings:
+    """How many of the pictures that a post needs, on all its accounts, are ``ready``; one for several counts once."""
+
+    ready: int
+    wanted: int
+
+    @property
+    def are_made(self) -> bool:
+        """Whether nothing is left to be rendered."""
+        return self.ready >= self.wanted
+
+
+def picture_of(media: Media) -> Picture:
+    """Return the stored facts of a picture that a rendering is planned from."""
+    has_alpha = bool(media.facts.get("has_alpha"))
+    return Picture(media.mime_type, media.width, media.height, media.size_bytes, has_alpha)
+
+
+def waiting_for(post: Post) -> list[Delivery]:
+    """Return the deliveries of ``post`` that are still to go out, with their accounts."""
+    states = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD, DeliveryStatus.PUBLISHING)
+    return list(post.deliveries.filter(status__in=states).select_related("account").order_by("pk"))
+
+
+def renderings_of(post: Post) -> Renderings:
+    """Return how far the pictures of ``post`` are rendered for the accounts that it is still to go out on."""
+    pictures = list(post.media.filter(kind=MediaKind.IMAGE))
+    wanted = set(_specs(pictures, waiting_for(post))) if pictures else set()
+    kept = MediaVariant.objects.filter(media__in=pictures).values_list("media_id", "spec_hash") if wanted else ()
+    return Renderings(len(wanted & set(kept)), len(wanted))
+
+
+def _specs(pictures: Iterable[Media], deliveries: Iterable[Delivery]) -> Iterator[tuple[int, str]]:
+    for delivery in deliveries:
+        platform = registry.platforms().get(delivery.account.platform)
+        if platform is None:
+            continue
+        limits = platform.capabilities_for(delivery.account.config).images
+        for picture in pictures:
+            try:
+                spec = plan_rendering(picture_of(picture), limits, fit_of(delivery.options))
+            except ImpossibleError:
+                continue
+            yield picture.pk, spec.spec_hash
 
 
 def _is_shown(media: Media) -> bool:

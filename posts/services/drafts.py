@@ -214,6 +214,7 @@ def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_time
         problems.append(Problem("expires_at", message))
     if problems:
         raise ValidationFailed(problems)
+    queueing.render_ahead(post, at=at, now=now, actor=actor)
     new = {delivery.pk for delivery in added}
     for delivery in deliveries:
         if delivery.pk in new:

@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError
 
 from posts.media.inspect import EXTENSIONS, FileRefused, Picture, inspect_picture
-from posts.media.plan import Fit, ImpossibleError, RenderSpec, plan_rendering
+from posts.media.plan import Fit, ImpossibleError, RenderSpec, fit_of, plan_rendering
 from posts.media.render import DamagedPicture, RenderError, render
 from posts.models import Delivery, Media, MediaKind, MediaVariant, PostMedia
 from posts.publishing.capabilities import ImageLimits
@@ -26,13 +26,20 @@ from posts.services.addresses import public_address
 from posts.services.errors import NoRoom
 from posts.services.media_fit import facts_of, misfits
 from posts.services.media_retention import delete_unneeded
-from posts.services.options import fit_of
 from posts.services.storing import folder_problems, opener_of, write_file
 from posts.services.uploads import discard_upload, store_upload
 from posts.transactions import refuse_in_transaction
 from queue_app.database import atomic
 
-__all__ = ["delete_unneeded", "discard_upload", "folder_problems", "media_file", "store_upload", "variant_for"]
+__all__ = [
+    "delete_unneeded",
+    "discard_upload",
+    "folder_problems",
+    "media_file",
+    "rendering",
+    "store_upload",
+    "variant_for",
+]
 
 logger = logging.getLogger("socialq.posts")
 
@@ -67,13 +74,13 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
 
     Its key is the upload's own id, so it is the same on every execution. Raises what ``variant_for`` raises.
     """
-    media, able = post_media.media, platform.capabilities_for(delivery.account.config)
+    media = post_media.media
     row: Media | MediaVariant = media
     if media.kind == MediaKind.IMAGE:
-        row = variant_for(media, able.images, fit_of(delivery.options))
+        row = rendering(post_media, delivery, platform)
     else:
         _require_original(media)
-        for reason in misfits(media, able):
+        for reason in misfits(media, platform.capabilities_for(delivery.account.config)):
             raise ContentRejected("media_unusable", field="media", name=media.original_name, reason=f"{reason}.")
     word = "picture" if row.mime_type.startswith("image/") else media.kind
     filename = f"{word}-{post_media.position + 1}{EXTENSIONS.get(row.mime_type, '')}"
@@ -87,6 +94,12 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
         open=opener_of(row),
         url=lambda: public_address(row, filename),
     )
+
+
+def rendering(post_media: PostMedia, delivery: Delivery, platform: Platform) -> MediaVariant:
+    """Return a post's picture as ``variant_for`` does, for one delivery and what the person chose for it."""
+    limits = platform.capabilities_for(delivery.account.config).images
+    return variant_for(post_media.media, limits, fit_of(delivery.options))
 
 
 def _require_original(media: Media) -> None:

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
-from posts.media.inspect import EXTENSIONS, Picture
+from posts.media.inspect import EXTENSIONS
 from posts.media.plan import Fit, ImpossibleError, plan_rendering
 from posts.models import Media, PostMedia
 from posts.models import MediaKind as Kind
 from posts.publishing.capabilities import Capabilities, VideoLimits
 from posts.publishing.types import MediaFile, MediaKind
+from posts.selectors.media import picture_of
 from posts.text.counting import violations
 
 NAMES = {
@@ -119,7 +120,7 @@ def _number_problems(files: Sequence[PostMedia], able: Capabilities) -> Iterator
 
 def _picture_misfits(media: Media, able: Capabilities, fit: Fit) -> Iterator[str]:
     try:
-        plan_rendering(Picture(media.mime_type, media.width, media.height, media.size_bytes), able.images, fit)
+        plan_rendering(picture_of(media), able.images, fit)
     except ImpossibleError as error:
         yield str(error).rstrip(".")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from posts.media.plan import FITS, Fit, has_shape_limit
+from posts.media.plan import FIT_OPTION, has_shape_limit
 from posts.publishing.capabilities import TextUnit
 from posts.publishing.platform import Platform
 from posts.publishing.types import Config, Json, Option
@@ -18,7 +18,7 @@ from posts.text.counting import count
 
 YES = frozenset({"1", "true", "yes", "on"})
 FIT = Option(
-    "fit",
+    FIT_OPTION,
     "Pictures of another shape",
     "choice",
     choices=(("refuse", "refuse them"), ("crop", "crop them to their middle"), ("pad", "put them on white")),
@@ -32,12 +32,6 @@ def offered(platform: Platform, config: Config) -> tuple[Option, ...]:
     own = platform.options_for(config)
     needs_fit = has_shape_limit(platform.capabilities_for(config).images)
     return (*own, FIT) if needs_fit and all(option.name != FIT.name for option in own) else own
-
-
-def fit_of(options: Mapping[str, Any]) -> Fit:
-    """Return what was chosen for pictures whose shape does not fit; to refuse them where nothing of use was."""
-    chosen = options.get(FIT.name)
-    return cast("Fit", chosen) if chosen in FITS else "refuse"
 
 
 def options_from(given: Mapping[str, Any], options: Iterable[Option]) -> Json:

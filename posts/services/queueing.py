@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from posts import conf
-from posts.models import Account, Delivery, DeliveryStatus, Post
+from posts.models import Account, Delivery, DeliveryStatus, MediaKind, Post
 from posts.services.errors import Conflict
 from queue_app import api
 from queue_app.database import atomic
@@ -20,6 +20,9 @@ from queue_app.states import JobState
 from queue_app.transitions import LostRace
 
 PUBLISH = "posts.publish"
+RENDER_MEDIA = "posts.render_media"
+# Pictures of what is due sooner are rendered by whoever publishes it: two would be no faster.
+RENDERED_AHEAD = timedelta(seconds=30)
 # From these a person may have it sent again; what was retried or stopped while nobody knew may be live all the same.
 ENDED_WITHOUT_A_POST = (
     DeliveryStatus.CANCELLED,
@@ -94,7 +97,15 @@ def queue_delivery(delivery: Delivery, post: Post, *, at: datetime, now: datetim
         actor=actor,
     )
     Delivery.objects.filter(pk=delivery.pk).update(job=job, status=DeliveryStatus.SCHEDULED)
+    render_ahead(post, at=at, now=now, actor=actor)
     return job
+
+
+def render_ahead(post: Post, *, at: datetime, now: datetime, actor: str) -> None:
+    """Have the pictures of ``post`` rendered before it is due; one job for all its accounts, whoever asks for it."""
+    if at - now >= RENDERED_AHEAD and post.media.filter(kind=MediaKind.IMAGE).exists():
+        key = f"render:{post.pk}"
+        api.enqueue(RENDER_MEDIA, {"post_id": post.pk}, unique_key=key, on_duplicate="return", actor=actor)
 
 
 def keys_of(post: Post, account: Account) -> list[str]:

@@ -95,6 +95,8 @@ def _facts(upload: Upload, video: VideoFacts | None) -> dict[str, object]:
     """Return what is kept of a file beside its size and length, in words that say nothing where nothing is known."""
     if upload.kind == "gif":
         return {"frames": upload.frames}
+    if upload.has_alpha:
+        return {"has_alpha": True}
     if video is None:
         return {}
     kept = asdict(video)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from posts import conf
+from posts.media.plan import fit_of
 from posts.models import Account, Delivery, DeliveryStatus, Post, PostMedia
 from posts.publishing import registry, words
 from posts.publishing.capabilities import Capabilities, TextLimit, TextUnit
@@ -17,7 +18,7 @@ from posts.publishing.types import Draft
 from posts.services.addresses import has_public_address
 from posts.services.errors import Problem
 from posts.services.media_fit import facts_of, file_name, media_notes, media_problems
-from posts.services.options import fit_of, offered, option_problems, with_defaults
+from posts.services.options import offered, option_problems, with_defaults
 from posts.services.wording import comment_of, effective_text, texts_of, variables_of
 from posts.text.counting import violations
 from posts.text.entities import Hashtag, Link, Mention, entities
