@@ -15,7 +15,8 @@ class PostsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the built-in platform, which unlike the others needs Django's models."""
+        """Register the checks, and the built-in platform, which unlike the others needs Django's models."""
+        from posts import checks  # noqa: F401 - importing it registers them
         from posts.outbox.platform import OutboxPlatform
         from posts.publishing import registry
 

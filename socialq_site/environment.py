@@ -30,6 +30,17 @@ FALSE = frozenset({"0", "false", "no", "off"})
 Number = TypeVar("Number", int, float)
 # How often a connection asks a statement of PostgreSQL before its plan is kept: psycopg's usual number.
 PREPARE_THRESHOLD = 5
+S3_BACKEND = "storages.backends.s3.S3Storage"
+# Our settings, and what django-storages calls them.
+S3_OPTIONS: Mapping[str, str] = {
+    "BUCKET": "bucket_name",
+    "REGION": "region_name",
+    "ENDPOINT": "endpoint_url",
+    "ACCESS_KEY": "access_key",
+    "SECRET_KEY": "secret_key",
+}
+# Names are random, so nothing is overwritten; what is read goes to the disk beyond a few megabytes; nothing is public.
+S3_FIXED: Mapping[str, Any] = {"file_overwrite": True, "max_memory_size": 5_000_000, "default_acl": None}
 ENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|")
 
 
@@ -228,6 +239,22 @@ def _plans_kept(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(threshold, int) and threshold != "None":
         raise ImproperlyConfigured("DATABASE_URL has a prepare_threshold that is neither a number nor None")
     return {**options, "prepare_threshold": None if threshold == "None" else threshold}
+
+
+def storages(found: Mapping[str, str]) -> dict[str, Any]:
+    """Return Django's description of where files lie: in the media folder, or in a bucket if one is named.
+
+    ``found`` are the settings of S3. Raises ``ImproperlyConfigured`` where one is set and the bucket is not.
+    """
+    files: dict[str, Any] = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    if found and not found.get("BUCKET"):
+        raise ImproperlyConfigured(f"{PREFIX}S3_BUCKET is not set, but {PREFIX}S3_{min(found)} is; name the bucket")
+    if found:
+        options = {option: found[name] for name, option in S3_OPTIONS.items() if name in found}
+        # A server of one's own seldom has a name for every bucket.
+        options |= {"addressing_style": "path"} if "ENDPOINT" in found else {}
+        files = {"BACKEND": S3_BACKEND, "OPTIONS": {**S3_FIXED, **options}}
+    return {"default": files, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
 def email(text: str) -> dict[str, Any]:

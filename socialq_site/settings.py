@@ -35,12 +35,13 @@ _platform_settings = {
     name: [*posts_conf.APP_SETTINGS, *(field.name.upper() for field in platform.app_settings)]
     for name, platform in registry.platforms().items()
 }
+_s3 = {"s3": list(environment.S3_OPTIONS)}
 SOCIALQ: dict[str, Any] = {
     **environment.read_tables(
         _values,
         queue_conf.SETTINGS,
         posts_conf.SETTINGS,
-        others=["SOCIALQ_ADMIN_PASSWORD", *environment.platform_names(_platform_settings)],
+        others=["SOCIALQ_ADMIN_PASSWORD", *environment.platform_names({**_platform_settings, **_s3})],
     ),
     "PLATFORMS": environment.read_platforms(_values, _platform_settings),
     "SITE_URL": SITE_URL,
@@ -147,6 +148,7 @@ Q_CLUSTER = {
     "timeout": 300,
     "retry": 360,
 }
+STORAGES = environment.storages(environment.read_platforms(_values, _s3).get("s3", {}))
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "media/"
 STATIC_ROOT = VAR_DIR / "static"

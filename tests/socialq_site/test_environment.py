@@ -192,3 +192,33 @@ def test_the_example_file_names_every_setting() -> None:
         for key, setting in table.items():
             if key != "FAILPOINTS":
                 assert f"\n#{setting.env or 'SOCIALQ_' + key}=" in text
+
+
+def test_files_lie_in_a_folder_unless_a_bucket_is_named() -> None:
+    assert environment.storages({})["default"] == {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    found = environment.storages({"BUCKET": "files", "REGION": "eu-central-1"})["default"]
+    assert found["BACKEND"] == environment.S3_BACKEND
+    assert found["OPTIONS"] == {
+        "bucket_name": "files",
+        "region_name": "eu-central-1",
+        "file_overwrite": True,
+        "max_memory_size": 5_000_000,
+        "default_acl": None,
+    }
+    own = environment.storages({"BUCKET": "files", "ENDPOINT": "https://minio.example.org", "SECRET_KEY": SECRET})
+    assert own["default"]["OPTIONS"]["addressing_style"] == "path"
+    assert own["default"]["OPTIONS"]["secret_key"] == SECRET
+
+
+def test_a_key_without_a_bucket_is_a_mistake_that_shows_no_key() -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^SOCIALQ_S3_BUCKET is not set, but SOCIALQ_S3_SECRET_KEY is"
+    ) as caught:
+        environment.storages({"SECRET_KEY": SECRET})
+    assert SECRET not in str(caught.value)
+
+
+def test_the_example_file_names_the_settings_of_s3() -> None:
+    text = (environment.ROOT / ".env.example").read_text()
+    for name in environment.S3_OPTIONS:
+        assert f"\n#SOCIALQ_S3_{name}=" in text
