@@ -177,6 +177,6 @@ def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to
         "may_publish": may[PUBLISH],
         "may_upload": request.user.has_perm("posts.add_media"),
         "upload_url": _upload_url(),
-        "max_bytes": conf.get("MEDIA_MAX_BYTES"),
+        "upload_limits": conf.upload_limits(),
     }
     return TemplateResponse(request, "posts/admin/composer.html", context)

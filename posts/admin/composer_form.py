@@ -1,4 +1,4 @@
-"""What the composer sends: the post's fields, its pictures and its accounts, read once. Writes only uploads.
+"""What the composer sends: the post's fields, its files and its accounts, read once. Writes only uploads.
 
 Uploads are stored before any transaction (a slow disk must not hold the database's lock); the form carries their ids.
 """
@@ -25,6 +25,7 @@ from posts.publishing.types import Json, Option
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
+from posts.services.media_fit import NAMES, most_of
 from posts.services.options import offered, options_from
 from posts.services.validation import account_problems
 from posts.services.wording import variables_of
@@ -98,7 +99,7 @@ class ComposerForm(WallTimeForm):
 
 @dataclass
 class PictureRow:
-    """One picture in the form: its alt text, and the number that orders it."""
+    """One picture, video or document in the form: its alt text, and the number that orders it."""
 
     media: Media
     alt_text: str = ""
@@ -171,8 +172,7 @@ class AccountRow:
             return ""
         able = platform.capabilities_for(self.account.config)
         text = min((limit.maximum for limit in able.text), default=0)
-        kinds = ((able.max_images, "picture"), (able.max_videos, "video"), (able.max_documents, "document"))
-        files = [f"{most} {word}{'s'[: most != 1]}" for most, word in kinds if most]
+        files = [f"{most} {NAMES[kind][most != 1]}" for kind, most in most_of(able).items() if most]
         return ", ".join([f"{text:,} characters", *files])
 
     @property

@@ -21,6 +21,7 @@ from posts.selectors.deliveries import explanation, next_step, progress, timelin
 from posts.selectors.posts import visible_posts
 from posts.services import deliveries as services
 from posts.services.errors import ServiceError
+from posts.services.options import offered
 from posts.services.queueing import may_be_live
 from queue_app.admin import display
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
@@ -215,8 +216,8 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 def _options_in_words(delivery: Delivery) -> list[tuple[str, str]]:
     """Return the options that were chosen, by the words of the composer."""
     platform = registry.platforms().get(delivery.account.platform)
-    offered = platform.options_for(delivery.account.config) if platform is not None else ()
-    labels = {option.name: (option.label, dict(option.choices)) for option in offered}
+    known = offered(platform, delivery.account.config) if platform is not None else ()
+    labels = {option.name: (option.label, dict(option.choices)) for option in known}
     found = []
     for name, value in delivery.options.items():
         label, choices = labels.get(name, (name, {}))

@@ -1,4 +1,4 @@
-"""Uploaded pictures: what they show, where they are used. They are attached to a post in its composer."""
+"""Uploaded files: what they show, where they are used. They are attached to a post in its composer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from queue_app.admin.pages import ReadOnlyAdmin
 
 
 def thumbnail_of(media: models.Media) -> SafeString | str:
-    """Return a small picture of ``media``, or why there is none."""
+    """Return a small picture of ``media``, or what it is, or why it is gone."""
     if media.file_deleted_at is not None:
         return "no longer kept"
     if not has_preview(media):
@@ -37,13 +37,13 @@ def thumbnail_of(media: models.Media) -> SafeString | str:
 
 @admin.register(models.Media)
 class MediaAdmin(ReadOnlyAdmin):
-    """Pictures that the person may attach. Read only."""
+    """Files that the person may attach. Read only."""
 
     page_template = "posts/admin/media.html"
-    empty_hint = "No picture yet. Attach one while you write a post."
+    empty_hint = "No file yet. Attach one while you write a post."
     list_display = ["thumbnail", "original_name", "size", "alt", "use_count", "uploaded", "owner"]
     list_display_links = ["thumbnail", "original_name"]
-    list_filter = ["mime_type", "created_at"]
+    list_filter = ["kind", "mime_type", "created_at"]
     list_select_related = ["owner"]
     search_fields = ["original_name", "alt_text", "post_media__alt_text"]
     ordering = ["-id"]
@@ -52,7 +52,7 @@ class MediaAdmin(ReadOnlyAdmin):
         css = {"all": ["posts/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Media]:
-        """Return the pictures that the person may attach."""
+        """Return the files that the person may attach."""
         zone = Value(zones.zone_of(request.user), output_field=CharField())
         rows = (
             usable_media(request.user)
@@ -62,7 +62,7 @@ class MediaAdmin(ReadOnlyAdmin):
         return rows.order_by(*self.ordering)
 
     def page_context(self, request: HttpRequest, row: models.Media) -> dict[str, Any]:
-        """Return the picture and the posts it is in."""
+        """Return the file and the posts it is in."""
         posts = visible_posts(request.user).filter(post_media__media=row).order_by("-id")
         return {"thumbnail": thumbnail_of(row), "posts": posts[:100], "size": self.size(row)}
 
@@ -73,8 +73,10 @@ class MediaAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, media: models.Media) -> str:
-        """Return pixels, bytes and type."""
-        return f"{media.width} × {media.height}, {filesizeformat(media.size_bytes)}, {media.mime_type}"
+        """Return pixels and seconds, where they are known, bytes and type."""
+        pixels = [f"{media.width} × {media.height}"] if media.width else []
+        seconds = [f"{media.duration_seconds:,.1f} s"] if media.duration_seconds else []
+        return ", ".join([*pixels, *seconds, filesizeformat(media.size_bytes), media.mime_type])
 
     @admin.display(description=_("alt text"))
     def alt(self, media: models.Media) -> str:

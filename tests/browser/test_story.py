@@ -47,7 +47,7 @@ def test_writes_attaches_schedules_and_sees_it_published(served: Served, browser
     page = sign_in(open_context(browser, served))
     write(page, "Our new cat 👩‍👩‍👧 says hello")
     expect(page.locator("#counters")).to_contain_text("24 of 5000 characters")
-    page.get_by_label("Add pictures").set_input_files(cat)
+    page.get_by_label("Add files").set_input_files(cat)
     page.get_by_label("Alt text").fill("A cat of four colours")
     schedule(page, 2)
     expect(page.locator(".messagelist")).to_contain_text("is scheduled")
@@ -65,7 +65,7 @@ def test_writes_attaches_schedules_and_sees_it_published(served: Served, browser
 def test_does_the_same_without_scripts(served: Served, browser: Browser, cat: Path) -> None:
     page = sign_in(open_context(browser, served, width=360, scripts=False))
     write(page, "Written without scripts")
-    page.get_by_label("Add pictures").set_input_files(cat)
+    page.get_by_label("Add files").set_input_files(cat)
     page.get_by_role("button", name="Attach").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("Written without scripts")
     page.get_by_label("Alt text").fill("A cat")

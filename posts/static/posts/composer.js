@@ -1,5 +1,5 @@
 // Makes the composer more comfortable; everything works without it. Live counters for each chosen account, uploading as
-// soon as a picture is chosen, dropped or pasted, and a warning before typed text is lost.
+// soon as a file is chosen, dropped or pasted, and a warning before typed text is lost.
 "use strict";
 
 (() => {
@@ -28,6 +28,8 @@
     counters.hidden = lines.length === 0;
   }
 
+  const kinds = { image: "Picture", gif: "Animated picture", video: "Video", document: "Document" };
+
   function element(tag, properties, ...children) {
     const made = Object.assign(document.createElement(tag), properties);
     made.append(...children);
@@ -38,14 +40,18 @@
     const position = pictures.children.length + 1;
     const key = String(answer.id);
     pictures.append(element("li", {},
-      element("img", { className: "sq-thumbnail", src: answer.thumbnail, alt: answer.name }),
+      answer.thumbnail
+        ? element("img", { className: "sq-thumbnail", src: answer.thumbnail, alt: answer.name })
+        : element("span", { className: "sq-thumbnail sq-no-preview", textContent: kinds[answer.kind] }),
       element("div", { className: "sq-picture-fields" },
         element("input", { type: "hidden", name: "picture", value: key }),
         element("p", { className: "sq-picture-name", textContent: answer.name }),
-        element("label", { htmlFor: `alt_${key}`, textContent: "Alt text" }),
-        element("textarea", {
-          id: `alt_${key}`, name: `alt_${key}`, rows: 2, placeholder: "What the picture shows, for those who cannot see it",
-        }),
+        ...(answer.kind === "document" ? [] : [
+          element("label", { htmlFor: `alt_${key}`, textContent: "Alt text" }),
+          element("textarea", {
+            id: `alt_${key}`, name: `alt_${key}`, rows: 2, placeholder: "What it shows, for those who cannot see it",
+          }),
+        ]),
         element("div", { className: "sq-picture-row" },
           element("label", {}, "Position ",
             element("input", { type: "number", name: `position_${key}`, value: String(position), min: "1", max: "99" })),
@@ -84,14 +90,18 @@
     const tell = (message) => { status.textContent = message; };
     form.elements.namedItem("_attach").hidden = true;
 
+    // What the browser cannot name is left to the server, which looks inside.
+    const isTaken = (file) => !file.type || /^(image|video)\/|^application\/pdf$/.test(file.type);
+    const mostOf = (file) => Number(file.type.startsWith("video/") || !file.type ? input.dataset.videoMaxBytes : input.dataset.maxBytes);
+
     async function take(files) {
       let good = 0;
       for (const file of files) {
-        if (!file.type.startsWith("image/")) tell(`${file.name} is not a picture.`);
-        else if (file.size > Number(input.dataset.maxBytes)) tell(`${file.name} is too large: at most ${Math.round(input.dataset.maxBytes / 1e6)} MB.`);
+        if (!isTaken(file)) tell(`${file.name} is neither a picture, a video nor a PDF document.`);
+        else if (file.size > mostOf(file)) tell(`${file.name} is too large: at most ${Math.round(mostOf(file) / 1e6)} MB.`);
         else if (await send(input, file, tell)) good += 1;
       }
-      if (good === files.length) tell(good === 1 ? "Attached. Please say what it shows." : `${good} pictures attached. Please say what they show.`);
+      if (good === files.length) tell(good === 1 ? "Attached. Please say what it shows." : `${good} files attached. Please say what they show.`);
     }
 
     input.addEventListener("change", async () => {

@@ -18,7 +18,7 @@ from queue_app.models import Job
 from tests.posts.admin.pages import EDITOR, PUBLISHER, browser, edit_form, form, page, person
 from tests.posts.making import account, begin, delivery, draft, sent
 from tests.posts.media.no_room import no_room
-from tests.posts.media.pictures import encoded, quarters
+from tests.posts.media.pictures import encoded, file, moving, pdf, quarters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,6 +94,41 @@ def test_orders_describes_and_removes_pictures(grace: Client) -> None:
     grace.post(ADD, form(account("Ada"), picture=[a.pk, b.pk, c.pk], remove=[c.pk], **fields))
     kept = Post.objects.get().post_media.values_list("media_id", "alt_text")
     assert list(kept) == [(b.pk, "a b"), (a.pk, "an a")]
+
+
+def test_every_kind_of_file_is_attached_without_scripts_and_a_document_has_no_alt_text(grace: Client) -> None:
+    sent = {"cat.gif": moving("GIF"), "clip.mp4": file("clip.mp4"), "report.pdf": pdf()}
+    uploads = [SimpleUploadedFile(name, content) for name, content in sent.items()]
+    text = grace.post(ADD, form(account(), button="_attach", new_pictures=uploads)).content.decode()
+    gif, video, document = Media.objects.order_by("pk")
+    assert [found.kind for found in (gif, video, document)] == ["gif", "video", "document"]
+    assert f'name="alt_{gif.pk}"' in text
+    assert f'name="alt_{video.pk}"' in text
+    assert f'name="alt_{document.pk}"' not in text
+    assert '<span class="sq-thumbnail sq-no-preview">Document</span>' in text
+    grace.post(ADD, form(account("Ada"), picture=[gif.pk, document.pk]))
+    assert Post.objects.get().media.count() == 2
+
+
+def test_what_a_network_does_not_take_is_said_beside_its_account(grace: Client) -> None:
+    response = grace.post(
+        ADD,
+        form(
+            account(),
+            button="_schedule",
+            goes_out=local(hours=1),
+            new_pictures=[SimpleUploadedFile("report.pdf", pdf())],
+        ),
+    )
+    assert "no documents can be posted there; take them off, or the account" in response.content.decode()
+    assert not Post.objects.exists()
+
+
+def test_the_page_tells_scripts_both_limits(grace: Client, settings: Any) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 1000, "VIDEO_MAX_BYTES": 2000}
+    text = grace.get(ADD).content.decode()
+    assert 'data-max-bytes="1000"' in text
+    assert 'data-video-max-bytes="2000"' in text
 
 
 def test_uploads_are_stored_outside_of_any_transaction(grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:
