@@ -17,7 +17,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test check format lock clean bench bench-day faults
+.PHONY: run test check format lock clean bench bench-day bench-media faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -47,6 +47,10 @@ bench: $(VENV)/dev.installed $(BENCH_VENV)/installed
 # A first look: make bench-day ARGS="--seconds 5 --paces 60 --json /dev/null"
 bench-day: $(VENV)/dev.installed
 	$(PYTHON) -m benchmarks.day $(ARGS)
+
+# Renders pictures beside a plain Pillow loop, by turns; takes a few minutes. A first look: make bench-media ARGS="--quick"
+bench-media: $(VENV)/dev.installed
+	$(PYTHON) -m benchmarks.media $(ARGS)
 
 # Kills, stops, starves and blocks the site in rounds on both databases, for half an hour at most; writes docs/faults.md.
 # A first look: make faults ARGS="--short --rounds 1 --no-table"
