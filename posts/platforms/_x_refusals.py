@@ -71,7 +71,7 @@ def refusal(session: Session, response: Response, place: str) -> PublishError:
     """Return what an answer that is no success means; ``place`` is the end of the path that was called."""
     answer, status = response.json_or_empty(), response.status
     detail, kind = _detail(session, answer), str(answer.get("type", "")).rpartition("/")[2]
-    known = {"detail": detail, "status_code": status}
+    known: Json = {"detail": detail, "status_code": status}
     if kind == "credits":
         until = _reset_date(answer) or session.now() + CREDITS_LOOKED_AT_AGAIN
         return RateLimited("x.out_of_credits", until=until, scope="app", tell=True, **known)
@@ -131,8 +131,10 @@ def _rate_limited(response: Response, now: datetime, *, capped: bool, known: Jso
     if capped:
         return RateLimited("rate_limited", until=now + USAGE_CAP_LOOKED_AT_AGAIN, scope="app", **known)
     wait = response.retry_after_seconds(now)
-    until = _reset(response, "x-rate-limit", now) if wait is None else now + timedelta(seconds=max(1.0, wait))
-    return RateLimited("rate_limited", until=until or now + RATE_LIMIT_WINDOW, **known)
+    if wait is not None:
+        return RateLimited("rate_limited", until=now + timedelta(seconds=max(1.0, wait)), **known)
+    reset = _reset(response, "x-rate-limit", now)
+    return RateLimited("rate_limited", until=reset or now + RATE_LIMIT_WINDOW, **known)
 
 
 def _reset(response: Response, prefix: str, now: datetime) -> datetime | None:

@@ -219,7 +219,7 @@ class X(Platform):
     def _refused(self, session: Session, snapshot: Json, response: Response) -> Published:
         """Raise what a refusal means; return the post where X refuses it because it is there already."""
         error, answer = refusal(session, response, "/tweets"), response.json_or_empty()
-        known = {"detail": error.detail, "status_code": response.status}
+        known: Json = {"detail": error.detail, "status_code": response.status}
         if response.status == 403 and says(answer, DUPLICATE):
             if not session.sent_before:
                 raise ContentRejected("x.duplicate", field="text", **known)

@@ -116,7 +116,7 @@ class FakeX(FakeServer):
             ):
                 match = re.fullmatch(pattern, seen.path)
                 if match:
-                    return call(seen, *match.groups())  # type: ignore[operator]  # each takes what its path has
+                    return call(seen, *match.groups())
             raise Refused(404, "Not Found")
         except Refused as refused:
             return refused.answer
