@@ -1,7 +1,7 @@
 """What YouTube is sent, and what its fake answers, held against Google's discovery document.
 
-It is not part of this repository. PLATFORM_CONTRACTS names a folder with ``youtube/youtube.v3.json``; without it nothing
-is checked here, and the run says so.
+It is not part of this repository. PLATFORM_CONTRACTS names a folder with ``youtube/youtube.v3.json``; without it
+nothing is checked here, and the run says so.
 """
 
 from __future__ import annotations
