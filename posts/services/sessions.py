@@ -65,13 +65,13 @@ def session_for(account: Account, *, media: Iterable[MediaFile] = ()) -> Session
 
 
 def new_session(platform: str, opened: Json, config: Json, *, media: Iterable[MediaFile] = ()) -> Session:
-    """Return a session with these credentials under the site's settings; every string in them is kept out of errors."""
+    """Return a session with these credentials under the site's settings; every secret in them is kept out of errors."""
     app = app_of(platform)
     http = Http(
         allow_private=conf.get("ALLOW_PRIVATE_NETWORKS"),
         timeout_seconds=conf.get("HTTP_TIMEOUT_SECONDS"),
         refuse_when=in_transaction,
-        secrets=[*_strings(opened), app.client_secret, *app.settings.values()],
+        secrets=[*_strings(opened), app.client_secret, *_secret_settings(platform, app)],
     )
     files = {file.key: file for file in media}
     return Session(http=http, credentials=opened, config=config, now=clock.now, media=files, app=app)
@@ -209,6 +209,14 @@ def _store_refreshed(account: Account, connection: Connection, fence: int) -> No
 
 def _mine(account: Account, fence: int) -> QuerySet[Account]:
     return Account.objects.filter(pk=account.pk, refresh_fence=fence)
+
+
+def _secret_settings(platform: str, app: App) -> Iterator[str]:
+    """Yield the platform's own settings that are secrets; a "true" or a version would blot out ordinary words."""
+    known = registry.platforms().get(platform)
+    for field in known.app_settings if known is not None else ():
+        if field.secret and app.settings.get(field.name):
+            yield app.settings[field.name]
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from posts import credentials
 from posts.models import Account, Delivery, DeliveryStatus, Post
+from posts.publishing import registry
 from posts.publishing.errors import ContentRejected, ReconnectNeeded
+from posts.publishing.types import Field
 from posts.services.accounts import (
     ConnectFailed,
     connect_account,
@@ -23,6 +25,7 @@ from posts.services.accounts import (
 )
 from posts.services.errors import Refused, ValidationFailed
 from posts.services.posts import publish_now
+from posts.services.sessions import new_session
 from posts.services.standing import ask_reconnect, move_account, public_error
 from queue_app import blocks, rescue
 from queue_app.models import Block, BlockKind, Job, Notice
@@ -74,6 +77,18 @@ def test_the_session_hides_its_secrets(pds: FakePds) -> None:
     token = session.credentials["access_jwt"]
     assert session.http.redact(f"Bearer {token}") == "Bearer [secret]"
     assert token not in repr(session)
+
+
+def test_only_those_settings_of_a_platform_are_hidden_that_are_secrets(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = (Field("audited", "Audited"), Field("key", "Key", secret=True))
+    monkeypatch.setattr(type(registry.get("telegram")), "app_settings", fields)
+    given = {"AUDITED": "true", "KEY": "key-canary"}
+    settings.SOCIALQ = {**settings.SOCIALQ, "PLATFORMS": {"telegram": given}}
+    session = new_session("telegram", {}, {})
+    assert session.app.settings == {"audited": "true", "key": "key-canary"}
+    assert session.http.redact('{"a": true, "b": "key-canary"}') == '{"a": true, "b": "[secret]"}'
 
 
 def test_a_wrong_password_is_said_and_nothing_saved(pds: FakePds) -> None:
