@@ -32,7 +32,6 @@ PROCESSING_DEADLINE_SECONDS = 6 * 3600  # a container lives for a day; long film
 SLOT_SECONDS = 3600  # a used-up quota slides over a day and names no time: ask again each hour
 SKEW = timedelta(seconds=60)
 PERMALINK_SECONDS = 10.0
-RECENT = "25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,12 @@ class Containers:
         """
         made = checkpoints.get(name) or {}
         status, reason, response = self.state(str(made.get("id", "")))
-        platform = self.graph.platform
         if status == FINISHED:
             return
         if status == PUBLISHED:
-            raise OutcomeUnknown(f"{platform}.already_published")
+            raise OutcomeUnknown("already_published")
         if status == EXPIRED:
-            raise Temporary(f"{platform}.container_expired", restart=True, retry_after_seconds=0)
+            raise Temporary("prepared_expired", restart=True, retry_after_seconds=0)
         if status == FAILED:
             checkpoints.forget(name, *parts)
             raise self.failure(response, reason)
@@ -114,7 +112,7 @@ class Containers:
         used, total = quota.get(usage_name), config.get("quota_total") if isinstance(config, dict) else None
         if isinstance(used, int) and isinstance(total, int) and used >= total:
             until = self.session.now() + timedelta(seconds=SLOT_SECONDS)
-            raise RateLimited(f"{self.graph.platform}.quota_used_up", until=until, used=used, total=total)
+            raise RateLimited("limit_used_up", until=until, used=used, total=total)
 
     def publish(self, container: str) -> Published:
         """Publish ``container`` and read the post's address; where that fails, ``settle`` tries once more.
@@ -122,7 +120,7 @@ class Containers:
         One that was sent before is asked about first: what is published is not sent again.
         """
         if self.session.sent_before and self.state(container)[0] == PUBLISHED:
-            raise OutcomeUnknown(f"{self.graph.platform}.already_published")
+            raise OutcomeUnknown("already_published")
         form = {"creation_id": container}
         response = self.graph.post(self.session, self.publish_edge, form, irreversible=True, rows=self.publish_rows)
         return self.linked(Published(created_id(response), "", {"container": container}, settled=False))
@@ -144,19 +142,18 @@ class Containers:
         Where two have its text, or one without text may be anybody's, nobody can tell. An unpublished container
         beside no such post means that it is not there.
         """
-        platform = self.graph.platform
         status, _reason, _response = self.state(container)
         since = [post for post in recent() if created_since(post, marked_at - SKEW)]
         same = [post for post in since if str(post.get(text_name) or "").strip() == text.strip()]
         if len(same) > 1:
-            return CannotTell(f"{platform}.several_match")
+            return CannotTell("several_match")
         if same and (text.strip() or status == PUBLISHED):
             post = same[0]
             return Found(Published(str(post["id"]), address(post), {"container": container}))
         if same:
-            return CannotTell(f"{platform}.several_match", look_again=True)
+            return CannotTell("several_match", look_again=True)
         if status in (PUBLISHED, EXPIRED):
-            return CannotTell(f"{platform}.published_unseen", look_again=True)
+            return CannotTell("published_unseen", look_again=True)
         return Absent()
 
 

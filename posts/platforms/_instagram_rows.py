@@ -30,7 +30,7 @@ ROWS: Rows = {
     ),
     (None, 2207009): _refused_media("instagram.image_ratio"),
     (None, 2207010): partial(ContentRejected, "instagram.caption_too_long", field="text"),
-    (None, 2207020): partial(Temporary, "instagram.container_expired", restart=True),
+    (None, 2207020): partial(Temporary, "prepared_expired", restart=True),
     (None, 2207023): _refused_media("instagram.media_type"),
     (None, 2207026): _refused_media("instagram.video_refused"),
     (None, 2207027): partial(NotReady, "media_processing"),
@@ -40,7 +40,7 @@ ROWS: Rows = {
     (None, 2207036): partial(ContentRejected, "instagram.tag_refused"),
     (None, 2207037): partial(ContentRejected, "instagram.tag_refused"),
     (None, 2207040): partial(ContentRejected, "instagram.too_many_tags", field="text"),
-    (None, 2207042): Throttle("account", "instagram.quota_used_up", QUOTA_SECONDS),
+    (None, 2207042): Throttle("account", "limit_used_up", QUOTA_SECONDS),
     (None, 2207050): partial(ReconnectNeeded, "instagram.account_restricted"),
     # Posts went live behind this one, and people who sent them again had them twice.
     (None, 2207051): "instagram.action_blocked",

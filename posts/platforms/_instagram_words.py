@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posts.platforms._graph_rows import shared_words
-from posts.publishing.words import CHANGE_AND_RETRY, DECIDE, LOOKS_OR_ASKS, RECONNECT, RETRIES, Words
+from posts.publishing.words import CHANGE_AND_RETRY, LOOKS_OR_ASKS, RECONNECT, RETRIES, Words
 
 REPLACE = "Replace the file, then retry."
 REACHABLE = "Check that this site can be reached from outside under SITE_URL; SocialQ tries again by itself."
@@ -40,9 +40,6 @@ WORDS = shared_words("instagram") | {
     "instagram.download_timeout": Words("Instagram could not download a file of the post in time.", REACHABLE),
     "instagram.media_unfetched": Words("Instagram could not fetch a file of the post from this site.", REACHABLE),
     "instagram.container_failed": Words("Instagram could not begin the post; nothing is published.", RETRIES),
-    "instagram.container_expired": Words(
-        "What was prepared at Instagram has expired there; nothing is published.", RETRIES
-    ),
     "instagram.container_missing": Words(
         "Instagram does not find what was prepared there; nothing is published.", RETRIES
     ),
@@ -67,22 +64,8 @@ WORDS = shared_words("instagram") | {
         "The moment chosen for the cover lies outside of the video.", "Choose an earlier moment, then retry."
     ),
     "instagram.no_trial_reels": Words("The account cannot publish trial reels.", CHANGE_AND_RETRY),
-    "instagram.quota_used_up": Words(
-        "The account has used up what Instagram lets it publish in 24 hours; nothing is published.",
-        "Nothing to do: the post goes out as soon as there is room again.",
-    ),
     # Afterwards
     "instagram.action_blocked": Words(
         "Instagram called the post blocked, which it also does with posts that are live.", LOOKS_OR_ASKS
     ),
-    "instagram.already_published": Words(
-        "Instagram has published this post already, although it did not say so at the time.", DECIDE
-    ),
-    "instagram.published_unseen": Words(
-        "Instagram may have published the post, but it is not among the account's recent ones.", DECIDE
-    ),
-    "instagram.several_match": Words(
-        "More than one of the account's recent posts may be this one, so SocialQ cannot tell.", DECIDE
-    ),
-    "instagram.comment_unseen": Words("The comment is not to be seen below the post.", DECIDE),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posts.platforms._graph_rows import shared_words
-from posts.publishing.words import CHANGE_AND_RETRY, DECIDE, LOOKS_OR_ASKS, RETRIES, Words
+from posts.publishing.words import CHANGE_AND_RETRY, LOOKS_OR_ASKS, RETRIES, Words
 
 REACHABLE = "Check that this site can be reached from outside under SITE_URL; SocialQ tries again by itself."
 REPLACE = "Replace the file, then retry."
@@ -29,9 +29,6 @@ WORDS = shared_words("threads") | {
     "threads.media_unfetched": Words("Threads could not fetch a file of the post from this site.", REACHABLE),
     "threads.upload_failed": Words("Threads could not take over a file of the post.", RETRIES),
     "threads.video_refused": Words("Threads refused a video.", REPLACE),
-    "threads.container_expired": Words(
-        "What was prepared at Threads has expired there; nothing is published.", RETRIES
-    ),
     "threads.not_seen_yet": Words(
         "Threads does not see yet what was just prepared there; nothing is published.",
         "Nothing to do: SocialQ tries again by itself.",
@@ -39,24 +36,11 @@ WORDS = shared_words("threads") | {
     "threads.container_unseen": Words(
         "Threads never saw what was prepared there; nothing is published.", "SocialQ prepares it anew by itself."
     ),
-    "threads.quota_used_up": Words(
-        "The account has used up what Threads lets it publish in 24 hours; nothing is published.",
-        "Nothing to do: the post goes out as soon as there is room again.",
-    ),
     # Afterwards
     "threads.refused_unclearly": Words(
         "Threads refused to publish, which it also does with posts that are live.", LOOKS_OR_ASKS
     ),
     "threads.action_blocked": Words(
         "Threads called the post blocked, which it also does with posts that are live.", LOOKS_OR_ASKS
-    ),
-    "threads.already_published": Words(
-        "Threads has published this post already, although it did not say so at the time.", DECIDE
-    ),
-    "threads.published_unseen": Words(
-        "Threads may have published the post, but it is not among the account's recent ones.", DECIDE
-    ),
-    "threads.several_match": Words(
-        "More than one of the account's recent posts may be this one, so SocialQ cannot tell.", DECIDE
     ),
 }

@@ -330,4 +330,4 @@ def _find_comment(session: Session, text: str, marked_at: datetime) -> Finding:
     ]
     if len(same) == 1:
         return Found(Published(str(same[0]["id"]), session.thread[0].url))
-    return CannotTell("instagram.several_match") if same else Absent()
+    return CannotTell("several_match") if same else Absent()

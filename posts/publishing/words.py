@@ -81,6 +81,16 @@ WORDS: dict[str, Words] = {
         "Nothing to do: SocialQ looks by itself whether it has appeared.",
     ),
     "platform_silent": Words("{platform} took the post long ago and has not said since whether it is live.", DECIDE),
+    "prepared_expired": Words("What was prepared at {platform} has expired there; nothing is published.", RETRIES),
+    "already_published": Words(
+        "{platform} has published this post already, although it did not say so at the time.", DECIDE
+    ),
+    "published_unseen": Words(
+        "{platform} may have published the post, but it is not among the account's recent ones.", DECIDE
+    ),
+    "several_match": Words(
+        "More than one of the account's recent posts may be this one, so SocialQ cannot tell.", DECIDE
+    ),
     "media_address_missing": Words(
         "{platform} downloads files itself, but this site has no address that it can reach.",
         "Set SITE_URL to the https:// address under which this site can be reached from outside.",

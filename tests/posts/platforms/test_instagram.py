@@ -257,14 +257,14 @@ class TestInstagram(PlatformContract):
         self.prepared(session, self.content(), checkpoints)
         for made in server.containers.values():
             made.made_at -= timedelta(hours=25)
-        with self.refused(Temporary, "instagram.container_expired") as caught:
+        with self.refused(Temporary, "prepared_expired") as caught:
             self.prepared(session, self.content(), checkpoints)
         assert caught.value.restart
 
     def test_a_container_that_is_published_already_is_left_to_people(self, server: FakeInstagram) -> None:
         session, checkpoints = self.session(server), MemoryCheckpoints()
         self.platform.commit(session, self.prepared(session, self.content(), checkpoints))
-        with self.refused(OutcomeUnknown, "instagram.already_published"):
+        with self.refused(OutcomeUnknown, "already_published"):
             self.prepared(session, self.content(), checkpoints)
 
     @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ class TestInstagram(PlatformContract):
             ("2207085", Temporary, "instagram.upload_failed"),
             ("2207053", Temporary, "instagram.upload_failed"),
             ("2207003", Temporary, "instagram.download_timeout"),
-            ("2207020", Temporary, "instagram.container_expired"),
+            ("2207020", Temporary, "prepared_expired"),
             ("2207026", ContentRejected, "instagram.video_refused"),
             ("2207004", ContentRejected, "instagram.image_too_large"),
             ("2207005", ContentRejected, "instagram.image_format"),
@@ -339,7 +339,7 @@ class TestInstagram(PlatformContract):
     def test_a_used_up_quota_waits_before_anything_is_published(self, server: FakeInstagram, total: int) -> None:
         server.quota = {"used": total, "total": total}
         session, checkpoints = self.session(server), MemoryCheckpoints()
-        with self.refused(RateLimited, "instagram.quota_used_up") as caught:
+        with self.refused(RateLimited, "limit_used_up") as caught:
             self.prepared(session, self.content(), checkpoints)
         assert caught.value.scope == "account"
         assert caught.value.until - datetime.now(UTC) > timedelta(minutes=59)
@@ -361,7 +361,7 @@ class TestInstagram(PlatformContract):
         ("status", "code", "subcode", "kind", "name"),
         [
             (400, -2, 2207003, OutcomeUnknown, "instagram.download_timeout"),
-            (400, -2, 2207020, Temporary, "instagram.container_expired"),
+            (400, -2, 2207020, Temporary, "prepared_expired"),
             (400, -1, 2207001, OutcomeUnknown, "server_error"),
             (400, -1, 2207032, OutcomeUnknown, "instagram.container_failed"),
             (400, -1, 2207053, OutcomeUnknown, "instagram.upload_failed"),
@@ -373,7 +373,7 @@ class TestInstagram(PlatformContract):
             (400, 32, 0, RateLimited, "rate_limited"),
             (400, 613, 0, RateLimited, "rate_limited"),
             (403, 80002, 0, RateLimited, "rate_limited"),
-            (400, 9, 2207042, RateLimited, "instagram.quota_used_up"),
+            (400, 9, 2207042, RateLimited, "limit_used_up"),
             (400, 24, 2207006, Temporary, "instagram.media_missing"),
             (400, 24, 2207008, Temporary, "instagram.container_missing"),
             (400, 25, 2207050, ReconnectNeeded, "instagram.account_restricted"),
@@ -446,7 +446,7 @@ class TestInstagram(PlatformContract):
         snapshot = self.prepared(session, self.content())
         self.platform.commit(session, snapshot)
         again = replace(session, sent_before=True)
-        with self.refused(OutcomeUnknown, "instagram.already_published"):
+        with self.refused(OutcomeUnknown, "already_published"):
             self.platform.commit(again, snapshot)
         assert server.paths().count(PUBLISH) == 1
 
@@ -488,7 +488,7 @@ class TestInstagram(PlatformContract):
         server.hidden_reads = 1
         session, snapshot, marked_at = self.lost(server)
         first = self.platform.find(session, snapshot, marked_at)
-        assert first == CannotTell("instagram.published_unseen", look_again=True)
+        assert first == CannotTell("published_unseen", look_again=True)
         assert isinstance(self.platform.find(session, snapshot, marked_at), Found)
 
     def test_an_unpublished_container_means_absent(self, server: FakeInstagram) -> None:
@@ -502,25 +502,25 @@ class TestInstagram(PlatformContract):
     def test_two_posts_of_one_text_are_not_told_apart(self, server: FakeInstagram) -> None:
         session, snapshot, marked_at = self.lost(server)
         server.posts.append({**server.posts[0], "id": "1"})
-        assert self.platform.find(session, snapshot, marked_at) == CannotTell("instagram.several_match")
+        assert self.platform.find(session, snapshot, marked_at) == CannotTell("several_match")
 
     def test_the_newest_post_is_not_taken_for_ours(self, server: FakeInstagram) -> None:
         session, snapshot, marked_at = self.lost(server)
         server.posts[0]["caption"] = "Another one"
         found = self.platform.find(session, snapshot, marked_at)
-        assert found == CannotTell("instagram.published_unseen", look_again=True)
+        assert found == CannotTell("published_unseen", look_again=True)
 
     def test_captions_that_are_left_out_match_nothing(self, server: FakeInstagram) -> None:
         server.captions_missing = True
         session, snapshot, marked_at = self.lost(server)
         found = self.platform.find(session, snapshot, marked_at)
-        assert found == CannotTell("instagram.published_unseen", look_again=True)
+        assert found == CannotTell("published_unseen", look_again=True)
 
     def test_an_older_post_of_the_same_text_is_not_ours(self, server: FakeInstagram) -> None:
         session, snapshot, marked_at = self.lost(server)
         server.posts[0]["timestamp"] = "2026-01-01T00:00:00+0000"
         found = self.platform.find(session, snapshot, marked_at)
-        assert found == CannotTell("instagram.published_unseen", look_again=True)
+        assert found == CannotTell("published_unseen", look_again=True)
 
     def test_a_story_is_looked_for_among_stories(self, server: FakeInstagram) -> None:
         session, snapshot, marked_at = self.lost(server, placement="story")
@@ -532,7 +532,7 @@ class TestInstagram(PlatformContract):
         assert isinstance(self.platform.find(session, snapshot, marked_at), Found)
         server.containers[snapshot["container"]].state = "FINISHED"
         found = self.platform.find(session, snapshot, marked_at)
-        assert found == CannotTell("instagram.several_match", look_again=True)
+        assert found == CannotTell("several_match", look_again=True)
 
     # The first comment
 
@@ -563,7 +563,7 @@ class TestInstagram(PlatformContract):
         server.comments.append({**server.comments[0], "username": "somebody"})
         assert isinstance(self.platform.find(session, snapshot, marked_at), Found)
         server.comments.append({**server.comments[0], "id": "2"})
-        assert self.platform.find(session, snapshot, marked_at) == CannotTell("instagram.several_match")
+        assert self.platform.find(session, snapshot, marked_at) == CannotTell("several_match")
 
     # Logging in at Instagram
 

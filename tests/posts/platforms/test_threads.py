@@ -230,14 +230,14 @@ class TestThreads(PlatformContract):
         self.prepared(session, self.content(), checkpoints)
         for made in server.containers.values():
             made.made_at -= timedelta(hours=25)
-        with self.refused(Temporary, "threads.container_expired") as caught:
+        with self.refused(Temporary, "prepared_expired") as caught:
             self.prepared(session, self.content(), checkpoints)
         assert caught.value.restart
 
     def test_a_used_up_quota_waits(self, server: FakeThreads) -> None:
         session = self.session(server)
         server.quota["used"] = 250
-        with self.refused(RateLimited, "threads.quota_used_up") as caught:
+        with self.refused(RateLimited, "limit_used_up") as caught:
             self.prepared(session, self.content())
         assert caught.value.scope == "account"
 
@@ -333,9 +333,9 @@ class TestThreads(PlatformContract):
         server.live_but = [refusal]
         with self.refused(OutcomeUnknown):
             self.platform.commit(session, snapshot)
-        with self.refused(OutcomeUnknown, "threads.already_published"):
+        with self.refused(OutcomeUnknown, "already_published"):
             self.platform.commit(replace(session, sent_before=True), snapshot)
-        with self.refused(OutcomeUnknown, "threads.already_published"):
+        with self.refused(OutcomeUnknown, "already_published"):
             self.prepared(session, self.content(), checkpoints)
         finding = self.platform.find(session, snapshot, marked_at)
         assert isinstance(finding, Found)
@@ -355,7 +355,7 @@ class TestThreads(PlatformContract):
     def test_a_post_that_shows_late_is_looked_for_again(self, server: FakeThreads) -> None:
         server.hidden_reads = 1
         session, snapshot, marked_at = self.lost(server)
-        unseen = CannotTell("threads.published_unseen", look_again=True)
+        unseen = CannotTell("published_unseen", look_again=True)
         assert self.platform.find(session, snapshot, marked_at) == unseen
         assert isinstance(self.platform.find(session, snapshot, marked_at), Found)
 
@@ -366,7 +366,7 @@ class TestThreads(PlatformContract):
     def test_two_posts_of_one_text_are_not_told_apart(self, server: FakeThreads) -> None:
         session, snapshot, marked_at = self.lost(server)
         server.posts.append({**server.posts[0], "id": "1"})
-        assert self.platform.find(session, snapshot, marked_at) == CannotTell("threads.several_match")
+        assert self.platform.find(session, snapshot, marked_at) == CannotTell("several_match")
 
     def test_an_address_that_is_kept_back_fails_nothing(self, server: FakeThreads) -> None:
         session = self.session(server)
@@ -428,7 +428,7 @@ class TestThreads(PlatformContract):
         self.platform.commit(chain, self.platform.follow(chain, snapshot, checkpoints))
         server.replies["used"] = 1000
         chain, snapshot, checkpoints = self.reply(session, first)
-        with self.refused(RateLimited, "threads.quota_used_up"):
+        with self.refused(RateLimited, "limit_used_up"):
             self.platform.follow(chain, snapshot, checkpoints)
 
     def test_a_reply_whose_answer_was_lost_is_found_among_replies(self, server: FakeThreads) -> None:
