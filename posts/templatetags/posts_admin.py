@@ -22,7 +22,7 @@ register = template.Library()
 register.simple_tag(external_link, name="external_link")
 register.simple_tag(thumbnail_of, name="picture_thumbnail")
 register.filter(window_words)
-register.simple_tag(lambda: sorted(TOP_DOMAINS), name="top_domains")
+register.simple_tag(lambda: " ".join(sorted(TOP_DOMAINS)), name="top_domains")
 
 SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
 

@@ -63,8 +63,8 @@
 
   function readTopDomains() {
     if (topDomains) return;
-    const found = document.getElementById("top-domains");
-    topDomains = new Set(found ? JSON.parse(found.textContent) : []);
+    const place = document.querySelector("[data-top-domains]");
+    topDomains = new Set(place ? place.dataset.topDomains.split(" ") : []);
     longestTopDomain = Math.max(0, ...[...topDomains].map(length));
   }
 
