@@ -204,13 +204,13 @@ class FakeX(FakeServer):
             urls.append({"url": short, "expanded_url": url if "://" in url else f"http://{url}"})
             shown = shown[: address.start] + short + shown[address.end :]
         if media:
-            expanded = f"https://x.com/ada/status/1/{'photo'}/1"
+            expanded = "https://x.com/ada/status/1/photo/1"
             urls.append({"url": "https://t.co/files", "expanded_url": expanded, "media_key": "3_1"})
             shown = f"{shown} https://t.co/files".strip()
         found: dict[str, Any] = {"text": html.escape(shown, quote=False)}
-        for url in urls:
-            url["start"] = found["text"].index(url["url"])
-            url["end"] = url["start"] + len(url["url"])
+        for each in urls:
+            each["start"] = found["text"].index(each["url"])
+            each["end"] = each["start"] + len(each["url"])
         if urls:
             found["entities"] = {"urls": urls}
         if media:

@@ -723,6 +723,15 @@ class TestX(PlatformContract):
         snapshot = self.prepared(later)
         assert PLATFORM.find(later, snapshot, later.now()) == Absent()
 
+    def test_a_list_that_goes_further_back_than_asked_proves_nothing_more(self, server: FakeX) -> None:
+        session = self.session(server)
+        snapshot = self.prepared(session)
+        old = {"id": "7", "text": "Hello", "created_at": "2026-11-22T07:00:00.000Z", "conversation_id": "7"}
+        for created_at in (old["created_at"], "yesterday"):
+            body = {"data": [old | {"created_at": created_at}], "meta": {"result_count": 1}}
+            server.fault(f"/2/users/{USER_ID}/tweets", status=200, body=body)
+            assert PLATFORM.find(session, snapshot, datetime.now(UTC)) == Absent()
+
     def test_a_part_is_told_apart_by_its_conversation(self, server: FakeX) -> None:
         media = picture()
         session = self.session(server, media)

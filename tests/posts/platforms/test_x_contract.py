@@ -171,4 +171,5 @@ def test_the_rights_asked_for_are_those_that_the_calls_need(described: Described
     for method, path in (*calls, ("get", "/2/users/{id}/tweets"), ("post", "/2/media/metadata")):
         for each in described.whole["paths"][path][method]["security"]:
             needed |= set(each.get("OAuth2UserToken", ()))
-    assert needed <= set(PLATFORM.oauth.scopes) if PLATFORM.oauth else False
+    assert needed
+    assert needed <= set(PLATFORM.oauth.scopes)
