@@ -44,7 +44,7 @@ def peak_bytes(pid: int) -> int:
 
 def publish(site: Site, account: int, file: Path, name: str) -> None:
     options = [word for option in OPTIONS[name] for word in ("--option", option)]
-    command = ("schedule_post", "--account", str(account), "--text", "A film", "--media", file, *options, "--json")
+    command = ("schedule_post", "--account", str(account), "--text", file.stem, "--media", file, *options, "--json")
     post = json.loads(site.manage(*command).stdout)["id"]
     site.wait_until(lambda: status(site, post) == "published", 150)
 
