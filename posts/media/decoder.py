@@ -26,23 +26,14 @@ MEMORY_LIMIT_BYTES = 1 << 30
 CPU_LIMIT_SECONDS = 60
 QUALITIES = (90, 82, 74, 66)
 
-try:
-    import pi_heif
-except ImportError:  # the extra "heif" is not installed; such files are refused when they are uploaded
-    pi_heif = None
-
-_FORMATS = (
-    *(
-        plugin.format
-        for plugin in (
-            GifImagePlugin.GifImageFile,
-            JpegImagePlugin.JpegImageFile,
-            PngImagePlugin.PngImageFile,
-            WebPImagePlugin.WebPImageFile,
-        )
-    ),
-    *(["HEIF"] if pi_heif is not None else []),
-)
+# A file is only ever opened as what its header said that it is.
+_FORMATS = {
+    "image/gif": GifImagePlugin.GifImageFile.format,
+    "image/jpeg": JpegImagePlugin.JpegImageFile.format,
+    "image/png": PngImagePlugin.PngImageFile.format,
+    "image/webp": WebPImagePlugin.WebPImageFile.format,
+    "image/heic": "HEIF",
+}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -67,8 +58,6 @@ class Exit(IntEnum):
 def main() -> Exit:
     """Render standard input by the spec in the first argument; see the module."""
     spec = _read_spec(sys.argv[1])
-    if pi_heif is not None:
-        pi_heif.register_heif_opener(thumbnails=False)
     limit_ourselves(memory_bytes=MEMORY_LIMIT_BYTES, cpu_seconds=CPU_LIMIT_SECONDS)
     try:
         rendering = _render(sys.stdin.buffer.read(), spec)
@@ -108,8 +97,11 @@ def _render(source: bytes, spec: RenderSpec) -> bytes | None:
 def _decode(source: bytes, spec: RenderSpec) -> Image.Image:
     """Return the pixels, upright; all that can be said of a file that Pillow stumbles over is that it is damaged."""
     try:
-        turn = _TURNS.get(inspect_picture(BytesIO(source), "source", max_bytes=len(source)).orientation)
-        picture = Image.open(BytesIO(source), formats=_FORMATS)
+        facts = inspect_picture(BytesIO(source), "source", max_bytes=len(source))
+        turn = _TURNS.get(facts.orientation)
+        if facts.mime_type == "image/heic":
+            _learn_heic()
+        picture = Image.open(BytesIO(source), formats=[_FORMATS[facts.mime_type]])
         if picture.width * picture.height > MAX_PIXELS:  # Pillow may read a header otherwise than we do
             raise _DamagedError("it has more pixels than its header said")
         picture.draft(None, (spec.height, spec.width) if turn in _SWAP_SIDES else (spec.width, spec.height))
@@ -119,6 +111,13 @@ def _decode(source: bytes, spec: RenderSpec) -> Image.Image:
     except Exception as error:  # a hostile file can make Pillow raise anything
         raise _DamagedError(f"{type(error).__name__}: {error}") from error
     return picture if turn is None else picture.transpose(turn)
+
+
+def _learn_heic() -> None:
+    """Teach Pillow the format; the extra is there, or the header would have been refused."""
+    import pi_heif  # noqa: PLC0415 - few pictures need it, and it takes as long to import as half of Pillow
+
+    pi_heif.register_heif_opener(thumbnails=False)
 
 
 def _ready_to_encode(picture: Image.Image, spec: RenderSpec) -> Image.Image:

@@ -6,12 +6,14 @@ an object store's file is copied to this machine once for as long as it is read.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage
@@ -95,18 +97,47 @@ def folder_problems() -> Iterator[str]:
 
 
 class _LocalCopy:
-    """A file of a storage elsewhere, fetched when it is first read and deleted when nobody can read it any more."""
+    """A file of a storage elsewhere, fetched when it is first read. It has no name, so it goes with the process."""
 
     def __init__(self, storage: Storage, name: str) -> None:
         self._storage, self._name = storage, name
         self._copy: IO[bytes] | None = None
 
     def open(self) -> BinaryIO:
+        """Return a stream with a position of its own."""
         if self._copy is None:
-            copy = tempfile.NamedTemporaryFile(prefix="socialq-media-")  # noqa: SIM115 - it lives as long as this
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
             with self._storage.open(self._name, "rb") as source:
                 for chunk in source.chunks():
                     copy.write(chunk)
             copy.flush()
+            weakref.finalize(self, copy.close)
             self._copy = copy
-        return Path(self._copy.name).open("rb")
+        return io.BufferedReader(_Reader(self, self._copy))
+
+
+class _Reader(io.RawIOBase):
+    """Reads a file that others read too, without moving their position."""
+
+    def __init__(self, owner: _LocalCopy, file: IO[bytes]) -> None:
+        self._owner = owner  # who would close the file if nobody held it
+        self._file = file
+        self._size_bytes = os.fstat(file.fileno()).st_size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._file.fileno(), len(buffer), self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

@@ -55,8 +55,6 @@ def keeps(limits: ImageLimits, data: bytes) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_fits_every_platform_and_carries_no_metadata(name: str) -> None:
     source = FILES[name]
-    if takes_heic():
-        decoder.pi_heif.register_heif_opener(thumbnails=False)
     made: set[RenderSpec] = set()
     for limits in limits_of_all():
         for fit in FITS:

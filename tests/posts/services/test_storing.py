@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,21 @@ def test_a_video_is_fetched_once_however_many_pieces_are_sent() -> None:
     assert [sends.piece(offset, 500) for offset in (0, 500, 2000)] == [CLIP[:500], CLIP[500:1000], CLIP[2000:2500]]
     assert sends.read() == CLIP
     assert len(opened) == 1
+
+
+def test_two_who_read_it_at_once_do_not_disturb_each_other_and_no_file_is_left(
+    elsewhere: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    sends = sent(stored(CLIP))
+    with sends.open() as one, sends.open() as other:
+        one.seek(-100, 2)
+        assert other.read(10) == CLIP[:10]
+        assert one.read() == CLIP[-100:]
+        assert other.seek(5, 1) == 15
+        assert other.read(10) == CLIP[15:25]
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_picture_is_rendered_and_the_rendering_sent(elsewhere: Path) -> None:
