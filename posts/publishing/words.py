@@ -41,18 +41,18 @@ WORDS: dict[str, Words] = {
     "outcome_unknown": Words("The post was sent, but {platform} did not say whether it is live.", DECIDE),
     "post_empty": Words("The post has neither text nor a picture.", "Write a text or add a picture, then retry."),
     "media_unreadable": Words(
-        "A picture of the post could not be read on this server; nothing was sent.",
-        "Check that the media folder is there and readable, or add the picture again.",
+        "A file of the post could not be read on this server; nothing was sent.",
+        "Check that the media folder is there and readable, or add the file again.",
     ),
     "media_no_room": Words(
-        "This server has no room for the pictures of the post; nothing was sent.",
+        "This server has no room for the files of the post; nothing was sent.",
         "Make room on its disk; SocialQ tries again by itself.",
     ),
     "media_gone": Words(
-        "The picture {name} was deleted from this server some time after the post had ended; nothing was sent.",
-        "Add the picture again, then retry.",
+        "The file {name} was deleted from this server some time after the post had ended; nothing was sent.",
+        "Add the file again, then retry.",
     ),
-    "media_unusable": Words("The picture {name} cannot be sent: {reason}", "Replace the picture, then retry."),
+    "media_unusable": Words("The file {name} cannot be sent: {reason}", "Replace it, then retry."),
     "credentials_unreadable": Words(
         "The stored login of this {platform} account cannot be opened with this site's keys.",
         "Put the key it was sealed with back into SOCIALQ_ENCRYPTION_KEYS, or connect the account again.",

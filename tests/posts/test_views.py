@@ -21,7 +21,7 @@ from posts.models import Media
 from posts.publishing.capabilities import ImageLimits
 from posts.services.media import variant_for
 from tests.posts.media.no_room import no_room
-from tests.posts.media.pictures import encoded, noise, quarters
+from tests.posts.media.pictures import encoded, file, noise, pdf, quarters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,6 +137,43 @@ def test_what_turns_out_too_large_is_refused(browser: Client, settings: Any, fol
     answer = upload(browser, bytes(90_000))
     assert answer.status_code == 413
     assert not folders.exists()
+
+
+def test_what_is_no_video_is_refused_while_it_comes_in_whatever_a_video_may_have(
+    browser: Client, settings: Any, folders: Path
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "MEDIA_MAX_BYTES": 20_000, "VIDEO_MAX_BYTES": 500_000}
+    answer = upload(browser, bytes(90_000))
+    assert (answer.status_code, "at most 20,000 bytes" in answer.json()["error"]) == (413, True)
+    padded = file("clip.mp4") + b"\0\0\0\0free" + bytes(90_000)
+    answer = upload(browser, padded, "clip.mp4")
+    assert (answer.status_code, answer.json()["kind"]) == (201, "video")
+    answer = upload(browser, padded + bytes(500_000), "clip.mp4")
+    assert (answer.status_code, "at most 500,000 bytes" in answer.json()["error"]) == (413, True)
+    assert Media.objects.count() == 1
+
+
+def test_a_video_goes_to_the_disk_as_it_comes(browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No handler of uploads that keeps a file in memory sees a large one."""
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
+    seen: list[int] = []
+    real = TemporaryFileUploadHandler.receive_data_chunk
+
+    def watched(self: Any, raw_data: bytes, start: int) -> None:
+        seen.append(len(raw_data))
+        real(self, raw_data, start)
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", watched)
+    content = file("clip.mp4") + b"\0\0\0\0free" + bytes(300_000)
+    assert upload(browser, content, "clip.mp4").status_code == 201
+    assert (sum(seen), max(seen) <= 65_536) == (len(content), True)
+    assert Media.objects.get().size_bytes == len(content)
+
+
+def test_a_file_without_a_picture_of_it_has_no_thumbnail(browser: Client) -> None:
+    answer = upload(browser, pdf(), "report.pdf")
+    assert (answer.json()["kind"], answer.json()["thumbnail"]) == ("document", "")
+    assert browser.get(reverse("posts:thumbnail", args=[Media.objects.get().uuid])).status_code == 404
 
 
 def test_several_files_count_together(browser: Client, settings: Any) -> None:

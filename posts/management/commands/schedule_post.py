@@ -43,7 +43,13 @@ class Command(OneLineCommand):
         """Declare the options. Their values are judged in ``handle``, so that a wrong one is a line and exit code 1."""
         parser.add_argument("--account", action="append", default=[], metavar="ID", help="an account's id; repeatable")
         parser.add_argument("--text", default="", help="the text of the post")
-        parser.add_argument("--media", action=InOrder, dest="pictures", metavar="FILE", help="a picture; repeatable")
+        parser.add_argument(
+            "--media",
+            action=InOrder,
+            dest="pictures",
+            metavar="FILE",
+            help="a picture, video or PDF; repeatable",
+        )
         parser.add_argument(
             "--alt", action=InOrder, dest="pictures", metavar="TEXT", help="alt text of the last --media"
         )
@@ -139,7 +145,7 @@ def _pairs(arguments: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         if option == "--media":
             pairs.append((value, ""))
         elif has_alt:
-            raise CommandError("--alt belongs to the --media right before it; give each picture one alt text at most")
+            raise CommandError("--alt belongs to the --media right before it; give each file one alt text at most")
         else:
             pairs[-1] = (pairs[-1][0], value)
         has_alt = option == "--alt"
@@ -155,7 +161,7 @@ def _store(pairs: Sequence[tuple[str, str]], stored: list[Media]) -> list[tuple[
                 media = store_upload(File(file, name=name), owner=None, original_name=name)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise CommandError(_one_line(f"The picture {name} cannot be read: {reason}")) from None
+            raise CommandError(_one_line(f"The file {name} cannot be read: {reason}")) from None
         stored.append(media)
         chosen.append((media.pk, alt_text))
     return chosen
