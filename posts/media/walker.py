@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-PARTS_MAX = 300_000  # a 50 MB GIF has about 200,000; a file of many more is built to keep us busy
+PARTS_MAX = 1_000_000  # a GIF of 100 MB has about 800,000; a file of many more is built to keep us busy
 PART_MAX_BYTES = 1 << 20  # of what is looked at; pictures themselves are skipped
 TAIL_CHUNK_BYTES = 65_536
 

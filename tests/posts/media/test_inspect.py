@@ -176,7 +176,7 @@ def test_refuses_a_header_that_makes_no_sense(data: bytes) -> None:
 def test_a_file_of_endless_tiny_parts_is_given_up() -> None:
     started = time.process_time()
     with pytest.raises(DamagedFile, match="too many parts"):
-        inspect(PNG[:33] + png_chunk(b"teSt", b"") * PARTS_MAX)
+        inspect(PNG[:33] + png_chunk(b"teSt", b"") * PARTS_MAX, max_bytes=100_000_000)
     assert time.process_time() - started < 5
 
 

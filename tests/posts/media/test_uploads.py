@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from io import BytesIO
 
 import pytest
@@ -81,6 +82,15 @@ def test_an_animation_that_is_cut_off_is_refused() -> None:
     whole = moving("GIF", 64, 64, frames=9)
     with pytest.raises(DamagedFile):
         look(whole[: len(whole) // 2])
+
+
+def test_a_large_animation_is_taken_and_its_walk_is_quick() -> None:
+    """A hundred megabytes, in the small blocks that every GIF is made of."""
+    picture = b"," + struct.pack("<HHHHB", 0, 0, 100, 100, 0) + b"\x08" + (b"\xff" + bytes(255)) * 4000 + b"\0"
+    gif = b"GIF89a" + struct.pack("<HHBBB", 100, 100, 0, 0, 0) + picture * 96 + b";"
+    started = time.process_time()
+    assert look(gif, max_bytes=200_000_000).frames == 96
+    assert time.process_time() - started < 5
 
 
 @needs_heic

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from posts.models import Delivery, Media, PostMedia
+from posts.publishing import registry
 from posts.publishing.capabilities import Capabilities, DocumentLimits, ImageLimits, TextLimit, VideoLimits
 from posts.publishing.errors import ContentRejected, Temporary
 from posts.services.media import media_file
@@ -159,6 +160,22 @@ def test_alt_texts_are_counted_where_there_are_any() -> None:
     assert said(ONE_KIND, document(), alt_text=long) == []
     silent = Capabilities((), 4, PICTURES, alt_text=(TextLimit("graphemes", 10),), supports_alt_text=False)
     assert said(silent, image(), alt_text=long) == []
+
+
+@pytest.mark.parametrize("name", registry.platforms())
+@pytest.mark.parametrize(
+    "media",
+    [gif(), gif(mime_type="image/webp"), gif(mime_type="image/png"), clip(), clip(mime_type="video/webm"), document()],
+    ids=lambda media: media.mime_type,
+)
+def test_what_no_platform_renders_is_inside_its_limits_or_refused(name: str, media: Media) -> None:
+    able = registry.get(name).capabilities
+    if said(able, media):
+        return
+    limits = {"gif": able.gifs, "video": able.videos, "document": able.documents}[media.kind]
+    assert limits is not None
+    assert media.mime_type in limits.formats
+    assert media.size_bytes <= limits.max_bytes
 
 
 class Takes:
