@@ -79,6 +79,7 @@ class Mastodon(Platform):
         Field("instance", "Server", help="The address of the account's server, for example mastodon.social."),
     )
     oauth = login.OAUTH
+    needs_app = False
     setup = "Nothing is to be set up: SocialQ registers itself as an app at each server when somebody logs in there."
     windows = (Window(count=300, seconds=3 * 3600),)
     words = WORDS

@@ -79,6 +79,10 @@ def refused(call: Any, kind: type[PublishError], code: str) -> PublishError:
 # The whole way
 
 
+def test_no_app_has_to_be_set_up_at_first() -> None:
+    assert not PLATFORM.needs_app
+
+
 def test_registers_an_app_and_sends_the_person_to_it(server: FakeMastodon) -> None:
     begun = begin(server)
     assert server.paths() == ["/api/v2/instance", "/api/v1/apps", "/oauth/token"]
