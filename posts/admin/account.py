@@ -37,6 +37,7 @@ from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.admin.pages import ReadOnlyAdmin
 
+FIRST_LOGIN = 1  # the version of the credentials that an account was made with
 secret_form = method_decorator(sensitive_post_parameters())
 
 
@@ -109,7 +110,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             except ServiceError as error:
                 _tell(form, error)
             else:
-                return self._connected(request, account, ADDITION, "is connected; now it can be posted to")
+                return self._logged_in(request, account)
         title = f"Connect an account on {platform.label}"
         context = login.connect_context(request, platform)
         return self._page(request, "posts/admin/connect.html", title, form=form, **context)
@@ -125,7 +126,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         except ServiceError as error:
             return self._back_to_list(request, str(error), messages.ERROR)
         if isinstance(result, Account):
-            return self._connected(request, result, CHANGE, "is connected; now it can be posted to")
+            return self._logged_in(request, result)
         return HttpResponseRedirect(reverse("admin:posts_account_choose", args=[result.uuid]))
 
     def choose_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
@@ -159,7 +160,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             except ServiceError as error:
                 _tell(form, error)
             else:
-                return self._connected(request, account, CHANGE, "is connected again; what waited for it goes out")
+                return self._logged_in(request, account)
         context = login.connect_context(request, platform)
         title = f"Reconnect {account}"
         return self._page(request, "posts/admin/connect.html", title, form=form, account=account, **context)
@@ -240,6 +241,12 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         if not may_manage(request, account):
             raise PermissionDenied
         return account
+
+    def _logged_in(self, request: HttpRequest, account: Account) -> HttpResponse:
+        """Say that it is connected; one that was known before, by whichever way, is connected again."""
+        if account.credentials_version == FIRST_LOGIN:
+            return self._connected(request, account, ADDITION, "is connected; now it can be posted to")
+        return self._connected(request, account, CHANGE, "is connected again; what waited for it goes out")
 
     def _connected(self, request: HttpRequest, account: Account, flag: int, what: str) -> HttpResponse:
         history.record(request, account, flag, f"{what.partition(';')[0].capitalize()}.")
