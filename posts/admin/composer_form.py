@@ -176,6 +176,12 @@ class AccountRow:
         return ", ".join([f"{text:,} characters", *files])
 
     @property
+    def has_threads(self) -> bool:
+        """Return whether a text that is too long may become a thread."""
+        platform = registry.platforms().get(self.account.platform)
+        return platform is not None and platform.capabilities_for(self.account.config).threads
+
+    @property
     def wording_json(self) -> str:
         """Return what the account's texts get, for the live counter, as JSON."""
         account = self.account

@@ -175,6 +175,7 @@ def options_of(config: Config) -> tuple[Option, ...]:
             "content_warning",
             "Content warning",
             maximum=limits["characters"],
+            counts=True,
             help="Shown instead of the text until it is opened; it counts towards the length of the text.",
         ),
         Option("sensitive", "Hide the media behind a warning", "bool"),

@@ -221,7 +221,8 @@ class Option:
     """One thing that a person may choose for a post on this platform: visibility, a title, a poll.
 
     ``choices`` are (value, label); a ``choice`` without ``default`` must be made by the person where ``required``.
-    ``maximum`` bounds characters of a text, items of a list, or an integer; ``unit`` is how characters are counted.
+    ``counts`` says that its text uses up the limit of the post's. ``maximum`` bounds characters of a text, items of a
+    list, or an integer; ``unit`` is how characters are counted.
     A ``list`` is entered one item a line; a ``moment`` is ISO 8601 with an offset.
     """
 
@@ -233,4 +234,5 @@ class Option:
     required: bool = False
     maximum: int | None = None
     unit: str = "code_points"
+    counts: bool = False
     help: str = ""

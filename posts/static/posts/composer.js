@@ -9,6 +9,12 @@
   const counters = document.getElementById("counters");
   const pictures = document.getElementById("pictures");
 
+  // What the account's options take of the text's limit: a content warning, for example.
+  function reserved(box, limit) {
+    const fields = form.querySelectorAll(`[name^="option_${box.value}_"][data-counts]`);
+    return [...fields].reduce((sum, field) => sum + window.socialqCount(field.value.trim(), limit.unit, limit.link_length), 0);
+  }
+
   function showCounters() {
     const lines = [];
     const withMedia = pictures.children.length > 0;
@@ -16,11 +22,16 @@
       const own = form.elements.namedItem(`own_${box.value}`).value;
       const said = window.socialqWording(own.trim() ? own : text.value, JSON.parse(box.dataset.wording));
       JSON.parse(box.dataset.limits).filter((limit) => limit.with_media === withMedia).forEach((limit) => {
-        const length = window.socialqCount(said, limit.unit, limit.link_length);
+        const length = window.socialqCount(said, limit.unit, limit.link_length) + reserved(box, limit);
         const line = document.createElement("li");
-        const over = length > limit.maximum ? `, ${length - limit.maximum} too many` : "";
-        line.textContent = `${box.dataset.name}: ${length} of ${limit.maximum} ${limit.unit === "utf8_bytes" ? "bytes" : "characters"}${over}`;
-        line.classList.toggle("sq-over", Boolean(over));
+        const unit = limit.unit === "utf8_bytes" ? "bytes" : "characters";
+        const inParts = box.dataset.threads && form.elements.namedItem("thread_mode").value;
+        const isOver = length > limit.maximum && !inParts;
+        const over = isOver ? `, ${length - limit.maximum} too many` : "";
+        line.textContent = inParts && length > limit.maximum
+          ? `${box.dataset.name}: ${length} ${unit}, in parts of at most ${limit.maximum}`
+          : `${box.dataset.name}: ${length} of ${limit.maximum} ${unit}${over}`;
+        line.classList.toggle("sq-over", isOver);
         lines.push(line);
       });
     });
