@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.site import Site
 
@@ -19,16 +19,25 @@ PASSWORD = "open-sesame-4711"
 
 @dataclass
 class Served:
-    """A site that answers at ``url``; ``complaints`` are what the browser's console said of its pages."""
+    """A site that answers at ``url``; ``complaints`` are what the browser's console said of its pages.
+
+    ``networks`` are addresses that a page may lead to, but take nothing from.
+    """
 
     site: Site
     url: str
     complaints: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def served(site: Site) -> Served:
     """Serve a new site, with its first user and account, on a free port."""
+    return serve(site)
+
+
+def serve(site: Site) -> Served:
+    """Serve ``site``, with its first user and account, on a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -63,8 +72,7 @@ def open_context(browser: Browser, served: Served, *, width: int = 1280, scripts
     context.set_default_timeout(30_000)
     context.on("console", lambda said: served.complaints.append(said.text) if said.type == "error" else None)
     context.on("weberror", lambda said: served.complaints.append(str(said.error)))
-    context.on("request", lambda request: None if request.url.startswith((served.url, "data:", "blob:"))
-               else served.complaints.append(f"asked {request.url}"))  # fmt: skip
+    context.on("request", lambda request: _judge(served, request))
     return context
 
 
@@ -76,6 +84,12 @@ def sign_in(context: BrowserContext) -> Page:
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
     return page
+
+
+def _judge(served: Served, request: Request) -> None:
+    is_left = request.is_navigation_request() and request.url.startswith(tuple(served.networks))
+    if not is_left and not request.url.startswith((served.url, "data:", "blob:")):
+        served.complaints.append(f"asked {request.url}")
 
 
 def _answers(url: str) -> bool:
