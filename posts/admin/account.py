@@ -204,7 +204,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "state": display.badge(*state_of(row)),
             "reason": reason,
             "refreshes": platform is not None and platform.refreshes,
-            "settings": services.reconnect_answers(row),
+            "settings": _answers_in_words(row),
             "windows": remaining(row),
             "is_outbox": row.platform == OUTBOX,
             "may_reconnect": request.user.has_perm("posts.change_account") and may_manage(request, row),
@@ -262,6 +262,13 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     ) -> HttpResponse:
         base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
         return TemplateResponse(request, template, {**base, **context}, status=status)
+
+
+def _answers_in_words(account: Account) -> list[tuple[str, str]]:
+    """Return what was entered when it was connected and is no secret, by the words of the form."""
+    platform = registry.platforms().get(account.platform)
+    labels = {asked.name: asked.label for asked in (platform.connect_fields if platform is not None else ())}
+    return [(labels.get(name, name), answer) for name, answer in services.reconnect_answers(account).items()]
 
 
 def _sent(request: HttpRequest) -> QueryDict | None:

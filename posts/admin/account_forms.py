@@ -74,13 +74,15 @@ class TextsForm(forms.Form):
         label=_("Signature"),
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto", "class": "vLargeTextField"}),
         help_text=_("Stands below every text for this account, and counts with it."),
     )
     variables = forms.CharField(
         label=_("Variables"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto", "placeholder": "shop=https://shop.example"}),
+        widget=forms.Textarea(
+            attrs={"rows": 5, "dir": "auto", "class": "vLargeTextField", "placeholder": "shop=https://shop.example"}
+        ),
         help_text=_("One a line, name=value. {shop} in a text becomes the value; {account} is the account's name."),
     )
 
@@ -88,7 +90,8 @@ class TextsForm(forms.Form):
         lines = "\n".join(f"{name}={value}" for name, value in account.variables.items())
         super().__init__(data, initial={"signature": account.signature, "variables": lines, **account.utm})
         for name in UTM_NAMES:
-            self.fields[name] = forms.CharField(label=name, required=False, max_length=200)
+            box = forms.TextInput(attrs={"class": "vTextField", "dir": "auto"})
+            self.fields[name] = forms.CharField(label=name, required=False, max_length=200, widget=box)
         self.fields[UTM_NAMES[0]].help_text = _("Put on every link of a text that begins with http, where not empty.")
 
     def clean_variables(self) -> dict[str, str]:

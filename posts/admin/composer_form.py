@@ -26,7 +26,7 @@ from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.media_fit import NAMES, most_of
-from posts.services.options import offered, options_from
+from posts.services.options import chosen_of, offered, options_from
 from posts.services.validation import account_problems
 from posts.services.wording import variables_of
 from posts.text.variables import fill
@@ -113,6 +113,13 @@ class OptionField:
     account: Account
     option: Option
     value: Any
+    is_wrong: bool = False
+
+    @property
+    def described_by(self) -> str:
+        """Return the ids of what is said about the field: what is wrong with it, its help."""
+        wrong = f"account_{self.account.pk}_errors" if self.is_wrong else ""
+        return " ".join(filter(None, [wrong, f"{self.name}_help" if self.option.help else ""]))
 
     @property
     def name(self) -> str:
@@ -132,20 +139,31 @@ def option_name(account: Account, option: Option) -> str:
 
 @dataclass
 class AccountRow:
-    """One account in the form: whether it is chosen, its own text, and what is wrong with the post there."""
+    """One account in the form: whether it is chosen, its own text, and what is wrong with the post there.
+
+    ``wrong`` are the fields and options that ``problems`` are about.
+    """
 
     account: Account
     chosen: bool = False
     own_text: str = ""
     options: Json = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
 
     @property
     def option_fields(self) -> list[OptionField]:
         """Return what the person may choose for the platform, each with what is chosen."""
         return [
-            OptionField(self.account, option, self.options.get(option.name, option.default)) for option in self.offered
+            OptionField(self.account, option, self.options.get(option.name, option.default), option.name in self.wrong)
+            for option in self.offered
         ]
+
+    @property
+    def shows_options(self) -> bool:
+        """Return whether the options are open at first: something was chosen, is wrong, or has to be chosen."""
+        needed = any(option.required and option.default in ("", None) for option in self.offered) and self.chosen
+        return needed or bool(self.wrong) or bool(chosen_of(self.options, self.offered))
 
     @property
     def offered(self) -> Sequence[Option]:
@@ -250,6 +268,7 @@ class Composer:
             name = names.get(problem.field, problem.field)
             if problem.account is not None and problem.account.pk in rows:
                 rows[problem.account.pk].problems.append(problem.message)
+                rows[problem.account.pk].wrong.add(problem.field)
             elif name in ("media", "alt_text"):
                 self.picture_problems.append(problem.message)
             elif name in self.form.fields:

@@ -21,7 +21,8 @@ from posts.selectors.deliveries import explanation, next_step, progress, timelin
 from posts.selectors.posts import visible_posts
 from posts.services import deliveries as services
 from posts.services.errors import ServiceError
-from posts.services.options import offered
+from posts.services.options import chosen_of, offered
+from posts.services.publication import parts_of
 from posts.services.queueing import may_be_live
 from queue_app.admin import display
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
@@ -169,7 +170,7 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "explanation": explanation(row),
             "next_step": next_step(row),
             "progress": progress(row),
-            "live": row.live,
+            "live": _live_in_words(row),
             "options": _options_in_words(row),
             "moments": timeline(row),
             "job": job,
@@ -213,13 +214,23 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         return display.short(delivery.error_message)
 
 
+def _live_in_words(delivery: Delivery) -> list[tuple[str, str]]:
+    """Return the address (or id) of each live part, and what it is where it is no part of the text."""
+    kinds = [part.get("kind") for part in parts_of(delivery.snapshot or {})]
+    kinds += [""] * len(delivery.live)
+    return [
+        (str(part.get("url") or part.get("id", "")), "first comment" if kind == "comment" else "")
+        for part, kind in zip(delivery.live, kinds, strict=False)
+    ]
+
+
 def _options_in_words(delivery: Delivery) -> list[tuple[str, str]]:
     """Return the options that were chosen, by the words of the composer."""
     platform = registry.platforms().get(delivery.account.platform)
     known = offered(platform, delivery.account.config) if platform is not None else ()
     labels = {option.name: (option.label, dict(option.choices)) for option in known}
     found = []
-    for name, value in delivery.options.items():
+    for name, value in chosen_of(delivery.options, known).items():
         label, choices = labels.get(name, (name, {}))
         shown = ", ".join(map(str, value)) if isinstance(value, list) else choices.get(str(value), str(value))
         found.append((label, {"True": "yes", "False": "no"}.get(shown, shown)))

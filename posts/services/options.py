@@ -64,6 +64,12 @@ def option_problems(values: Mapping[str, Any], options: Iterable[Option]) -> Ite
             yield name, f"say “{option.label.lower()}” before it can go out"
 
 
+def chosen_of(values: Mapping[str, Any], options: Iterable[Option]) -> Json:
+    """Return those of ``values`` that say something: not what the form sends where nobody touched it."""
+    defaults = {option.name: option.default for option in options}
+    return {name: value for name, value in values.items() if (value or "") != (defaults.get(name) or "")}
+
+
 def with_defaults(values: Mapping[str, Any], options: Iterable[Option]) -> Json:
     """Return ``values`` with the defaults of those that were not chosen, where there is one."""
     defaults = {option.name: option.default for option in options if option.default not in ("", None)}

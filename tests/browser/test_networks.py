@@ -228,12 +228,13 @@ def test_a_long_text_goes_out_in_parts_with_a_comment_below(page: Page, mastodon
     page.locator("#deliveries").get_by_role("link", name=name).click()
     parts = page.locator(".sq-parts").get_by_role("link")
     expect(parts).to_have_count(4)
+    expect(page.locator(".sq-parts li").last).to_contain_text("(first comment)")
     expect(parts.first).to_have_attribute("href", f"https://fake.example/@alice/{mastodon.accepted[0]['status']}")
 
 
 def test_texts_of_an_account_are_counted_and_go_out(page: Page, mastodon: AskingMastodon) -> None:
     name = connect(page, mastodon)
-    page.locator("dd", has_text="no signature").get_by_role("link", name="Change").click()
+    page.locator("dd", has_text="No signature").get_by_role("link", name="Change the texts").click()
     page.get_by_label("Variables").fill("shop")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".errorlist")).to_contain_text("“shop” is not name=value.")
