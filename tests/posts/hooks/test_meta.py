@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -73,7 +74,7 @@ def reason(of: Account) -> str:
 
 
 def change(object_name: str, subject: str, field: str, at: int | None = None, **value: Any) -> dict[str, Any]:
-    at = int(clock.now().timestamp()) if at is None else at
+    at = int(time.time()) if at is None else at
     changes = [{"field": field, "value": value}]
     return {"object": object_name, "entry": [{"id": subject, "time": at, "changes": changes}]}
 
