@@ -36,12 +36,13 @@ from queue_app.database import atomic
 if TYPE_CHECKING:
     from posts.admin.post import PostAdmin
 
-SAVE, SCHEDULE, ATTACH = "_save", "_schedule", "_attach"
+SAVE, SCHEDULE, ATTACH, CHECK = "_save", "_schedule", "_attach", "_check"
 PUBLISH, PUBLISH_SURELY = "_publish", "_publish_surely"
 # Each button of the form, with the permission it needs beside writing.
 BUTTONS: Mapping[str, str] = {
     SAVE: "",
     ATTACH: "",
+    CHECK: "",
     SCHEDULE: "posts.schedule_post",
     PUBLISH: "posts.publish_post",
     PUBLISH_SURELY: "posts.publish_post",
@@ -63,9 +64,12 @@ def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpRe
     taken = _taken_already(request)
     if taken is not None:
         return _arrived(admin, request, taken)
-    if not composer.read(request) or button in (ATTACH, PUBLISH):
+    if not composer.read(request) or button in (ATTACH, CHECK, PUBLISH):
+        if button in (CHECK, PUBLISH) and not composer.has_errors:
+            composer.judge()
         asks = button == PUBLISH and not composer.has_errors
-        return _page(admin, request, composer, asks_to_publish=asks)
+        checked = button == CHECK and not composer.has_errors
+        return _page(admin, request, composer, asks_to_publish=asks, is_checked=checked)
     return _save_and_answer(admin, request, composer, button)
 
 
@@ -160,7 +164,14 @@ def _upload_url() -> str:
         return ""
 
 
-def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to_publish: bool = False) -> HttpResponse:
+def _page(
+    admin: PostAdmin,
+    request: HttpRequest,
+    composer: Composer,
+    *,
+    asks_to_publish: bool = False,
+    is_checked: bool = False,
+) -> HttpResponse:
     post = composer.post
     may = {name: not permission or request.user.has_perm(permission) for name, permission in BUTTONS.items()}
     scheduled = post is not None and post.status == PostStatus.SCHEDULED
@@ -172,6 +183,7 @@ def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, *, asks_to
         "composer": composer,
         "form": composer.form,
         "asks_to_publish": asks_to_publish,
+        "is_checked": is_checked,
         "is_scheduled": scheduled,
         "may_schedule": may[SCHEDULE] and not scheduled,
         "may_publish": may[PUBLISH],

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from posts.admin.wall_time import WallTimeForm, wall_time_field
-from posts.models import Account, Media, Post, PostStatus, ThreadMode
+from posts.models import Account, Delivery, Media, Post, PostMedia, PostStatus, ThreadMode
 from posts.publishing import registry
 from posts.publishing.types import Json, Option
 from posts.selectors.posts import usable_accounts, usable_media
@@ -27,7 +27,7 @@ from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.media_fit import NAMES, most_of
 from posts.services.options import chosen_of, offered, options_from
-from posts.services.validation import account_problems
+from posts.services.validation import account_problems, content_problems, notes_of
 from posts.services.wording import variables_of
 from posts.text.variables import fill
 from queue_app.admin.asked import whole_number
@@ -150,6 +150,7 @@ class AccountRow:
     options: Json = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     wrong: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def option_fields(self) -> list[OptionField]:
@@ -275,6 +276,31 @@ class Composer:
                 self.form.add_error(name, problem.message)
             else:
                 self.problems.append(problem.message)
+
+    def judge(self) -> None:
+        """Say beside each chosen account what is wrong with the post there and what should be known; saves nothing."""
+        given = self.form.cleaned_data
+        at = self.instant("goes_out", self.post.scheduled_at if self.post is not None else None)
+        post = Post(
+            text=given["text"],
+            language=given["language"],
+            thread_mode=given["thread_mode"],
+            first_comment=given["first_comment"],
+            scheduled_at=at,
+        )
+        files = [
+            PostMedia(post=post, media=row.media, alt_text=row.alt_text, position=place)
+            for place, row in enumerate(self.pictures)
+        ]
+        deliveries = [
+            Delivery(post=post, account=row.account, text_override=row.own_text or None, options=row.options)
+            for row in self.chosen
+        ]
+        self.tell(content_problems(post, deliveries, files))
+        rows = {row.account.pk: row for row in self.accounts}
+        for note in notes_of(post, deliveries, files):
+            if note.account is not None:
+                rows[note.account.pk].notes.append(note.message)
 
     def instant(self, name: str, stored: datetime | None) -> datetime | None:
         """Return the instant of the wall time in ``name``; ``stored`` where nobody touched it."""

@@ -69,9 +69,14 @@ def account_problems(account: Account) -> list[Problem]:
     return [Problem("accounts", text, account)]
 
 
-def content_problems(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
-    """Return what of the post's text, files and options the accounts of ``deliveries`` cannot take."""
-    files = list(post.post_media.select_related("media"))
+def content_problems(
+    post: Post, deliveries: Iterable[Delivery], files: Sequence[PostMedia] | None = None
+) -> list[Problem]:
+    """Return what of the post's text, files and options the accounts of ``deliveries`` cannot take.
+
+    ``files`` are those of a post that is not saved; else they are the stored ones.
+    """
+    files = list(post.post_media.select_related("media")) if files is None else files
     problems = [
         Problem("media", f"The file of {file_name(place, file)} is no longer stored; attach it again")
         for place, file in enumerate(files, 1)
@@ -89,9 +94,12 @@ def content_problems(post: Post, deliveries: Iterable[Delivery]) -> list[Problem
     return problems
 
 
-def notes_of(post: Post, deliveries: Iterable[Delivery]) -> list[Problem]:
-    """Return what a person should know before ``post`` is scheduled, and what does not keep it from going out."""
-    files = list(post.post_media.select_related("media"))
+def notes_of(post: Post, deliveries: Iterable[Delivery], files: Sequence[PostMedia] | None = None) -> list[Problem]:
+    """Return what a person should know before ``post`` is scheduled, and what does not keep it from going out.
+
+    ``files`` are those of a post that is not saved; else they are the stored ones.
+    """
+    files = list(post.post_media.select_related("media")) if files is None else files
     notes = []
     for delivery in deliveries:
         account, platform = delivery.account, registry.platforms().get(delivery.account.platform)

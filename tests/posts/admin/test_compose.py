@@ -388,3 +388,23 @@ def test_nonsense_in_the_form_is_no_error(grace: Client, nonsense: str) -> None:
     for name in ("picture", "remove", "accounts", "fold", "version", "priority", "goes_out", "drop_after", "token"):
         fields = form(account(nonsense.replace("\0", "") + name), goes_out=local(hours=1)) | {name: nonsense}
         assert grace.post(ADD, fields).status_code in (200, 302)
+
+
+def test_check_says_what_is_wrong_and_what_it_costs_and_saves_nothing(grace: Client, settings: Any) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "ENABLED_PLATFORMS": ["outbox", "x"]}
+    ada = account("Ada", "x")
+    answer = grace.post(ADD, form(ada, text="See https://a.example", button="_check"))
+    text = answer.content.decode()
+    assert "Every chosen account takes the post as it stands" in text
+    assert "$0.20" in text
+    answer = grace.post(ADD, form(ada, text="y" * 281, button="_check"))
+    assert "281 characters as X counts them, the limit is 280" in answer.content.decode()
+    assert "as it stands" not in answer.content.decode()
+    assert not Post.objects.exists()
+
+
+def test_publishing_now_shows_what_it_costs_before_it_is_done(grace: Client, settings: Any) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "ENABLED_PLATFORMS": ["outbox", "x"]}
+    answer = grace.post(ADD, form(account("Ada", "x"), text="Hello", button="_publish"))
+    assert "$0.015" in answer.content.decode()
+    assert not Post.objects.exists()
