@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from posts import conf as posts_conf
+from posts.publishing import registry
 from queue_app import conf as queue_conf
 from socialq_site import environment
 
@@ -222,3 +223,35 @@ def test_the_example_file_names_the_settings_of_s3() -> None:
     text = (environment.ROOT / ".env.example").read_text()
     for name in environment.S3_OPTIONS:
         assert f"\n#SOCIALQ_S3_{name}=" in text
+
+
+def test_the_example_file_names_every_setting_of_a_platform() -> None:
+    text = (environment.ROOT / ".env.example").read_text()
+    for name, platform in registry.platforms().items():
+        own = [field.name.upper() for field in platform.app_settings]
+        app = ["CLIENT_ID", "CLIENT_SECRET"] if platform.oauth is not None and platform.needs_app else []
+        for setting in app + own:
+            assert f"\n#SOCIALQ_{name.upper()}_{setting}=" in text
+
+
+def test_a_platforms_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n")
+    known = {"x": ["CLIENT_ID", "CLIENT_SECRET", "API_BASE"]}
+    values = {"SOCIALQ_X_CLIENT_ID": "1", "SOCIALQ_X_CLIENT_SECRET_FILE": str(secret)}
+    assert environment.read_platforms(values, known) == {"x": {"CLIENT_ID": "1", "CLIENT_SECRET": "s3cret"}}
+    assert set(values) <= set(environment.platform_names(known))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"SOCIALQ_X_CLIENT_SECRET": "a", "SOCIALQ_X_CLIENT_SECRET_FILE": "/b"}, "both set"),
+        ({"SOCIALQ_X_CLIENT_SECRET_FILE": "/no/such/file"}, "cannot be read"),
+        ({"SOCIALQ_X_API_BASE": "api.x.com"}, "https://api.example.org"),
+    ],
+)
+def test_a_platforms_setting_that_cannot_be_meant_is_said(values: dict[str, str], words: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=words) as caught:
+        environment.read_platforms(values, {"x": ["CLIENT_SECRET", "API_BASE"]})
+    assert values.get("SOCIALQ_X_CLIENT_SECRET", "-") not in str(caught.value).replace("SOCIALQ", "").split()
