@@ -68,12 +68,19 @@ class JobContext:
         For handlers that take several irreversible steps one after the other: from here on a crash repeats only what
         comes after. The job does not expire any more. Call it outside any transaction.
         """
-        with atomic(durable=True):
-            try:
-                transitions.unmark(self.job, now=clock.now(), reason="step_done")
-            except transitions.LostRace:
-                raise Fenced from None
-            save()
+        job = self.job
+        marked_at, expires_at = job.marked_at, job.expires_at
+        try:
+            with atomic(durable=True):
+                try:
+                    transitions.unmark(job, now=clock.now(), reason="step_done")
+                except transitions.LostRace:
+                    raise Fenced from None
+                save()
+        except BaseException:
+            # The step took effect and nothing says so: to be looked up, not to be repeated.
+            job.marked_at, job.expires_at = marked_at, expires_at
+            raise
 
     def irreversible_step_refused(self) -> None:
         """Say that the step begun provably took no effect (a documented refusal); clears the mark with the outcome."""

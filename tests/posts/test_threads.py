@@ -17,6 +17,7 @@ from posts.publishing.types import Absent, Found, Published
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
 from posts.services.posts import publish_now
+from posts.services.publication import DeliveryCheckpoints
 from queue_app import blocks, clock, runner
 from queue_app.models import Job
 from tests.posts.making import account, draft, edit
@@ -147,6 +148,27 @@ def test_a_part_that_is_not_there_is_sent_again_and_only_that(network: Threading
     texts = [text for text, _ in network.live]
     assert texts == ["One two three four.", "Five six seven", "Five six seven", "eight. Nine ten", "eleven."]
     assert network.calls.count("prepare 0") == 1
+    assert stored(delivery)[0].status == "published"
+
+
+def test_a_part_that_cannot_be_recorded_is_looked_up_and_not_sent_again(
+    network: Threading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = thread()
+
+    def fails(*_arguments: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(DeliveryCheckpoints, "record", fails)
+        run()
+    _, job = stored(delivery)
+    assert (job.state, job.marked_at is None) == ("uncertain", False)
+    network.answers["find"] = [Found(Published("1", "https://fake.example/1"))]
+    later(11)
+    run()
+    run()
+    assert [text for text, _ in network.live] == ["One two three four.", "Five six seven", "eight. Nine ten", "eleven."]
     assert stored(delivery)[0].status == "published"
 
 
