@@ -95,7 +95,7 @@ def _found(delivery: Delivery, live: list[publishing.Published], parts: int, red
     if len(live) >= parts and live[-1].settled:
         return Found(_result(live, redact))
     mine = Delivery.objects.filter(pk=delivery.pk, job__state=JobState.UNCERTAIN, live=delivery.live)
-    mine.update(**live_values(live, redact))
+    mine.update(**live_values(delivery, live, redact))
     return Absent()
 
 

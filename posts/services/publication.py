@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import zip_longest
 
 from posts.models import Delivery
 from posts.publishing.errors import NotReady
@@ -20,6 +21,7 @@ from posts.services.media import media_file
 from posts.services.options import offered, with_defaults
 from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
 from posts.services.wording import comment_of, effective_text, texts_of
+from queue_app import clock
 from queue_app.context import Fenced, JobContext
 from queue_app.failpoints import failpoint
 from queue_app.states import JobState
@@ -27,6 +29,7 @@ from queue_app.states import JobState
 # An execution that has prepared for so long stops at its next checkpoint; the next one goes on from there.
 LONGEST_PREPARATION_SECONDS = 600
 PROGRESS_EVERY_SECONDS = 2.0
+WENT_OUT = "at"  # beside what the platform said of a live part
 
 
 def load_delivery(delivery_id: int) -> Delivery | None:
@@ -71,7 +74,7 @@ def content_hash(delivery: Delivery) -> str:
 
 def live_parts(delivery: Delivery) -> list[Published]:
     """Return the parts of ``delivery`` that are out, first one first."""
-    return [Published(**part) for part in delivery.live]
+    return [Published(**{name: kept for name, kept in part.items() if name != WENT_OUT}) for part in delivery.live]
 
 
 def parts_of(snapshot: Json) -> list[Json]:
@@ -80,9 +83,15 @@ def parts_of(snapshot: Json) -> list[Json]:
     return list(snapshot["parts"]) if "parts" in snapshot else [snapshot]
 
 
-def live_values(live: list[Published], redact: Callable[[str], str]) -> Json:
-    """Return the columns of a delivery that say which parts are live, without a secret that a platform has quoted."""
+def live_values(delivery: Delivery, live: list[Published], redact: Callable[[str], str]) -> Json:
+    """Return the columns of a delivery that say which parts are live, without a secret that a platform has quoted.
+
+    Each part has when it went out (ISO 8601): a part that was live before keeps its time.
+    """
+    before, now = [part.get(WENT_OUT) for part in delivery.live], clock.now().isoformat()
     kept = json.loads(redact(json.dumps([asdict(part) for part in live])))
+    for part, went_out in zip_longest(kept, before[: len(kept)]):
+        part[WENT_OUT] = went_out or now
     first = kept[0] if kept else {"id": "", "url": ""}
     link = first["url"] if len(first["url"]) <= LINK_CHARACTERS else ""
     return {"live": kept, "platform_post_id": first["id"][:ID_CHARACTERS], "url": link}
@@ -154,7 +163,7 @@ class DeliveryCheckpoints(Checkpoints):
 
     def record(self, live: list[Published], redact: Callable[[str], str]) -> None:
         """Keep which parts are live."""
-        self._write(**live_values(live, redact))
+        self._write(**live_values(self._delivery, live, redact))
 
     def thaw(self) -> None:
         """Forget the snapshot: what is not live of it was provably not published, and may be stale later."""

@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from posts.models import Account, Delivery, DeliveryStatus
+from posts.models import Account, Delivery
 from posts.publishing import registry
 from posts.publishing.capabilities import Window
 from posts.publishing.errors import RateLimited
 from posts.selectors.platforms import window_words
 from queue_app import clock
-from queue_app.models import Job
 from queue_app.states import JobState
 
 
@@ -66,7 +65,7 @@ def _free_at(account: Account, window: Window, now: datetime, *, besides: int) -
 
 
 def _sent(account: Account, window: Window, now: datetime, *, besides: int) -> list[datetime]:
-    """Return when posts went out within the window, oldest first; what is being sent or may be live counts as now."""
+    """Return when posts went out within the window, oldest first; what is being sent or may be live counts too."""
     since = now - timedelta(seconds=window.seconds)
     rows = Delivery.objects.filter(account__platform=account.platform)
     if window.scope == "account":
@@ -80,8 +79,11 @@ def _sent(account: Account, window: Window, now: datetime, *, besides: int) -> l
         for _part in range(max(1, len(live)))
         if published_at is not None
     ]
-    under_way = Q(job__in=Job.objects.filter(state=JobState.RUNNING, marked_at__isnull=False))
-    open_ends = rows.filter(published_at=None).filter(under_way | Q(status=DeliveryStatus.NEEDS_REVIEW) | ~Q(live=[]))
-    for pk, live in open_ends.values_list("pk", "live"):
-        sent += [now] * (len(live) + (pk != besides))
-    return sorted(sent)
+    # Under way, or nobody knows whether it is live: it counts from its mark, like everything else for a while only.
+    marked = Q(job__state__in=(JobState.RUNNING, JobState.UNCERTAIN), job__marked_at__gt=since)
+    open_ends = rows.filter(published_at=None).filter(marked | ~Q(live=[]))
+    for pk, live, state, marked_at in open_ends.values_list("pk", "live", "job__state", "job__marked_at"):
+        sent += [datetime.fromisoformat(part["at"]) for part in live if "at" in part]
+        if pk != besides and marked_at is not None and state in (JobState.RUNNING, JobState.UNCERTAIN):
+            sent.append(marked_at)
+    return sorted(at for at in sent if at > since)

@@ -10,7 +10,7 @@ import pytest
 
 from posts.models import Delivery, Post, ThreadMode
 from posts.publishing import registry
-from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit
+from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, Window
 from posts.publishing.errors import ContentRejected, NotReady, OutcomeUnknown, RateLimited, Temporary
 from posts.publishing.platform import Session
 from posts.publishing.types import Absent, Found, Published
@@ -118,6 +118,20 @@ def test_a_wait_between_two_parts_goes_on_where_it_stopped(network: Threading) -
     blocks.lift_elapsed()
     run()
     assert [text for text, _ in network.live] == ["One two three four.", "Five six seven", "eight. Nine ten", "eleven."]
+    assert stored(delivery)[0].status == "published"
+
+
+def test_a_thread_longer_than_a_window_goes_on_as_places_become_free(
+    network: Threading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Threading, "windows", (Window(2, 60),))
+    delivery = thread()
+    run()
+    assert len(network.live) == 2
+    later(61)
+    blocks.lift_elapsed()
+    run()
+    assert [parent for _, parent in network.live] == ["", "1", "2", "3"]
     assert stored(delivery)[0].status == "published"
 
 

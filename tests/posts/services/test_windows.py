@@ -12,7 +12,9 @@ from posts.publishing.errors import RateLimited
 from posts.services.windows import remaining, require_room
 from queue_app import clock
 from queue_app.database import atomic
-from tests.posts.making import account, draft
+from queue_app.models import Job
+from queue_app.states import JobState
+from tests.posts.making import account, draft, unsettled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,3 +59,21 @@ def test_a_window_with_a_choice_counts_and_holds_back_those_posts_alone() -> Non
     asked_for(delivery(page, "post"))
     asked_for(delivery(page, ""))
     asked_for(delivery(account("Bea"), "reel"))
+
+
+def test_what_needs_review_takes_a_place_while_the_window_lasts_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutboxPlatform, "windows", (Window(1, 60),))
+    page = account()
+    unsettled(page)
+    with pytest.raises(RateLimited):
+        asked_for(delivery(page, ""))
+    Job.objects.filter(state=JobState.UNCERTAIN).update(marked_at=clock.now() - timedelta(seconds=61))
+    asked_for(delivery(page, ""))
+
+
+def test_the_parts_of_a_thread_that_failed_count_from_when_they_went_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutboxPlatform, "windows", (Window(2, 60),))
+    page, now = account(), clock.now()
+    live = [{"id": str(ago), "url": "", "at": (now - timedelta(seconds=ago)).isoformat()} for ago in (70, 5)]
+    delivery(page, "", live=live, status=DeliveryStatus.FAILED)
+    assert [left for _window, left in remaining(page)] == [1]
