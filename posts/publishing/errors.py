@@ -104,7 +104,7 @@ class NotReady(PublishError):
 
 
 class RateLimited(PublishError):
-    """The platform asks to wait until ``until`` (aware UTC) for this account, or for the whole app.
+    """The platform asks to wait until ``until`` (aware UTC) for this account, the whole app, or this post alone.
 
     ``tell``: waiting alone mends nothing, so a person is told (credits used up).
     """
@@ -116,13 +116,13 @@ class RateLimited(PublishError):
         code: str | None = None,
         *,
         until: datetime,
-        scope: Scope = "account",
+        scope: Scope | Literal["post"] = "account",
         tell: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(code, **kwargs)
         self.until = until
-        self.scope: Scope = scope
+        self.scope = scope
         self.tell = tell
 
 

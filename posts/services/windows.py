@@ -38,7 +38,8 @@ def require_room(delivery: Delivery) -> None:
     for window in windows:
         until = _free_at(account, window, now, besides=delivery.pk)
         if until is not None:
-            raise RateLimited("window_full", until=until, scope=window.scope, window=window_words(window))
+            scope = window.scope if window.option is None else "post"  # others may go out without that choice
+            raise RateLimited("window_full", until=until, scope=scope, window=window_words(window))
 
 
 def remaining(account: Account) -> list[tuple[Window, int]]:

@@ -9,12 +9,15 @@ from posts.models import Account, Delivery, DeliveryStatus
 from posts.outbox.platform import OutboxPlatform
 from posts.publishing.capabilities import Window
 from posts.publishing.errors import RateLimited
+from posts.services.accounts import connect_account
+from posts.services.posts import publish_now
 from posts.services.windows import remaining, require_room
-from queue_app import clock
+from queue_app import clock, runner
 from queue_app.database import atomic
 from queue_app.models import Job
 from queue_app.states import JobState
-from tests.posts.making import account, draft, unsettled
+from tests.posts.making import account, draft, job_of, unsettled
+from tests.posts.making import delivery as delivery_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,3 +80,18 @@ def test_the_parts_of_a_thread_that_failed_count_from_when_they_went_out(monkeyp
     live = [{"id": str(ago), "url": "", "at": (now - timedelta(seconds=ago)).isoformat()} for ago in (70, 5)]
     delivery(page, "", live=live, status=DeliveryStatus.FAILED)
     assert [left for _window, left in remaining(page)] == [1]
+
+
+def test_a_full_window_of_a_choice_lets_the_accounts_other_posts_go_out() -> None:
+    page = connect_account("outbox", {"name": "ada"})
+    published(page, "reel", 23)
+    published(page, "reel", 1)
+    reel = publish_now(draft(page))
+    Delivery.objects.filter(post=reel).update(options={"placement": "reel"})
+    runner.run_due("default", "tests")
+    waiting = delivery_of(reel)
+    assert (waiting.status, job_of(waiting).reason) == (DeliveryStatus.SCHEDULED, "rate_limited")
+    assert abs(job_of(waiting).run_at - clock.now() - timedelta(hours=1)) < timedelta(minutes=1)
+    other = publish_now(draft(page))
+    runner.run_due("default", "tests")
+    assert delivery_of(other).status == DeliveryStatus.PUBLISHED
