@@ -172,7 +172,7 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
             followed = platform.follow(step, parts[part], checkpoints.of_part(part))
             step = replace(step, sent_before=sent_before and followed == parts[part])
             parts[part] = followed
-        context.before_irreversible_step(save=lambda: _freeze(delivery, checkpoints, {"parts": parts}))
+        context.before_irreversible_step(save=lambda: _freeze(delivery, checkpoints, parts, contents))
         live.append(platform.commit(step, parts[part]))
         failpoint("after_commit_call")
         sent_before = False
@@ -210,10 +210,15 @@ def _settled(
     raise errors.OutcomeUnknown("platform_silent")
 
 
-def _freeze(delivery: Delivery, checkpoints: DeliveryCheckpoints, snapshot: publishing.Json) -> None:
+def _freeze(
+    delivery: Delivery,
+    checkpoints: DeliveryCheckpoints,
+    parts: list[publishing.Json],
+    contents: list[publishing.Content],
+) -> None:
     """Part of the mark's transaction: there must be room for one more post, and what goes out is kept."""
     require_room(delivery)
-    checkpoints.freeze(snapshot)
+    checkpoints.freeze({"parts": parts}, contents)
 
 
 def _session(delivery: Delivery, context: JobContext, content: publishing.Content | None = None) -> Session:

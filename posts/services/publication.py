@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import zip_longest
@@ -16,7 +16,7 @@ from itertools import zip_longest
 from posts.models import Delivery
 from posts.publishing.errors import NotReady
 from posts.publishing.platform import Checkpoints, Platform
-from posts.publishing.types import Content, Json, MediaFile, Published
+from posts.publishing.types import Content, Json, MediaFile, PartKind, Published
 from posts.services.media import media_file
 from posts.services.options import offered, with_defaults
 from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
@@ -29,6 +29,7 @@ from queue_app.states import JobState
 # An execution that has prepared for so long stops at its next checkpoint; the next one goes on from there.
 LONGEST_PREPARATION_SECONDS = 600
 PROGRESS_EVERY_SECONDS = 2.0
+SAID = "/said"  # a checkpoint of no part: the kinds and texts of all of them
 WENT_OUT = "at"  # beside what the platform said of a live part
 
 
@@ -45,9 +46,10 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
     files: tuple[MediaFile, ...] = tuple(
         media_file(attached, delivery, platform) for attached in delivery.post.post_media.select_related("media")
     )
-    texts = texts_of(delivery, platform, with_media=bool(files))
-    comment = comment_of(delivery, platform)
-    whole = [*texts, *([comment] if comment else [])]
+    said = _said_already(delivery) or [
+        *(("post", text) for text in texts_of(delivery, platform, with_media=bool(files))),
+        *(("comment", comment) for comment in [comment_of(delivery, platform)] if comment),
+    ]
     return [
         Content(
             key=f"{delivery.uuid.hex}-{part}" if part else delivery.uuid.hex,
@@ -57,11 +59,17 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
             media=() if part else files,
             options=with_defaults(delivery.options, offered(platform, delivery.account.config)),
             part=part,
-            parts=len(whole),
-            kind="comment" if part >= len(texts) else "post",
+            parts=len(said),
+            kind=kind,
         )
-        for part, text in enumerate(whole)
+        for part, (kind, text) in enumerate(said)
     ]
+
+
+def _said_already(delivery: Delivery) -> list[tuple[PartKind, str]]:
+    """Return the kinds and texts of a thread of which something is live: it goes on as it began, whatever was changed
+    of the account or its limits since. Empty if nothing is."""
+    return [(kind, text) for kind, text in delivery.checkpoints.get(SAID, [])] if delivery.live else []
 
 
 def content_hash(delivery: Delivery) -> str:
@@ -109,7 +117,7 @@ class DeliveryCheckpoints(Checkpoints):
         self._prefix = ""
         self._stop_at = time.monotonic() + LONGEST_PREPARATION_SECONDS
         self._told_at = 0.0
-        if delivery.content_hash != digest:
+        if delivery.content_hash != digest and not delivery.live:
             self._write(content_hash=digest, checkpoints={})
 
     def of_part(self, part: int) -> DeliveryCheckpoints:
@@ -152,9 +160,11 @@ class DeliveryCheckpoints(Checkpoints):
             self._told_at = now
             self._write(progress={"done": done, "total": total, "what": what})
 
-    def freeze(self, snapshot: Json) -> None:
+    def freeze(self, snapshot: Json, contents: Sequence[Content]) -> None:
         """Keep what is about to be published; called in the mark's transaction."""
-        self._write(snapshot=snapshot, snapshot_hash=self._delivery.content_hash, progress={})
+        said = {SAID: [[content.kind, content.text] for content in contents]} if len(contents) > 1 else {}
+        checkpoints = {**self._delivery.checkpoints, **said}
+        self._write(snapshot=snapshot, snapshot_hash=self._delivery.content_hash, checkpoints=checkpoints, progress={})
 
     def frozen(self) -> Json | None:
         """Return the snapshot of an earlier execution, if the content is still the same."""
@@ -171,7 +181,8 @@ class DeliveryCheckpoints(Checkpoints):
 
     def drop(self) -> None:
         """Forget checkpoints and snapshot: what they name is gone at the platform."""
-        self._write(checkpoints={}, snapshot=None, snapshot_hash="")
+        said = self._delivery.checkpoints.get(SAID)
+        self._write(checkpoints={SAID: said} if said else {}, snapshot=None, snapshot_hash="")
 
     def _write(self, **values: object) -> None:
         mine = Delivery.objects.filter(pk=self._delivery.pk, job__fence=self._fence, job__state=JobState.RUNNING)

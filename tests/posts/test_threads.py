@@ -14,6 +14,7 @@ from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, 
 from posts.publishing.errors import ContentRejected, NotReady, OutcomeUnknown, RateLimited, Temporary
 from posts.publishing.platform import Session
 from posts.publishing.types import Absent, Found, Published
+from posts.services.account_texts import set_account_texts
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
 from posts.services.posts import publish_now
@@ -118,6 +119,27 @@ def test_a_wait_between_two_parts_goes_on_where_it_stopped(network: Threading) -
     blocks.lift_elapsed()
     run()
     assert [text for text, _ in network.live] == ["One two three four.", "Five six seven", "eight. Nine ten", "eleven."]
+    assert stored(delivery)[0].status == "published"
+
+
+@pytest.mark.parametrize("interruption", ["wait", "crash"])
+def test_what_a_thread_says_stays_as_it_was_when_its_first_part_went_out(network: Threading, interruption: str) -> None:
+    delivery = thread(first_comment="A comment")
+    stop = RateLimited(until=clock.now()) if interruption == "wait" else RuntimeError("killed")
+    network.answers["commit"] = [None, stop]
+    network.safe = True
+    run()
+    assert len(stored(delivery)[0].live) == 1
+    set_account_texts(stored(delivery)[0].account, signature="Yours, Ada", variables={}, utm={})
+    network.capabilities = Capabilities(  # type: ignore[misc]  # for this test
+        (TextLimit("graphemes", 40),), 4, ImageLimits(1, 1), threads=True, comment=(TextLimit("graphemes", 50),)
+    )
+    for _ in range(3):
+        later(60)
+        blocks.lift_elapsed()
+        run()
+    texts = ["One two three four.", "Five six seven", "eight. Nine ten", "eleven.", "A comment"]
+    assert [text for text, _ in network.live] == texts
     assert stored(delivery)[0].status == "published"
 
 
