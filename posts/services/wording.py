@@ -6,8 +6,10 @@ Reads only. Counting, splitting and limits are ``posts.text``'s and the platform
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from posts.models import Account, Delivery, ThreadMode
+from posts.publishing.capabilities import TextLimit
 from posts.publishing.platform import Platform
 from posts.text.counting import violations
 from posts.text.threads import split_thread, without_marks
@@ -37,14 +39,15 @@ def texts_of(delivery: Delivery, platform: Platform, *, with_media: bool) -> lis
     if not able.threads or delivery.post.thread_mode == ThreadMode.OFF:
         return [without_marks(text)]
     reserved = platform.reserved(delivery.options, delivery.account.config)
-    limits = [
+    limits = tuple(
         replace(limit, maximum=max(1, limit.maximum - reserved)) for limit in able.text_limits(with_media=with_media)
-    ]
-    return split_thread(
-        text,
-        lambda part: not violations(part, limits),
-        numbered=delivery.post.thread_mode == ThreadMode.NUMBERED,
     )
+    return list(_parts(text, limits, delivery.post.thread_mode == ThreadMode.NUMBERED))
+
+
+@lru_cache(maxsize=32)  # one page asks several times, for each of many accounts with the same limits
+def _parts(text: str, limits: tuple[TextLimit, ...], numbered: bool) -> tuple[str, ...]:
+    return tuple(split_thread(text, lambda part: not violations(part, limits), numbered=numbered))
 
 
 def comment_of(delivery: Delivery, platform: Platform) -> str:

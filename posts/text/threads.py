@@ -19,6 +19,8 @@ PLACES = (
     re.compile(r"[.!?\u2026\u3002\uff01\uff1f]['\"\u201d\u2019)\]]*\s+"),
     re.compile(r"\s+"),
 )
+# Within how much the end of a part is looked for: enough for most limits, then twice what the last part took.
+LOOK_AHEAD_CHARACTERS, SHORTEST_LOOK_CHARACTERS = 1000, 50
 LEAST_SHARE = 0.4  # a better place further ahead than this is not worth the short part
 
 Fits = Callable[[str], bool]
@@ -30,12 +32,15 @@ def without_marks(text: str) -> str:
 
 
 def split_thread(text: str, fits: Fits, *, numbered: bool = False) -> list[str]:
-    """Return the parts of ``text``, each of which ``fits`` with its number; at least one, none of them blank.
+    """Return the parts of ``text``, each of which ``fits`` with its number; at least one, and none of them blank
+    unless nothing is said at all.
 
     ``numbered`` puts "(2/5)" at the end of each part where there are several. A part that fits nowhere, because even
     one character is too much, stays too long and is for validation to refuse.
     """
-    sections = [section.strip() for section in MARKER.split(text) if section.strip()] or [text]
+    sections = [section.strip() for section in MARKER.split(text) if section.strip()]
+    if not sections:
+        return [""]  # files alone
     parts = list(_split(sections, fits))
     if not numbered or len(parts) == 1:
         return parts
@@ -49,21 +54,40 @@ def split_thread(text: str, fits: Fits, *, numbered: bool = False) -> list[str]:
 
 def _split(sections: list[str], fits: Fits) -> Iterator[str]:
     for section in sections:
-        rest = section
-        while not fits(rest):
-            cut = _cut(rest, fits)
-            part = rest[:cut].rstrip()
-            if not part or cut >= len(rest):
-                break
-            yield part
-            rest = rest[cut:].lstrip()
-        if rest:
-            yield rest
+        rest, ahead = section, LOOK_AHEAD_CHARACTERS
+        while rest:
+            cut = _cut(rest, fits, ahead)
+            yield rest[:cut].rstrip()
+            rest, ahead = rest[cut:].lstrip(), max(2 * cut, SHORTEST_LOOK_CHARACTERS)
 
 
-def _cut(text: str, fits: Fits) -> int:
-    """Return where the first part of ``text`` ends: the best place among those that fit."""
-    ends = [match.end() for match in GRAPHEME.finditer(text)]
+def _cut(text: str, fits: Fits, ahead: int) -> int:
+    """Return where the first part of ``text`` ends: the best place among those that fit, its end where all of it does.
+
+    Looks no further than ``ahead``, or twice as often as needed to see too much: a long text would else be counted
+    whole for each of its parts.
+    """
+    while ahead < len(text) and fits(text[:ahead].rstrip()):
+        ahead *= 2
+    if ahead >= len(text) and fits(text):
+        return len(text)
+    longest = _longest(text, fits, ahead)
+    for place in PLACES:
+        found = [match.end() for match in place.finditer(text, 0, longest + 1) if match.start() <= longest]
+        if found and min(found[-1], longest) >= longest * LEAST_SHARE:
+            return found[-1]
+    words = [match.end() for match in PLACES[-1].finditer(text, 0, longest + 1)]
+    return words[-1] if words else longest
+
+
+def _longest(text: str, fits: Fits, ahead: int) -> int:
+    """Return the end of the most whole characters that fit, of which the first ``ahead`` code points have too many."""
+    ends = [match.end() for match in GRAPHEME.finditer(text, 0, ahead)]
+    if ahead < len(text):
+        ends.pop()  # it may go on
+    first = GRAPHEME.match(text)
+    if not ends and first is not None:
+        return int(first.end())
     low, high = 1, len(ends)  # the first `low` characters are taken even where they do not fit
     while low < high:
         middle = (low + high + 1) // 2
@@ -71,10 +95,4 @@ def _cut(text: str, fits: Fits) -> int:
             low = middle
         else:
             high = middle - 1
-    longest = ends[low - 1]
-    for place in PLACES:
-        found = [match.end() for match in place.finditer(text, 0, longest + 1) if match.start() <= longest]
-        if found and min(found[-1], longest) >= longest * LEAST_SHARE:
-            return found[-1]
-    words = [match.end() for match in PLACES[-1].finditer(text, 0, longest + 1)]
-    return words[-1] if words else longest
+    return int(ends[low - 1])
