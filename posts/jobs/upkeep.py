@@ -7,7 +7,7 @@ from datetime import timedelta
 from posts.jobs.outcomes import LONGEST_COOL_DOWN
 from posts.models import Account
 from posts.publishing import errors, registry
-from posts.services import accounts, media, standing
+from posts.services import accounts, logins, media, sessions, standing
 from queue_app import api, clock
 from queue_app.context import JobContext
 from queue_app.health import health_check
@@ -27,7 +27,12 @@ LOGIN_ENDS_AHEAD = timedelta(days=7)
     internal=True,
 )
 def renew_logins(context: JobContext) -> int:
-    """Queue a renewal for each login that is due for one; tell of those that cannot be renewed. Return how many."""
+    """Queue a renewal for each login that is due for one; tell of those that cannot be renewed. Return how many.
+
+    Logins that somebody began in the browser and nobody finished are forgotten.
+    """
+    logins.forget_old_logins()
+    sessions.plan_renewals()
     now = clock.now()
     connected = Account.objects.filter(enabled=True, reconnect_reason="")
     due = connected.filter(refresh_at__lte=now)

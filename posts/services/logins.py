@@ -22,6 +22,7 @@ from posts.publishing import oauth
 from posts.publishing.errors import PublishError, ReconnectNeeded
 from posts.publishing.platform import Platform, Session
 from posts.publishing.types import Connection, Identity, Json
+from posts.selectors.posts import SEE_ALL, may_see
 from posts.services.accounts import (
     ConnectFailed,
     complete_answers,
@@ -30,7 +31,7 @@ from posts.services.accounts import (
     save_connection,
     save_reconnection,
 )
-from posts.services.errors import Conflict, Refused
+from posts.services.errors import Conflict, NotAllowed, Refused
 from posts.services.sessions import new_session
 from queue_app import clock
 from queue_app.database import atomic
@@ -83,10 +84,8 @@ def begin_login(
         raise ConnectFailed(error, platform) from None
     if begun.registration_key and begun.registration != known:
         _keep_registration(platform_name, key, begun.registration)
-    now = clock.now()
-    PendingLogin.objects.filter(created_at__lt=now - LOGIN_LIFETIME).delete()
     pending = PendingLogin(
-        user=user, platform=platform_name, account=account, state_hash=_hash(callback.state), created_at=now
+        user=user, platform=platform_name, account=account, state_hash=_hash(callback.state), created_at=clock.now()
     )
     _seal(
         pending,
@@ -109,6 +108,7 @@ def finish_login(state: str, code: str, *, user: User, refusal: str = "") -> Pen
     connected. Raises LoginOver for a state that is not this person's or was used before, and what connecting raises.
     """
     pending = _take(state, user)
+    _require_right(pending, user)
     platform = known_platform(pending.platform)
     if refusal or not code:
         pending.delete()
@@ -127,11 +127,16 @@ def finish_login(state: str, code: str, *, user: User, refusal: str = "") -> Pen
         return _reconnected(pending, found, kept["answers"])
     if len(found) == 1:
         pending.delete()
-        owner = None if kept["is_shared"] else user
-        return save_connection(pending.platform, found[0], kept["answers"], owner=owner, actor=user)
+        return save_connection(pending.platform, found[0], kept["answers"], owner=_owner(kept, user), actor=user)
     _seal(pending, {**kept, "found": [_plain(connection) for connection in found]})
     pending.save(update_fields=["sealed"])
     return pending
+
+
+def forget_old_logins() -> int:
+    """Delete logins that nobody can finish any more, with what was sealed for them; return how many rows went."""
+    # Long after their end, so that none goes away under somebody who came back in the last second.
+    return PendingLogin.objects.filter(created_at__lt=clock.now() - 2 * LOGIN_LIFETIME).delete()[0]
 
 
 def pending_login(uuid: UUID, *, user: User) -> PendingLogin:
@@ -164,7 +169,7 @@ def connect_choices(pending: PendingLogin, places: Sequence[int], *, user: User)
         raise Refused("Choose at least one to connect")
     if not PendingLogin.objects.filter(pk=pending.pk).delete()[0]:
         raise Conflict("This login was used already; look at the list of accounts")
-    owner = None if kept["is_shared"] else user
+    owner = _owner(kept, user)
     return [save_connection(pending.platform, each, kept["answers"], owner=owner, actor=user) for each in chosen]
 
 
@@ -229,6 +234,20 @@ def _take(state: str, user: User) -> PendingLogin:
         )
     pending.returned = True
     return pending
+
+
+def _require_right(pending: PendingLogin, user: User) -> None:
+    """Raise NotAllowed, and end the login, where the right to what it was begun for was taken away since."""
+    account = pending.account
+    right = "posts.add_account" if account is None else "posts.change_account"
+    if not user.has_perm(right) or (account is not None and not may_see(user, account.owner_id)):
+        pending.delete()
+        raise NotAllowed("You may not connect that account any more, so nothing was connected; ask an administrator")
+
+
+def _owner(kept: Json, user: User) -> User | None:
+    """Return whose the account becomes: nobody's where it is for all, and ``user`` may share with all still."""
+    return None if kept["is_shared"] and user.has_perm(SEE_ALL) else user
 
 
 def _registration(platform: str, key: str) -> Json:

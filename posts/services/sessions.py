@@ -177,6 +177,14 @@ def renewal_time(
     return max(now, earliest + max(spread, timedelta(0)) * random.random())  # noqa: S311 - jitter, no secret
 
 
+def plan_renewals() -> None:
+    """Plan the renewal of every login that has none: those stored by a release that only renewed when one was used."""
+    for account in Account.objects.filter(refresh_at=None, credentials_expire_at__isnull=False):
+        at = renewal_time(account.platform, account.credentials_expire_at, account.renewable_until)
+        if at is not None:
+            Account.objects.filter(pk=account.pk, refresh_at=None).update(refresh_at=at)
+
+
 def _take_lease(account: Account, seen_version: int) -> int | None:
     """Return the fence of a new lease, ``None`` if the credentials are newer than ``seen_version``."""
     with atomic():

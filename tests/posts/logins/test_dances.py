@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -27,7 +27,7 @@ from queue_app.models import Block, BlockKind, Job, Notice
 from queue_app.outcomes import Done
 from tests.posts.logins.dancing import Dancing
 from tests.posts.logins.oauth_server import CLIENT_ID, CLIENT_SECRET, OAuthServer, oauth_server
-from tests.posts.making import draft
+from tests.posts.making import draft, user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,6 +134,40 @@ def test_a_state_works_once_and_for_its_person_alone(browser: Client, server: OA
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("begun", ["add", "reconnect"])
+def test_rights_that_were_taken_away_meanwhile_end_a_login_before_its_code_is_traded(
+    browser: Client, server: OAuthServer, begun: str
+) -> None:
+    connect(browser)
+    account = Account.objects.get(platform="dancing")
+    editor = user("editor", may=["view_account", "add_account", "change_account"], sees_all=True)
+    User.objects.filter(pk=editor.pk).update(is_staff=True)
+    hers = Client()
+    hers.force_login(editor)
+    again = reverse("admin:posts_account_reconnect", args=[account.pk])
+    path = agree(
+        leave(hers, again if begun == "reconnect" else reverse("admin:posts_account_add") + "?platform=dancing")
+    )
+    taken = "change_account" if begun == "reconnect" else "add_account"
+    editor.user_permissions.remove(Permission.objects.get(codename=taken))
+    asked = len(server.asked)
+    page = hers.get(path, follow=True)
+    assert "nothing was connected" in page.content.decode()
+    assert len(server.asked) == asked
+    assert not PendingLogin.objects.exists()
+    account.refresh_from_db()
+    assert account.credentials_version == 1
+
+
+def test_logins_that_nobody_finished_are_forgotten(browser: Client, server: OAuthServer) -> None:
+    leave(browser, reverse("admin:posts_account_add") + "?platform=dancing")
+    renew_logins(JobContext(Job(), "tests"))
+    assert PendingLogin.objects.exists()
+    PendingLogin.objects.update(created_at=clock.now() - timedelta(minutes=31))
+    renew_logins(JobContext(Job(), "tests"))
+    assert not PendingLogin.objects.exists()
+
+
 def test_a_login_that_took_too_long_is_over(browser: Client, server: OAuthServer) -> None:
     path = agree(leave(browser, reverse("admin:posts_account_add") + "?platform=dancing"))
     PendingLogin.objects.update(created_at=clock.now() - timedelta(minutes=16))
@@ -218,6 +252,16 @@ def test_a_login_is_renewed_ahead_of_its_end(browser: Client, server: OAuthServe
     assert credentials_of(account)["access_token"] != before
     assert len(server.asked) == 2
     assert renew_login(JobContext(Job(), "tests"), account.pk) == Done("nothing to renew")
+
+
+def test_a_login_from_before_renewals_were_planned_gets_a_plan(browser: Client, server: OAuthServer) -> None:
+    connect(browser)
+    Account.objects.update(refresh_at=None)
+    assert renew_logins(JobContext(Job(), "tests")) == 0
+    account = Account.objects.get(platform="dancing")
+    assert account.refresh_at is not None
+    assert account.credentials_expire_at is not None
+    assert clock.now() < account.refresh_at < account.credentials_expire_at
 
 
 def test_a_revoked_login_holds_its_posts_and_a_reconnection_lets_them_go(browser: Client, server: OAuthServer) -> None:
