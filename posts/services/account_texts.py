@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from posts.models import Account
 from posts.services.errors import Problem, ValidationFailed
+from posts.text.storable import is_storable
 from posts.text.variables import UTM_NAMES
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -58,7 +59,7 @@ def _text_problems(signature: str, variables: Mapping[str, str], utm: Mapping[st
             problems.append(Problem("utm", f"There is no parameter {name}; use {', '.join(UTM_NAMES)}"))
         elif len(value) > UTM_CHARACTERS:
             problems.append(Problem(name, f"{name} has {len(value):,} characters, the limit is {UTM_CHARACTERS:,}"))
-    unstorable = [*variables.values(), signature, *utm.values()]
-    if any("\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text) for text in unstorable):
+    stored = [*variables.values(), signature, *utm.values()]
+    if not all(map(is_storable, stored)):
         problems.append(Problem("signature", "A text has characters that cannot be stored; type or paste it again"))
     return problems

@@ -5,7 +5,6 @@ A draft may break the platforms' limits; a scheduled post may not, and keeps its
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,6 +20,7 @@ from posts.services.options import offered, options_from
 from posts.services.schedule import FARTHEST
 from posts.services.status import sync_post_status
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
+from posts.text.storable import is_storable, strings_in
 from queue_app import clock
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 
@@ -61,7 +61,8 @@ def save_draft(
     fields = {"text": text, "language": language.strip(), "timezone": timezone.strip()}
     problems = _field_problems(**fields, priority=priority, expires_at=expires_at)
     problems += _text_problems([*own_texts.values(), first_comment, *(alt_text for _, alt_text in media)])
-    problems += _text_problems([json.dumps(dict(chosen), ensure_ascii=False) for chosen in (options or {}).values()])
+    for chosen in (options or {}).values():
+        problems += _text_problems([*chosen, *strings_in(dict(chosen))])
     if thread_mode not in ThreadMode.values:
         problems.append(Problem("thread_mode", f"A long text is split by {', '.join(ThreadMode.values[1:])} or not"))
     fields |= {"thread_mode": thread_mode, "first_comment": first_comment}
@@ -109,10 +110,9 @@ def _field_problems(
 
 
 def _text_problems(texts: Sequence[str]) -> list[Problem]:
-    for text in texts:
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
-    return []
+    if all(map(is_storable, texts)):
+        return []
+    return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
 
 
 def _editable(post: Post, expected_version: int | None) -> Post:

@@ -17,6 +17,7 @@ from posts.models import Account, Delivery, PlatformEvent
 from posts.services.errors import Conflict
 from posts.services.queueing import one_transaction
 from posts.services.standing import ask_reconnect
+from posts.text.storable import strings_in
 from queue_app import api, clock
 from queue_app.database import atomic
 from queue_app.states import JobState
@@ -66,7 +67,7 @@ def look_now(platform: str, identity_id: str, post_ids: Collection[str]) -> int:
     found = rows.filter(taken | Q(job__state=JobState.UNCERTAIN)).select_related("job")
     ids, count = {each for each in post_ids if each}, 0
     for delivery in found:
-        if delivery.job is None or not ids & set(_strings([delivery.live, delivery.snapshot])):
+        if delivery.job is None or not ids & set(strings_in([delivery.live, delivery.snapshot])):
             continue
         try:
             with one_transaction():
@@ -90,7 +91,7 @@ def _spoken_of(platform: str, ids: Collection[str]) -> Iterator[Account]:
     """Yield the accounts whose identity is one of ``ids``, or something in their config: the login's person, a Page."""
     wanted = {each for each in ids if each}
     for account in Account.objects.filter(platform=platform).order_by("pk"):
-        if wanted & {account.identity_id, *_strings(account.config)}:
+        if wanted & {account.identity_id, *strings_in(account.config)}:
             yield account
 
 
@@ -107,11 +108,3 @@ def _forget_login(account: Account) -> None:
         names = {}
     sealed = credentials.seal(account.uuid, dict.fromkeys(names, ""))
     Account.objects.filter(pk=account.pk).update(sealed_credentials=sealed)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _strings(part)

@@ -16,6 +16,7 @@ from posts.publishing.platform import Platform
 from posts.publishing.types import Config, Json, Option
 from posts.text.counting import count
 
+QUOTED_CHARACTERS = 60  # of what a person entered, in a message
 YES = frozenset({"1", "true", "yes", "on"})
 FIT = Option(
     FIT_OPTION,
@@ -54,7 +55,7 @@ def option_problems(values: Mapping[str, Any], options: Iterable[Option]) -> Ite
     known = {option.name: option for option in options}
     for name in values:
         if name not in known:
-            yield name, f"there is no option “{name}”; it has {', '.join(known) or 'none'}"
+            yield name, f"there is no option “{_quoted(name)}”; it has {', '.join(known) or 'none'}"
     for name, option in known.items():
         if name in values:
             wrong = _wrong(values[name], option)
@@ -84,7 +85,7 @@ def _value(raw: Any, option: Option) -> Any:
         case "bool":
             return text.lower() in YES if text else ""
         case "integer":
-            return int(text) if text.lstrip("-").isdecimal() and len(text) < 19 else text
+            return int(text) if text.removeprefix("-").isdecimal() and len(text) < 19 else text
         case "list":
             return [line.strip() for line in text.split("\n") if line.strip()]
     return text
@@ -94,12 +95,12 @@ def _wrong(value: Any, option: Option) -> str:
     match option.kind:
         case "choice":
             allowed = [choice for choice, _label in option.choices]
-            return "" if value in allowed else f"is “{value}”; choose one of {', '.join(allowed)}"
+            return "" if value in allowed else f"is “{_quoted(value)}”; choose one of {', '.join(allowed)}"
         case "bool":
             return "" if isinstance(value, bool) else "is yes or no"
         case "integer":
             if not isinstance(value, int) or isinstance(value, bool):
-                return f"is “{value}”, not a whole number"
+                return f"is “{_quoted(value)}”, not a whole number"
             over = option.maximum is not None and value > option.maximum
             return f"is {value:,}, the most is {option.maximum:,}" if over else ""
         case "list":
@@ -114,6 +115,10 @@ def _wrong(value: Any, option: Option) -> str:
     length = count(value, cast("TextUnit", option.unit))
     over = option.maximum is not None and length > option.maximum
     return f"has {length:,} characters, the limit is {option.maximum:,}" if over else ""
+
+
+def _quoted(value: Any) -> str:
+    return str(value)[:QUOTED_CHARACTERS]
 
 
 def _is_moment(value: Any) -> bool:

@@ -22,6 +22,7 @@ from posts.publishing.platform import Session
 from posts.publishing.types import App, Connection, Json, MediaFile
 from posts.services.errors import ServiceError
 from posts.services.validation import shown
+from posts.text.storable import strings_in
 from posts.transactions import in_transaction
 from queue_app import clock
 from queue_app import conf as queue_conf
@@ -71,7 +72,7 @@ def new_session(platform: str, opened: Json, config: Json, *, media: Iterable[Me
         allow_private=conf.get("ALLOW_PRIVATE_NETWORKS"),
         timeout_seconds=conf.get("HTTP_TIMEOUT_SECONDS"),
         refuse_when=in_transaction,
-        secrets=[*_strings(opened), app.client_secret, *_secret_settings(platform, app)],
+        secrets=[*strings_in(opened), app.client_secret, *_secret_settings(platform, app)],
     )
     files = {file.key: file for file in media}
     return Session(http=http, credentials=opened, config=config, now=clock.now, media=files, app=app)
@@ -225,14 +226,3 @@ def _secret_settings(platform: str, app: App) -> Iterator[str]:
     for field in known.app_settings if known is not None else ():
         if field.secret and app.settings.get(field.name):
             yield app.settings[field.name]
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
