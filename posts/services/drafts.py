@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 WAITING = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD)
+MOST_CHARACTERS = 100_000  # more than any network takes; each account counts and splits all of it
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 _NO_OWN_TEXTS: Mapping[int, str] = MappingProxyType({})
 
@@ -110,9 +111,13 @@ def _field_problems(
 
 
 def _text_problems(texts: Sequence[str]) -> list[Problem]:
-    if all(map(is_storable, texts)):
+    if not all(map(is_storable, texts)):
+        return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
+    longest = max(map(len, texts), default=0)
+    if longest <= MOST_CHARACTERS:
         return []
-    return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
+    message = f"A text has {longest:,} characters, the most that is kept is {MOST_CHARACTERS:,}; shorten it"
+    return [Problem("text", message)]
 
 
 def _editable(post: Post, expected_version: int | None) -> Post:

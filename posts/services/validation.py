@@ -132,14 +132,18 @@ def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[P
     texts = texts_of(delivery, platform, with_media=bool(files))
     if not any(text.strip() for text in texts) and not files:
         yield "text", "the post is empty; write a text or attach a picture"
-    unknown = unknown_variables(effective_text(delivery), variables_of(delivery.account))
-    if unknown:
-        yield "text", f"the text has {{{unknown[0]}}}, which is no variable of the account; set it or write a value"
+    comment = comment_of(delivery, platform)
+    for field, name, text in (
+        ("text", "the text", effective_text(delivery)),
+        ("first_comment", "the first comment", comment),
+    ):
+        for unknown in unknown_variables(text, variables_of(delivery.account))[:1]:
+            yield field, f"{name} has {{{unknown}}}, which is no variable of the account; set it or write a value"
     for part, text in enumerate(texts, 1):
         name = "text" if len(texts) == 1 else f"part {part} of the text"
         yield from _too_long("text", name, text, able.text_limits(with_media=bool(files)))
         yield from _too_many("text", name, text, able)
-    yield from _too_long("first_comment", "the first comment", comment_of(delivery, platform), able.comment)
+    yield from _too_long("first_comment", "the first comment", comment, able.comment)
     yield from media_problems(files, able, fit_of(delivery.options))
     if files and able.fetches_media and not has_public_address():
         code = "media_address_missing"

@@ -83,6 +83,11 @@ def test_editing_follows_the_new_accounts_and_pictures_and_keeps_what_stays() ->
         ({"text": "a\0b"}, "The text has characters that cannot be stored; type or paste it again"),
         ({"text": "\ud800"}, "The text has characters that cannot be stored; type or paste it again"),
         ({"own_texts": {1: "a\0"}}, "The text has characters that cannot be stored; type or paste it again"),
+        ({"text": "x" * 100_001}, "A text has 100,001 characters, the most that is kept is 100,000; shorten it"),
+        (
+            {"first_comment": "x" * 200_000},
+            "A text has 200,000 characters, the most that is kept is 100,000; shorten it",
+        ),
         ({"language": "klingon!"}, "“klingon!” is not a language; write a code like en or pt-BR, or nothing"),
         ({"timezone": "Mars/Base"}, "“Mars/Base” is not a time zone; choose a name like Europe/Berlin."),
         ({"priority": 11}, "Priority is 1 (first) to 10 (last), not 11"),

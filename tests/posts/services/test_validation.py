@@ -122,3 +122,11 @@ def test_what_is_live_is_not_judged_any_more() -> None:
     post = sent(account("Ada"))
     assert delivery(post).status == "published"
     assert said(post) == [f"Post {post.pk} has no account to go out on; choose at least one"]
+
+
+def test_a_variable_that_is_unknown_is_named_in_the_first_comment_too() -> None:
+    ada = account("Ada", platform="bluesky", variables={"shop": "https://shop.example"})
+    assert said(draft(ada, first_comment="See {shop}")) == []
+    assert said(draft(ada, first_comment="See {store}")) == [
+        "Ada on Bluesky: the first comment has {store}, which is no variable of the account; set it or write a value"
+    ]

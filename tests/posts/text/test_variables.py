@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from posts.models import Account
 from posts.services.wording import worded
-from posts.text.variables import unknown_variables
+from posts.text.variables import fill, unknown_variables, with_utm
 
 VECTORS = json.loads((Path(__file__).parent / "wordings.json").read_text())
 SCRIPT = Path(__file__).parents[3] / "posts" / "static" / "posts" / "wording.js"
@@ -39,3 +39,11 @@ def test_the_browser_words_the_vectors(chromium: str) -> None:
 
 def test_unknown_variables_are_named_once() -> None:
     assert unknown_variables("{a} {b} {a} {c}", {"b": "1"}) == ["a", "c"]
+
+
+def test_what_is_filled_in_stays_bounded_however_often_it_is_asked_for() -> None:
+    filled = fill("{a}" * 30_000, {"a": "x" * 1000})
+    assert len(filled) < 200_000
+    assert filled.startswith("x" * 100_000 + "{a}")
+    tagged = with_utm("https://a.example " * 5_000, {"utm_source": "\U0001f600" * 200})
+    assert len(tagged) < 300_000
