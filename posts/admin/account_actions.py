@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import DELETION
 from django.http import HttpRequest
+from django.urls import reverse
 
 from posts.admin.people import person_of
-from posts.models import Account
+from posts.models import Account, Post
 from posts.publishing import registry
 from posts.selectors.posts import may_see
 from posts.services import accounts as services
 from posts.services.account_checks import check_account
 from posts.services.errors import ServiceError
 from queue_app.admin import history
-from queue_app.admin.actions import ConfirmedAction
+from queue_app.admin.actions import SHOWN, ConfirmedAction, Met
 
 
 def may_manage(request: HttpRequest, account: Account) -> bool:
@@ -101,7 +102,7 @@ class Enable(AccountAction):
 
 
 class Delete(AccountAction):
-    """Delete accounts that no post went out to or will."""
+    """Delete accounts that no post went out to or will. Its question lists what stands in the way or goes with them."""
 
     name, label, done, permission = "delete", "Delete", "deleted", "posts.delete_account"
     flag = DELETION
@@ -109,16 +110,43 @@ class Delete(AccountAction):
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Say what goes with them."""
         drafts = sum(len(services.deletion_effects(row).drafts) for row in rows)
-        also = f" and they are taken off {drafts} draft{'s'[: drafts != 1]}" if drafts else ""
-        return f"Their credentials are deleted{also}. This cannot be undone."
+        one = len(rows) == 1
+        taken = f" and {'it is' if one else 'they are'} taken off {drafts} draft{'s'[: drafts != 1]}" if drafts else ""
+        return f"{'Its' if one else 'Their'} credentials are deleted{taken}. This cannot be undone."
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what has posts."""
-        posts = len(services.deletion_effects(row).posts)
+        refused = super().why_not(row, request)
+        posts = 0 if refused else len(services.deletion_effects(row).posts)
         having = f"{posts} post{'s'[: posts != 1]} went out to it or will; disable it, or delete those first"
-        return super().why_not(row, request) or (having if posts else "")
+        return refused or (having if posts else "")
+
+    def is_offered(self, row: Account, request: HttpRequest) -> bool:
+        """Offer it where posts forbid it, too: the question then says which."""
+        return may_manage(request, row)
+
+    def met_by(self, row: Account, request: HttpRequest) -> Sequence[Met]:
+        """Name the posts that forbid it and the drafts that it is taken off, each with its page."""
+        if not may_manage(request, row):
+            return ()
+        effects = services.deletion_effects(row)
+        posts = _named(effects.posts, row, request, lambda post: f"“{post}”: {post.get_status_display().lower()}")
+        return [*posts, *_named(effects.drafts, row, request, lambda post: f"“{post}”: taken off this draft")]
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Delete it."""
         services.delete_account(row)
         return ""
+
+
+def _named(
+    posts: Sequence[Post], account: Account, request: HttpRequest, words: Callable[[Post], str]
+) -> Iterator[Met]:
+    """Yield the first of ``posts`` that the person may see, then how many there are beside them."""
+    seen = [post for post in posts if may_see(request.user, post.owner_id)][:SHOWN]
+    for post in seen:
+        yield Met(words(post), reverse("admin:posts_post_change", args=[post.pk]))
+    more = len(posts) - len(seen)
+    if more:
+        listed = f"{reverse('admin:posts_delivery_changelist')}?account__id__exact={account.pk}"
+        yield Met(f"{more:,} {'more' if seen else 'of other people'}", listed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -47,6 +47,13 @@ class Choice:
     warning: str
 
 
+class Met(NamedTuple):
+    """Something that an action on a row meets, with the address of its page ("" for none)."""
+
+    text: str
+    url: str = ""
+
+
 class ConfirmedAction:
     """One action. ``label`` is its imperative, ``done`` the participle for the message and the history.
 
@@ -78,6 +85,14 @@ class ConfirmedAction:
     def why_not(self, row: Any, request: HttpRequest) -> str:
         """Return why ``row`` must be skipped, "" if it need not."""
         return ""
+
+    def is_offered(self, row: Any, request: HttpRequest) -> bool:
+        """Return whether the page of ``row`` has a button for it."""
+        return not self.why_not(row, request)
+
+    def met_by(self, row: Any, request: HttpRequest) -> Sequence[Met]:
+        """Return what stands below ``row`` where the person is asked: what else it would touch, what forbids it."""
+        return ()
 
     def perform(self, row: Any, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Do it to one row, inside a transaction; return a note for the history ("" for none)."""
@@ -126,11 +141,11 @@ class ConfirmedActionsMixin(AnyModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def buttons_for(self, request: HttpRequest, row: Model) -> list[type[ConfirmedAction]]:
-        """Return every action that would not skip ``row``, for the buttons of its page."""
+        """Return every action that the page of ``row`` offers, which are those that would not skip it, as a rule."""
         return [
             kind
             for kind in self.confirmed_actions
-            if request.user.has_perm(kind.permission) and not kind().why_not(row, request)
+            if request.user.has_perm(kind.permission) and kind().is_offered(row, request)
         ]
 
     def run_action(self, kind: type[ConfirmedAction], request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:
@@ -166,11 +181,11 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             "question": f"{action.label}: {choice.able_count:,} {names}",
             "action": action,
             "warning": choice.warning,
-            "able": choice.able[:SHOWN],
+            "able": [(row, action.met_by(row, request)) for row in choice.able[:SHOWN]],
             "able_count": choice.able_count,
             "able_more": f"{max(choice.able_count - SHOWN, 0):,}",
             "button": action.sure or f"Yes, {action.label.lower()} {_these(choice.able_count)}",
-            "skipped": choice.skipped[:SHOWN],
+            "skipped": [(row, why, action.met_by(row, request)) for row, why in choice.skipped[:SHOWN]],
             "skipped_count": choice.skipped_count,
             "skipped_more": max(len(choice.skipped) - SHOWN, 0),
             "form": form,

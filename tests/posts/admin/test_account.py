@@ -120,15 +120,35 @@ def test_disables_and_enables(boss: Client) -> None:
     assert ada.enabled
 
 
-def test_deletion_says_what_it_meets(boss: Client) -> None:
+def test_deletion_names_what_it_meets(boss: Client) -> None:
     ada, bob = account("Ada"), account("Bob")
-    sent(ada)
-    draft(bob)
+    out, begun = sent(ada, text="Went out"), draft(bob, text="Only begun")
     text = act(boss, "delete", ada, bob, sure=False).content.decode()
     assert "1 post went out to it or will" in text
-    assert "taken off 1 draft" in text
+    assert f'<a href="{page(out)}">“Went out”: published</a>' in text
+    assert "Its credentials are deleted and it is taken off 1 draft." in text
+    assert f'<a href="{page(begun)}">“Only begun”: taken off this draft</a>' in text
     act(boss, "delete", ada, bob)
     assert list(Account.objects.all()) == [ada]
+
+
+def test_the_page_of_an_account_offers_deletion_and_the_question_says_what_forbids_it(boss: Client) -> None:
+    ada = account("Ada")
+    sent(ada, text="Went out")
+    assert 'value="delete"' in boss.get(page(ada)).content.decode()
+    text = act(boss, "delete", ada, sure=False).content.decode()
+    assert "There is nothing to do" in text
+    assert "“Went out”: published" in text
+    assert Account.objects.get() == ada
+
+
+def test_deletion_counts_posts_of_others_without_their_words() -> None:
+    ann = person("ann", ["posts.view_account", "posts.change_account", "posts.delete_account"])
+    ada = account("Ada", owner=ann)
+    draft(ada, text="Not for her eyes")
+    text = act(browser(ann), "delete", ada, sure=False).content.decode()
+    assert "1 of other people" in text
+    assert "Not for her eyes" not in text
 
 
 def test_an_outbox_is_told_to_fail(boss: Client) -> None:
