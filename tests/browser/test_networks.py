@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Served, open_context, serve, sign_in
 from tests.browser.networks import AskingFacebook, AskingMastodon
@@ -273,3 +273,83 @@ def test_connects_and_schedules_with_an_option_without_scripts(
         expect(page.locator(".messagelist")).to_contain_text("is scheduled")
         place.get_by_text("Options for Mastodon").click()
         expect(place.get_by_label("Visibility")).to_have_value("private")  # as it was stored
+
+
+def test_deletion_names_the_drafts_first(page: Page, mastodon: AskingMastodon) -> None:
+    name = connect(page, mastodon)
+    account = page.url
+    write(page, name, "Only begun")
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.locator(".messagelist")).to_contain_text("is saved")
+    page.goto(account)
+    page.get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("link", name="“Only begun”: taken off this draft")).to_be_visible()
+    page.get_by_role("button", name="Yes, delete this one").click()
+    expect(page.locator(".messagelist")).to_contain_text("1 account deleted")
+    expect(page.locator("#content")).not_to_contain_text(name)
+
+
+def test_fits_a_phone_in_light_and_dark(browser: Browser, served: Served, mastodon: AskingMastodon) -> None:
+    with open_context(browser, served, width=360) as context:
+        page = sign_in(context)
+        name = connect(page, mastodon)
+        account = page.url
+        page.goto(f"{ADD}?platform=facebook")
+        page.get_by_role("button", name="Log in at Facebook").click()
+        page.get_by_role("link", name="Authorise").click()
+        expect(page.get_by_role("heading", name="What should be connected?")).to_be_visible()
+        pages = [page.url, ADD, f"{ADD}?platform=mastodon", f"{ADD}?platform=facebook", account]
+        pages += [account.replace("change", own) for own in ("texts", "reconnect")]
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            for url in pages:
+                page.goto(url)
+                assert width(page) <= 360, (scheme, url)
+            place = write(page, name, LONG)
+            place.get_by_text("Options for Mastodon").click()
+            place.get_by_label("Poll", exact=True).fill("One answer only")
+            publish(page)
+            expect(place.get_by_label("Poll", exact=True)).to_have_attribute("aria-invalid", "true")
+            assert width(page) <= 360, scheme
+
+
+def test_connects_and_chooses_an_option_by_keyboard(page: Page, mastodon: AskingMastodon) -> None:
+    page.goto(ADD)
+    tab_to(page, page.get_by_role("link", name="Mastodon"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_label("Server"))
+    page.keyboard.type(mastodon.url)
+    tab_to(page, page.get_by_role("button", name="Log in at Mastodon"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("link", name="Authorise"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist")).to_contain_text("is connected")
+    page.goto("/admin/posts/post/add/")
+    box = page.get_by_role("checkbox", name=mastodon.url.removeprefix("http://"))
+    place = page.locator(".sq-choice", has=box)
+    tab_to(page, page.get_by_label("Text", exact=True))
+    page.keyboard.type("By keyboard")
+    tab_to(page, box)
+    page.keyboard.press("Space")
+    tab_to(page, place.locator("summary", has_text="Options for Mastodon"))
+    page.keyboard.press("Enter")
+    tab_to(page, place.get_by_label("Visibility"))
+    page.keyboard.type("Quiet")
+    tab_to(page, page.get_by_role("button", name="Save draft"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist")).to_contain_text("is saved")
+    expect(place.get_by_label("Visibility")).to_have_value("unlisted")
+
+
+def width(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until ``wanted`` has the focus."""
+    expect(wanted).to_be_visible()
+    for _press in range(120):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{wanted} cannot be reached by Tab")
