@@ -57,7 +57,8 @@ CLOSED = {
 # What a person comes back to from a network's page is tested with logging in.
 LOGINS = {"posts_account_callback", "posts_account_choose"}
 # The app's own addresses are tested beside their views.
-OWN = {"outbox", "outbox_post", "outbox_picture", "upload", "thumbnail"}
+OWN = {"outbox", "outbox_post", "outbox_picture", "upload", "thumbnail", "signed_media"}
+OWN |= {"meta_changes", "meta_deauthorize", "meta_data_deletion", "meta_deletion", "tiktok_notice"}
 
 
 def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
