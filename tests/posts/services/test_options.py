@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from posts.publishing.types import Option
+from posts.publishing.types import Json, Option
 from posts.services.drafts import save_draft
 from posts.services.errors import ValidationFailed
-from posts.services.options import option_problems, options_from
+from posts.services.options import chosen_of, option_problems, options_from
 from tests.posts.making import account
 
 NUMBER = Option("number", "Number", "integer", maximum=10)
@@ -58,3 +58,23 @@ def test_an_option_that_no_database_stores_is_refused(text: str, value: Any) -> 
             media=[],
             options={ada.pk: {"title": value(text)}},
         )
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen"),
+    [
+        ({"lasts": "1", "hidden": False, "reshare": True}, {}),  # what the form sends where nobody touched it
+        ({"lasts": "3", "hidden": True}, {"lasts": "3", "hidden": True}),
+        ({"reshare": False}, {"reshare": False}),
+        ({"visibility": "private"}, {"visibility": "private"}),
+        ({"gone": "no longer offered"}, {"gone": "no longer offered"}),
+    ],
+)
+def test_only_what_says_something_counts_as_chosen(values: Json, chosen: Json) -> None:
+    offered = (
+        Option("visibility", "Visibility", "choice", choices=(("public", "Public"), ("private", "Followers only"))),
+        Option("lasts", "It ends after", "choice", choices=(("1", "1 day"), ("3", "3 days")), default="1"),
+        Option("hidden", "Hidden", "bool"),
+        Option("reshare", "May be shared", "bool", default=True),
+    )
+    assert chosen_of(values, offered) == chosen
