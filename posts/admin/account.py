@@ -97,7 +97,8 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         platforms = [known[name] for name in known if name in enabled]
         platform = known.get(request.GET.get("platform", ""))
         if platform not in platforms:
-            return self._page(request, "posts/admin/platforms.html", "Connect an account", platforms=platforms)
+            offered = [(each, login.lacks_app(each)) for each in platforms]
+            return self._page(request, "posts/admin/platforms.html", "Connect an account", platforms=offered)
         may_share = person_of(request).has_perm(SEE_ALL)
         form = ConnectForm(platform, _sent(request), may_share=may_share)
         if form.is_valid():

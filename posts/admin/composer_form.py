@@ -192,7 +192,8 @@ class AccountRow:
         able = platform.capabilities_for(self.account.config)
         text = min((limit.maximum for limit in able.text), default=0)
         files = [f"{most} {NAMES[kind][most != 1]}" for kind, most in most_of(able).items() if most]
-        return ", ".join([f"{text:,} characters", *files])
+        more = [word for word, able_to in (("threads", able.threads), ("first comment", able.comment)) if able_to]
+        return ", ".join([f"{text:,} characters", *files, *more])
 
     @property
     def has_threads(self) -> bool:

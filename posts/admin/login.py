@@ -28,6 +28,11 @@ def callback_url() -> str:
     return str(queue_conf.get("SITE_URL")).rstrip("/") + reverse(f"admin:{CALLBACK}")
 
 
+def lacks_app(platform: Platform) -> bool:
+    """Return whether nobody can log in there before this site has an app at the network."""
+    return platform.oauth is not None and platform.needs_app and not app_of(platform.name).client_id
+
+
 def connect_context(request: HttpRequest, platform: Platform) -> dict[str, Any]:
     """Return what the page to connect says about the platform's app and the callback."""
     callback = callback_url()
@@ -35,7 +40,7 @@ def connect_context(request: HttpRequest, platform: Platform) -> dict[str, Any]:
         "platform": platform,
         "callback_url": callback,
         "callback_differs": request.build_absolute_uri(urlsplit(callback).path) != callback,
-        "app_missing": platform.oauth is not None and platform.needs_app and not app_of(platform.name).client_id,
+        "app_missing": lacks_app(platform),
         "settings_prefix": f"SOCIALQ_{platform.name.upper()}",
     }
 

@@ -140,7 +140,10 @@ def test_a_server_that_is_none_is_said_beside_what_was_typed(page: Page) -> None
 
 
 def test_chooses_among_several_pages(page: Page) -> None:
-    page.goto(f"{ADD}?platform=facebook")
+    page.goto(ADD)
+    expect(page.locator(".sq-rows li", has_text="LinkedIn")).to_contain_text("needs an app of this site there first")
+    expect(page.locator(".sq-rows li", has_text="Facebook")).not_to_contain_text("needs an app")
+    page.get_by_role("link", name="Facebook").click()
     page.get_by_role("button", name="Log in at Facebook").click()
     page.get_by_role("link", name="Authorise").click()
     expect(page.get_by_role("heading", name="What should be connected?")).to_be_visible()
@@ -214,7 +217,8 @@ def test_options_reach_the_network_and_bad_ones_are_said_beside_the_account(
 
 def test_a_long_text_goes_out_in_parts_with_a_comment_below(page: Page, mastodon: AskingMastodon) -> None:
     name = connect(page, mastodon)
-    write(page, name, LONG)
+    place = write(page, name, LONG)
+    expect(place).to_contain_text("threads, first comment")
     expect(page.locator("#counters .sq-over")).to_contain_text("too many")
     page.get_by_label("Long text").select_option("A thread, its parts numbered")
     expect(page.locator("#counters .sq-over")).to_have_count(0)
