@@ -17,7 +17,7 @@ from tests import STRICT, unavailable
 from tests.postgres import PrivatePostgres, Server, binaries
 from tests.site import Databases, PostgresDatabases, Site, SqliteDatabases, environment, open_site
 
-DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "site", "own_postgres"}
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "site", "site_databases", "own_postgres"}
 folder_key = pytest.StashKey[Path]()
 postgres_key = pytest.StashKey[PrivatePostgres]()
 
