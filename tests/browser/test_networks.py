@@ -201,7 +201,7 @@ def test_options_reach_the_network_and_bad_ones_are_said_beside_the_account(
     place.get_by_label("Content warning").fill("Spoilers")
     expect(page.locator("#counters")).to_contain_text(f"{name}: 22 of 500 characters")  # the warning counts, too
     place.get_by_label("Poll", exact=True).fill("Only one answer")
-    publish(page)
+    page.get_by_role("button", name="Publish now…").click()
     expect(place.locator(".errorlist")).to_contain_text(name)
     expect(place.get_by_label("Content warning")).to_have_value("Spoilers")
     assert served.site.sql("SELECT COUNT(*) FROM posts_post WHERE text = 'With a warning'") == [(0,)]
@@ -312,7 +312,7 @@ def test_fits_a_phone_in_light_and_dark(browser: Browser, served: Served, mastod
             place = write(page, name, LONG)
             place.get_by_text("Options for Mastodon").click()
             place.get_by_label("Poll", exact=True).fill("One answer only")
-            publish(page)
+            page.get_by_role("button", name="Publish now…").click()
             expect(place.get_by_label("Poll", exact=True)).to_have_attribute("aria-invalid", "true")
             assert width(page) <= 360, scheme
 
