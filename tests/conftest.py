@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Settle the environment before pytest-django sets Django up, which it does last."""
     _forbid_outside_connections()
+    if not config.pluginmanager.has_plugin("socialq"):  # an installed package has brought it by its entry point
+        config.pluginmanager.import_plugin("posts.publishing.testing.plugin")
     folder = config.stash[folder_key] = Path(tempfile.mkdtemp(prefix="socialq-tests-"))
     url = f"sqlite:///{folder / 'unused.sqlite3'}"
     if config.getoption("--db") == "postgresql":

@@ -268,7 +268,8 @@ class FakeFacebook(FakeServer):
 
     def _next_window(self, kept: dict[str, Any]) -> dict[str, str]:
         start = len(kept["body"])
-        return {"start_offset": str(start), "end_offset": str(min(start + CHUNK_BYTES, kept["size"]))}
+        size = max(CHUNK_BYTES, kept["size"] // 12)
+        return {"start_offset": str(start), "end_offset": str(min(start + size, kept["size"]))}
 
     def _finish(self, video: str, kept: dict[str, Any], asked: dict[str, Any]) -> Any:
         if not kept["size"] or len(kept["body"]) < kept["size"]:

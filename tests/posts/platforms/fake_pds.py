@@ -98,6 +98,7 @@ class FakePds(FakeServer):
         method = seen.path.removeprefix("/xrpc/")
         calls = {
             "com.atproto.server.createSession": self._create_session,
+            "com.atproto.server.getSession": self._get_session,
             "com.atproto.server.refreshSession": self._refresh_session,
             "com.atproto.identity.resolveHandle": self._resolve_handle,
             "com.atproto.repo.uploadBlob": self._upload_blob,
@@ -126,6 +127,10 @@ class FakePds(FakeServer):
         if locked or self.passwords.get(asked["identifier"]) != asked["password"]:
             raise Refused(401, "AuthenticationRequired", "Invalid identifier or password")
         return self._session(asked["identifier"])
+
+    def _get_session(self, seen: Seen) -> dict[str, Any]:
+        handle = self._claims(seen, "access")["handle"]
+        return {"did": did_of(handle), "handle": handle, "active": not self.status}
 
     def _refresh_session(self, seen: Seen) -> dict[str, Any]:
         if seen.body:

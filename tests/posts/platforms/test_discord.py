@@ -42,6 +42,8 @@ class TestDiscord(PlatformContract):
     picture_path = "/webhooks/"
     login_path = "/webhooks/"
     secret_field = "webhook_url"
+    secret_in_address = "a webhook's token is a part of its address"
+    parts_follow_unsaid = "a webhook cannot answer a message; the parts stand one below the other in the channel"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeDiscord]:

@@ -42,6 +42,7 @@ class _Contract(PlatformContract):
     commit_path = "/feed"
     picture_path = "/photos"
     login_path = "/oauth/access_token"
+    secret_in_address = "a login is traded for one that lasts by parameters of a GET, as Meta documents it"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeFacebook]:

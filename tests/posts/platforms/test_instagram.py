@@ -86,6 +86,13 @@ class TestInstagram(PlatformContract):
     def end_login(self, server: Any) -> None:
         server.end_tokens()
 
+    def renewable(self, server: Any, session: Session) -> Session:
+        return self.aged(session)
+
+    def end_renewal(self, server: Any) -> bool:
+        server.end_tokens()
+        return True
+
     # Helpers
 
     def prepared(self, session: Session, content: Content, checkpoints: MemoryCheckpoints | None = None) -> Any:

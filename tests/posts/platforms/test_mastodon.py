@@ -27,10 +27,12 @@ from posts.publishing.types import MediaFile, Published
 from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture
 from tests.posts.platforms.fake_mastodon import (
     ACCOUNT_ID,
+    ALL_SCOPES,
     MEDIA_TAKEN,
     NOT_PROCESSED,
     TOKEN,
     FakeMastodon,
+    Registered,
 )
 from tests.posts.platforms.test_fakes import fake_process
 
@@ -55,6 +57,14 @@ class TestMastodon(PlatformContract):
 
     def tokens(self, server: FakeMastodon) -> dict[str, Any]:
         return {"access_token": TOKEN}
+
+    def renewable(self, server: FakeMastodon, session: Session) -> Session:
+        """As at a server whose tokens end; those of Mastodon itself do not."""
+        server.tokens_end_after = 3600
+        server.apps["app-of-tests"] = Registered("", ALL_SCOPES.split(), "secret-of-tests", "SocialQ")
+        server.grants[TOKEN].refresh_token = "renewal-of-tests"
+        login = {"client_id": "app-of-tests", "client_secret": "secret-of-tests", "refresh_token": "renewal-of-tests"}
+        return replace(session, credentials={**session.credentials, **login})
 
     def check_text_request(self, server: FakeMastodon, text: str) -> None:
         seen = server.seen[-1]

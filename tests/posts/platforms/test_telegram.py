@@ -23,6 +23,7 @@ class TestTelegram(PlatformContract):
     login_path = "/getMe"
     server_config = "api_url"
     secret_field = "token"
+    secret_in_address = "the Bot API takes the token in the path alone"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeBotApi]:

@@ -47,6 +47,7 @@ class TestTikTok(PlatformContract):
     commit_path = CHUNK
     picture_path = PHOTOS_INIT
     login_path = "/v2/user/info/"
+    repeats_end_with_snapshot = "one upload makes one post; a new upload makes another"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeTikTok]:

@@ -51,11 +51,16 @@ class TestWebhook(PlatformContract):
     picture_path = "/hook"
     login_path = "/hook"
     secret_field = "secret"
+    absent_means_repeatable = "a receiver cannot be asked; it drops an event whose id it has had"
+    every_refusal_counts = "Standard Webhooks: whatever is no 2xx was not taken"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeWebhook]:
         with FakeWebhook() as server:
             yield server
+
+    def account_of(self, connection: Connection) -> str:
+        return "hook"  # the fake has one
 
     def answers(self, server: FakeWebhook) -> dict[str, str]:
         return {"url": f" {server.hook} ", "secret": SECRET}

@@ -50,6 +50,7 @@ class TestYouTube(PlatformContract):
     commit_path = "/resumable/"
     picture_path = START  # a picture is the thumbnail of a video, which is begun first
     login_path = "/youtube/v3/channels"
+    repeats_end_with_snapshot = "one upload makes one video; a new upload makes another"
 
     @pytest.fixture
     def server(self) -> Iterator[FakeYouTube]:
