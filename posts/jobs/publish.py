@@ -83,18 +83,20 @@ def look_up(context: JobContext, job: Job) -> Finding:
         return CannotTell("lookup_failed", look_again=True, failure=failure_of(error, delivery))
     match finding:
         case publishing.Found(published):
-            return _found(delivery, [*live, published], len(parts), session.http.redact)
+            return _found(delivery, job, [*live, published], len(parts), session.http.redact)
         case publishing.CannotTell(code, look_again):
             return CannotTell(code, look_again=look_again)
         case publishing.Absent():
             return _believe_absence(platform, session, job, clock.now() - job.marked_at)
 
 
-def _found(delivery: Delivery, live: list[publishing.Published], parts: int, redact: Callable[[str], str]) -> Finding:
+def _found(
+    delivery: Delivery, job: Job, live: list[publishing.Published], parts: int, redact: Callable[[str], str]
+) -> Finding:
     """Answer that the part is live. Where more is to do, it is recorded and the rest of the job goes on."""
     if len(live) >= parts and live[-1].settled:
         return Found(_result(live, redact))
-    mine = Delivery.objects.filter(pk=delivery.pk, job__state=JobState.UNCERTAIN, live=delivery.live)
+    mine = Delivery.objects.filter(pk=delivery.pk, job__state=JobState.UNCERTAIN, job__fence=job.fence)
     mine.update(**live_values(delivery, live, redact))
     return Absent()
 

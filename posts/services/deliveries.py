@@ -13,6 +13,7 @@ from django.core.validators import MaxLengthValidator, URLValidator
 from posts.models import Delivery, DeliveryStatus
 from posts.services import access, queueing
 from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.publication import forget_unsettled
 from posts.services.status import sync_post_status
 from posts.services.validation import problems_of, shown
 from queue_app import api, clock
@@ -104,6 +105,8 @@ def retry_all(post: Post, deliveries: Sequence[Delivery], *, actor: User | None)
     if problems:
         raise ValidationFailed(problems)
     for delivery in deliveries:
+        if delivery.status == DeliveryStatus.NEEDS_REVIEW:
+            forget_unsettled(delivery)
         queueing.queue_delivery(delivery, post, at=now, now=now, actor=access.name_of(actor))
     sync_post_status(post.pk)
 

@@ -105,6 +105,23 @@ def live_values(delivery: Delivery, live: list[Published], redact: Callable[[str
     return {"live": kept, "platform_post_id": first["id"][:ID_CHARACTERS], "url": link}
 
 
+def forget_unsettled(delivery: Delivery) -> None:
+    """Take it for not live what ``delivery``'s platform took and never spoke of again, as a person says; in place."""
+    if not delivery.live or delivery.live[-1]["settled"]:
+        return
+    values = live_values(delivery, live_parts(delivery)[:-1], str)
+    values |= {"checkpoints": _kept(delivery), "snapshot": None, "snapshot_hash": ""}
+    Delivery.objects.filter(pk=delivery.pk).update(**values)
+    for name, value in values.items():
+        setattr(delivery, name, value)
+
+
+def _kept(delivery: Delivery) -> Json:
+    """Return the checkpoints that outlive what was prepared."""
+    said = delivery.checkpoints.get(SAID)
+    return {SAID: said} if said else {}
+
+
 class DeliveryCheckpoints(Checkpoints):
     """Results of ``prepare`` on the delivery's row; only the execution that holds the job's fence may write.
 
@@ -181,8 +198,7 @@ class DeliveryCheckpoints(Checkpoints):
 
     def drop(self) -> None:
         """Forget checkpoints and snapshot: what they name is gone at the platform."""
-        said = self._delivery.checkpoints.get(SAID)
-        self._write(checkpoints={SAID: said} if said else {}, snapshot=None, snapshot_hash="")
+        self._write(checkpoints=_kept(self._delivery), snapshot=None, snapshot_hash="")
 
     def _write(self, **values: object) -> None:
         mine = Delivery.objects.filter(pk=self._delivery.pk, job__fence=self._fence, job__state=JobState.RUNNING)

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 
+from posts.jobs.publish import look_up
 from posts.models import Delivery, Post, ThreadMode
 from posts.publishing import registry
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, Window
@@ -15,11 +17,13 @@ from posts.publishing.errors import ContentRejected, NotReady, OutcomeUnknown, R
 from posts.publishing.platform import Session
 from posts.publishing.types import Absent, Found, Published
 from posts.services.account_texts import set_account_texts
+from posts.services.deliveries import retry_delivery
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
 from posts.services.posts import publish_now
 from posts.services.publication import DeliveryCheckpoints
 from queue_app import blocks, clock, runner
+from queue_app.context import JobContext
 from queue_app.models import Job
 from tests.posts.making import account, draft, edit
 from tests.posts.test_jobs import FakeNetwork
@@ -302,6 +306,39 @@ def test_what_a_silent_network_is_found_to_have_is_the_part_it_took(network: Thr
     delivery, _ = stored(delivery)
     assert (delivery.status, delivery.url) == ("published", "https://fake.example/1")
     assert network.live == [("Short", "")]
+
+
+def test_what_a_network_never_speaks_of_again_is_sent_again_if_a_person_says_so(network: Threading) -> None:
+    network.unsettled = True
+    delivery = thread("First\n---\nSecond")
+    run()
+    network.answers["settle"] = [NotReady(), NotReady()]
+    later(60)
+    run()
+    later(21 * 3600)
+    run()
+    delivery, _ = stored(delivery)
+    assert (delivery.status, len(delivery.live)) == ("needs_review", 1)
+    network.unsettled = False
+    retry_delivery(delivery, even_if_uncertain=True)
+    run()
+    assert network.live == [("First", ""), ("First", ""), ("Second", "2")]
+    assert stored(delivery)[0].status == "published"
+
+
+def test_a_look_up_that_comes_too_late_records_nothing(network: Threading) -> None:
+    delivery = thread()
+    network.answers["commit"] = [None, "no_answer_in_time"]
+    run()
+    delivery, job = stored(delivery)
+
+    def moved_on(*_arguments: Any) -> Found:
+        Job.objects.filter(pk=job.pk).update(fence=F("fence") + 2)
+        return Found(Published("2", "https://fake.example/2"))
+
+    network.find = moved_on  # type: ignore[method-assign]  # for this test
+    look_up(JobContext(Job(), "tests"), job)
+    assert stored(delivery)[0].live == delivery.live
 
 
 def test_a_thread_is_split_by_hand_at_three_dashes(network: Threading) -> None:
