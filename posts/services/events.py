@@ -19,7 +19,7 @@ from posts.services.queueing import one_transaction
 from posts.services.standing import ask_reconnect
 from posts.text.storable import strings_in
 from queue_app import api, clock
-from queue_app.database import atomic
+from queue_app.database import atomic, lock_control
 from queue_app.states import JobState
 
 logger = logging.getLogger(__name__)
@@ -51,9 +51,11 @@ def end_access(platform: str, ids: Collection[str], *, happened_at: datetime) ->
 def forget_logins(platform: str, ids: Collection[str]) -> int:
     """Delete the stored logins of the accounts that any of ``ids`` speaks of, whenever they were connected."""
     accounts = list(_spoken_of(platform, ids))
-    for account in accounts:
-        _forget_login(account)
-        _ask(account)
+    with atomic():
+        lock_control(shared=False)  # as a mark does, before the accounts
+        for account in accounts:
+            _forget_login(account)
+            _ask(account)
     return len(accounts)
 
 

@@ -57,7 +57,8 @@ def _lock(account: Account, windows: tuple[Window, ...]) -> None:
     rows = Account.objects.filter(platform=account.platform)
     if all(window.scope == "account" for window in windows):
         rows = rows.filter(pk=account.pk)
-    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    # Not their keys: who writes a post for several of them holds those, in the order in which they were chosen.
+    list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 def _free_at(account: Account, window: Window, now: datetime, *, besides: int) -> datetime | None:
