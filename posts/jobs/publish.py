@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from posts.services.publication import (
 )
 from posts.services.status import follow_job
 from posts.services.windows import require_room
+from posts.text.storable import with_strings
 from queue_app import clock
 from queue_app.context import JobContext
 from queue_app.failpoints import failpoint
@@ -238,5 +238,5 @@ def _result(live: list[publishing.Published], redact: Callable[[str], str]) -> p
     kept: publishing.Json = {"id": first.id, "url": first.url, "response": first.response}
     if len(live) > 1:
         kept["parts"] = [{"id": part.id, "url": part.url} for part in live]
-    result: publishing.Json = json.loads(redact(json.dumps(kept)))
+    result: publishing.Json = with_strings(kept, redact)
     return result

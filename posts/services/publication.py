@@ -21,6 +21,7 @@ from posts.services.media import media_file
 from posts.services.options import offered, with_defaults
 from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
 from posts.services.wording import comment_of, effective_text, texts_of
+from posts.text.storable import with_strings
 from queue_app import clock
 from queue_app.context import Fenced, JobContext
 from queue_app.failpoints import failpoint
@@ -97,7 +98,7 @@ def live_values(delivery: Delivery, live: list[Published], redact: Callable[[str
     Each part has when it went out (ISO 8601): a part that was live before keeps its time.
     """
     before, now = [part.get(WENT_OUT) for part in delivery.live], clock.now().isoformat()
-    kept = json.loads(redact(json.dumps([asdict(part) for part in live])))
+    kept = with_strings([asdict(part) for part in live], redact)
     for part, went_out in zip_longest(kept, before[: len(kept)]):
         part[WENT_OUT] = went_out or now
     first = kept[0] if kept else {"id": "", "url": ""}

@@ -109,6 +109,19 @@ def run() -> int:
     return runner.run_due("default", "tests")
 
 
+def test_a_secret_of_digits_does_not_break_an_answer_with_such_a_number(
+    network: FakeNetwork, delivery: Delivery
+) -> None:
+    store_credentials(delivery.account, Connection(Identity("fake-1", "Ada"), {"token": SECRET, "pin": "123456"}))
+    delivery.account.save()
+    said = {"number": 1234567, SECRET: [f"it is {SECRET}"]}
+    network.answers["commit"] = [Published("id-1", "https://a.example/1", said)]
+    run()
+    delivery.refresh_from_db()
+    assert delivery.status == DeliveryStatus.PUBLISHED
+    assert delivery.response == {"number": 1234567, "[secret]": ["it is [secret]"]}
+
+
 def later(seconds: float) -> None:
     clock.set_offset(clock._offset + timedelta(seconds=seconds))
 
