@@ -16,6 +16,7 @@ from posts.services.publication import (
     DeliveryCheckpoints,
     content_hash,
     contents_of,
+    last_went_out,
     live_parts,
     live_values,
     load_delivery,
@@ -53,6 +54,8 @@ REASONS = {code: words.sentence(code, {}, "the platform").rstrip(".") for code i
 }
 # How long a platform may work on what it has taken before a person is asked.
 LONGEST_SETTLING = timedelta(hours=20)
+# What it has taken has not failed by being waited for, however long its files were processed before.
+NO_DEADLINE_SECONDS = timedelta(days=365).total_seconds()
 
 
 def describe(job: Job) -> str:
@@ -166,7 +169,7 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
     parts = parts_of(frozen)
     if live and not live[-1].settled:
         step = replace(session, thread=tuple(live[:-1]))
-        live[-1] = _settled(context, platform, step, parts[len(live) - 1], live, checkpoints)
+        live[-1] = _settled(context, delivery, platform, step, parts[len(live) - 1], live, checkpoints)
         checkpoints.record(live, context.redact)
     while len(live) < len(parts):
         part, step = len(live), replace(session, thread=tuple(live), sent_before=sent_before)
@@ -182,12 +185,13 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
             context.irreversible_step_done(lambda: checkpoints.record(live, context.redact))
             failpoint("after_part")
         if not live[-1].settled:
-            raise errors.NotReady("platform_processing")
+            raise errors.NotReady("platform_processing", deadline_seconds=NO_DEADLINE_SECONDS)
     return _result(live, context.redact)
 
 
 def _settled(
     context: JobContext,
+    delivery: Delivery,
     platform: Platform,
     session: Session,
     part: publishing.Json,
@@ -203,9 +207,10 @@ def _settled(
             checkpoints.record(live[:-1], context.redact)
             checkpoints.drop()
         raise
-    except errors.NotReady:
-        since = context.job.postponed_since
-        if since is None or clock.now() - since < LONGEST_SETTLING:
+    except errors.NotReady as error:
+        taken_at = last_went_out(delivery)
+        if taken_at is None or clock.now() - taken_at < LONGEST_SETTLING:
+            error.deadline_seconds = NO_DEADLINE_SECONDS
             raise
     # Taken, but never heard of again: a person decides. Only a marked job can be uncertain.
     context.before_irreversible_step()

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from posts.models import Delivery
@@ -84,6 +84,12 @@ def content_hash(delivery: Delivery) -> str:
 def live_parts(delivery: Delivery) -> list[Published]:
     """Return the parts of ``delivery`` that are out, first one first."""
     return [Published(**{name: kept for name, kept in part.items() if name != WENT_OUT}) for part in delivery.live]
+
+
+def last_went_out(delivery: Delivery) -> datetime | None:
+    """Return when the last live part of ``delivery`` went out, ``None`` if none is live."""
+    at = delivery.live[-1].get(WENT_OUT) if delivery.live else None
+    return datetime.fromisoformat(at) if at else None
 
 
 def parts_of(snapshot: Json) -> list[Json]:

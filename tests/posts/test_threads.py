@@ -308,6 +308,23 @@ def test_what_a_silent_network_is_found_to_have_is_the_part_it_took(network: Thr
     assert network.live == [("Short", "")]
 
 
+def test_how_long_a_network_may_work_is_measured_from_when_it_took_the_post(network: Threading) -> None:
+    network.unsettled = True
+    delivery = thread("Short")
+    Job.objects.update(postponed_since=clock.now() - timedelta(hours=25))  # its video was being processed for so long
+    run()
+    network.answers["settle"] = [NotReady(deadline_seconds=60), RateLimited(until=clock.now()), NotReady(), NotReady()]
+    later(60)
+    run()
+    assert stored(delivery)[1].state == "pending"
+    for _ in range(2):
+        later(10 * 3600)
+        blocks.lift_elapsed()
+        run()
+    assert stored(delivery)[1].state == "uncertain"
+    assert network.live == [("Short", "")]
+
+
 def test_what_a_network_never_speaks_of_again_is_sent_again_if_a_person_says_so(network: Threading) -> None:
     network.unsettled = True
     delivery = thread("First\n---\nSecond")
