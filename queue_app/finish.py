@@ -168,7 +168,10 @@ def _retry(job: Job, outcome: Retry, now: datetime) -> AttemptOutcome:
 def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
     since = job.postponed_since or now
     message = outcome.failure.message if outcome.failure else ""
-    if outcome.block is None and now - since > timedelta(seconds=outcome.deadline_seconds):
+    is_over = outcome.block is None and now - since > timedelta(seconds=outcome.deadline_seconds)
+    if is_over and _last_postponed_for(job) != outcome.reason:
+        since = now  # the time went into something else, which had a deadline of its own
+    elif is_over:
         transitions.change(
             job,
             JobState.FAILED,
@@ -191,6 +194,11 @@ def _postpone(job: Job, outcome: Postpone, now: datetime) -> AttemptOutcome:
         last_error=message or job.last_error,
     )
     return AttemptOutcome.POSTPONED
+
+
+def _last_postponed_for(job: Job) -> str | None:
+    waits = job.events.filter(source=JobState.RUNNING, target=JobState.PENDING).order_by("-id")
+    return waits.values_list("reason", flat=True).first()
 
 
 def _tell_breakers(job: Job, fence: int, outcome: Outcome | StopExecution, now: datetime) -> None:

@@ -56,7 +56,7 @@ class Retry:
 class Postpone:
     """Not now, through no fault of the job: uses up no attempt. Waits until ``until``, or under ``block``'s key.
 
-    ``deadline_seconds`` bounds how long it may be postponed in a row; past it the job fails with ``reason``.
+    ``deadline_seconds`` bounds how long it may be postponed in a row for ``reason``, with which it fails past that.
     """
 
     reason: str

@@ -201,9 +201,10 @@ def mark(job: Job, *, now: datetime) -> None:
 def unmark(job: Job, *, now: datetime, reason: str) -> None:
     """Write down that one irreversible step of several is done and recorded: a crash before the next repeats nothing.
 
-    What has begun to take effect does not expire any more.
+    What has begun to take effect does not expire any more, and what it waits for from here on is counted anew.
     """
-    _write(job, {"marked_at": None, "expires_at": None, "updated_at": now}, moves_fence=False)
+    over = dict.fromkeys(("marked_at", "expires_at", "postponed_since"))
+    _write(job, {**over, "updated_at": now}, moves_fence=False)
     _record([job], EventName.UPDATED, source=JobState.RUNNING, reason=reason, actor="", at=now, data={})
 
 

@@ -116,6 +116,40 @@ def test_postponing_uses_up_no_attempt_but_has_a_deadline(register: Register, ru
     assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "processing")
 
 
+def test_what_was_waited_for_before_does_not_count_for_another_reason(
+    register: Register, run: Run, later: Later
+) -> None:
+    reasons = ["processing"] * 3 + ["not_seen_yet"] * 4
+
+    def handler(context: JobContext) -> Outcome:
+        seconds = 3600 if reasons[0] == "processing" else 50
+        return Postpone(reasons.pop(0), until=clock.now() + timedelta(seconds=30), deadline_seconds=seconds)
+
+    job = api.enqueue(register(handler))
+    for _ in range(5):
+        run()
+        assert reloaded(job).state == JobState.PENDING
+        later(31)
+    run()
+    assert (reloaded(job).state, reloaded(job).reason) == (JobState.FAILED, "not_seen_yet")
+
+
+def test_a_step_that_is_done_ends_what_was_waited_for(register: Register, run: Run, later: Later) -> None:
+    steps = [False, False, True, False]
+
+    def handler(context: JobContext) -> Outcome:
+        if steps.pop(0):
+            context.before_irreversible_step()
+            context.irreversible_step_done(lambda: None)
+        return Postpone("processing", until=clock.now() + timedelta(seconds=30), deadline_seconds=50)
+
+    job = api.enqueue(register(handler))
+    for _ in range(4):
+        run()
+        assert reloaded(job).state == JobState.PENDING
+        later(31)
+
+
 def test_a_block_asked_for_by_an_outcome_parks_the_job_and_its_neighbours(register: Register, run: Run) -> None:
     def handler(context: JobContext) -> Outcome:
         request = BlockRequest("account:7", BlockKind.RATE_LIMIT, "slow down", clock.now() + timedelta(hours=1))
