@@ -26,6 +26,7 @@ REASONS: Mapping[str, str] = {
     "unparked": "let go: the block is over",
     "rescheduled": "moved to another time",
     "marked": "about to do the step that cannot be taken back",
+    "step_done": "one step of several that cannot be taken back is done",
     "needs_review": "nobody can tell what became of it: a person must decide",
     "expired": "its time was over before it could run",
     "by_hand": "by hand",

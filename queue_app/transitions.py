@@ -203,8 +203,7 @@ def unmark(job: Job, *, now: datetime, reason: str) -> None:
 
     What has begun to take effect does not expire any more, and what it waits for from here on is counted anew.
     """
-    over = dict.fromkeys(("marked_at", "expires_at", "postponed_since"))
-    _write(job, {**over, "updated_at": now}, moves_fence=False)
+    _write(job, dict.fromkeys(("marked_at", "expires_at", "postponed_since")) | {"updated_at": now}, moves_fence=False)
     _record([job], EventName.UPDATED, source=JobState.RUNNING, reason=reason, actor="", at=now, data={})
 
 
