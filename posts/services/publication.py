@@ -16,7 +16,7 @@ from itertools import zip_longest
 from posts.models import Delivery
 from posts.publishing.errors import NotReady
 from posts.publishing.platform import Checkpoints, Platform
-from posts.publishing.types import Content, Json, MediaFile, PartKind, Published
+from posts.publishing.types import Content, Json, PartKind, Published
 from posts.services.media import media_file
 from posts.services.options import offered, with_defaults
 from posts.services.status import ID_CHARACTERS, LINK_CHARACTERS
@@ -44,11 +44,11 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
 
     The first part carries the files; a first comment is the last part.
     """
-    files: tuple[MediaFile, ...] = tuple(
-        media_file(attached, delivery, platform) for attached in delivery.post.post_media.select_related("media")
-    )
+    attached = list(delivery.post.post_media.select_related("media"))
+    # Once the first part is live its files are needed no more, and may be gone.
+    files = () if delivery.live else tuple(media_file(each, delivery, platform) for each in attached)
     said = _said_already(delivery) or [
-        *(("post", text) for text in texts_of(delivery, platform, with_media=bool(files))),
+        *(("post", text) for text in texts_of(delivery, platform, with_media=bool(attached))),
         *(("comment", comment) for comment in [comment_of(delivery, platform)] if comment),
     ]
     return [

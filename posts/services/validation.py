@@ -74,8 +74,12 @@ def content_problems(
 ) -> list[Problem]:
     """Return what of the post's text, files and options the accounts of ``deliveries`` cannot take.
 
-    ``files`` are those of a post that is not saved; else they are the stored ones.
+    ``files`` are those of a post that is not saved; else they are the stored ones. A thread of which something is live
+    cannot be changed any more, and goes on as it began: nothing of it is judged.
     """
+    deliveries = list(deliveries)
+    if deliveries and all(delivery.live for delivery in deliveries):
+        return []
     files = list(post.post_media.select_related("media")) if files is None else files
     problems = [
         Problem("media", f"The file of {file_name(place, file)} is no longer stored; attach it again")
@@ -84,7 +88,7 @@ def content_problems(
     ]
     for delivery in deliveries:
         platform = registry.platforms().get(delivery.account.platform)
-        if platform is not None:  # else said by account_problems
+        if platform is not None and not delivery.live:  # an unknown one is said by account_problems
             delivery.post = post
             name = shown(delivery.account)
             problems += [

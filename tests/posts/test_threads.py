@@ -10,7 +10,7 @@ import pytest
 from django.db.models import F
 
 from posts.jobs.publish import look_up
-from posts.models import Delivery, Post, ThreadMode
+from posts.models import Delivery, Post, PostMedia, ThreadMode
 from posts.publishing import registry
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, Window
 from posts.publishing.errors import ContentRejected, NotReady, OutcomeUnknown, RateLimited, Temporary
@@ -25,7 +25,7 @@ from posts.services.publication import DeliveryCheckpoints
 from queue_app import blocks, clock, runner
 from queue_app.context import JobContext
 from queue_app.models import Job
-from tests.posts.making import account, draft, edit
+from tests.posts.making import account, draft, edit, picture
 from tests.posts.test_jobs import FakeNetwork
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -221,6 +221,17 @@ def test_a_refused_part_leaves_the_others_live_and_forbids_editing(network: Thre
     with pytest.raises(Refused, match="partly live"):
         edit(delivery.post, text="Another text")
     assert Post.objects.get().text == LONG
+
+
+def test_the_rest_of_a_thread_needs_no_files_any_more(network: Threading) -> None:
+    delivery = thread()
+    network.answers["commit"] = [None, ContentRejected(field="text")]
+    run()
+    PostMedia.objects.create(post=delivery.post, media=picture(file_deleted_at=clock.now()))
+    retry_delivery(stored(delivery)[0])
+    run()
+    assert [text for text, _ in network.live] == ["One two three four.", "Five six seven", "eight. Nine ten", "eleven."]
+    assert stored(delivery)[0].status == "published"
 
 
 def test_numbers_are_put_on_parts_that_still_fit(network: Threading) -> None:
