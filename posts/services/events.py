@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from posts import credentials
 from posts.models import Account, Delivery, PlatformEvent
@@ -109,4 +109,6 @@ def _forget_login(account: Account) -> None:
     except credentials.CannotOpen:
         names = {}
     sealed = credentials.seal(account.uuid, dict.fromkeys(names, ""))
-    Account.objects.filter(pk=account.pk).update(sealed_credentials=sealed)
+    # The fence ends a refresh under way, which would bring them back.
+    fence = F("refresh_fence") + 1
+    Account.objects.filter(pk=account.pk).update(sealed_credentials=sealed, refresh_fence=fence)

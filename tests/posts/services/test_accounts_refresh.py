@@ -18,6 +18,7 @@ from posts.publishing.errors import PublishError, ReconnectNeeded, Temporary
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import CannotTell, Connection, Content, Finding, Identity, Json, Published
 from posts.services.accounts import RefreshBusy, connect_account, ensure_fresh, refresh_credentials
+from posts.services.events import forget_logins
 from posts.services.sessions import renewal_time, session_for
 from queue_app import clock
 
@@ -271,3 +272,16 @@ def test_a_platform_is_never_called_inside_a_transaction(account: Account) -> No
     session = session_for(account)
     with pytest.raises(RuntimeError, match="inside a database transaction"), transaction.atomic():
         session.http.request("GET", "http://127.0.0.1:1/")
+
+
+def test_a_refresh_that_ends_after_its_login_was_to_be_forgotten_stores_nothing(
+    network: SingleUse, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def forgotten_meanwhile(session: Session) -> Connection:
+        forget_logins("single_use", [IDENTITY.id])
+        return Connection(IDENTITY, {"access": "new", "refresh": "new"}, {}, clock.now() + timedelta(hours=2))
+
+    monkeypatch.setattr(network, "refresh", forgotten_meanwhile)
+    refresh_credentials(account, seen_version=account.credentials_version)
+    assert set(opened(account).values()) == {""}
