@@ -37,7 +37,7 @@ _LATIN = regex.compile(rf"[-A-Za-z0-9{_ACCENTED}]")
 
 _NOT_BEFORE = regex.compile(rf"[A-Za-z0-9@\uff20$#\uff03{_NO_CHARACTERS}]")
 _NOT_BEFORE_BARE = frozenset("-_./")
-_SCHEME = regex.compile(r"[Hh][Tt][Tt][Pp][Ss]?://$")
+_SCHEME = regex.compile(r"[Hh][Tt][Tt][Pp][Ss]?://\Z")
 _AFTER_TOP_DOMAIN = regex.compile(r"[0-9A-Za-z@+-]")
 _ENCODED_TOP_DOMAIN = regex.compile(r"[Xx][Nn]--[-0-9A-Za-z]+")
 _DOTS_OF_OTHER_SCRIPTS = regex.compile("[\u3002\uff0e\uff61]")

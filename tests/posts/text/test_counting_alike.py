@@ -33,7 +33,13 @@ PIECES = st.sampled_from(
     ]
 )  # fmt: skip
 ANY_CHARACTERS = st.characters(max_codepoint=0x2FFF, exclude_categories=["Cs", "Cn"])
-TEXTS = st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(ANY_CHARACTERS))
+# What one character is to a person changes with each version of Unicode, and Python and a browser seldom have the same:
+# these units are compared on the pieces above alone.
+BY_GRAPHEMES = {"graphemes", "mastodon"}
+TEXTS = st.one_of(
+    st.tuples(st.lists(PIECES, max_size=25).map("".join), st.just(set(UNITS))),
+    st.tuples(st.text(ANY_CHARACTERS), st.just(set(UNITS) - BY_GRAPHEMES)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +72,16 @@ def test_the_browser_counts_the_vectors(page: Page) -> None:
 
 @pytest.mark.browser
 def test_the_browser_counts_what_nobody_thought_of_as_python_does(page: Page) -> None:
-    texts: set[str] = set()
+    texts: dict[str, set[TextUnit]] = {}
 
     @settings(max_examples=2_000, database=None, deadline=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(TEXTS)
-    def collect(text: str) -> None:
-        texts.add(text)
+    def collect(made: tuple[str, set[TextUnit]]) -> None:
+        texts.setdefault(*made)
 
     collect()
-    asked = [(text, unit, 23) for text in sorted(texts) for unit in UNITS]
+    asked = [(text, unit, 23) for text in sorted(texts) for unit in UNITS if unit in texts[text]]
     counted = page.evaluate(COUNT, asked)
     differ = [
         (text, unit, got, count(text, unit, link))
