@@ -73,7 +73,7 @@ class JobContext:
         try:
             with atomic(durable=True):
                 try:
-                    transitions.unmark(job, now=clock.now(), reason="step_done")
+                    transitions.unmark(job, now=clock.now())
                 except transitions.LostRace:
                     raise Fenced from None
                 save()

@@ -22,11 +22,7 @@ from queue_app.database import alias, at_once, atomic, is_postgresql, tell, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
-EVENT_NAMES = {
-    JobState.COMPLETED: EventName.COMPLETED,
-    JobState.FAILED: EventName.FAILED,
-    JobState.CANCELLED: EventName.CANCELLED,
-}
+EVENT_NAMES = {JobState[name]: EventName[name] for name in ("COMPLETED", "FAILED", "CANCELLED")}
 EXPIRED = "expired"
 _RUNNING, _COMPLETED = JobState.RUNNING.value, JobState.COMPLETED.value
 
@@ -198,13 +194,13 @@ def mark(job: Job, *, now: datetime) -> None:
     _record([job], EventName.UPDATED, source=JobState.RUNNING, reason="marked", actor="", at=now, data={})
 
 
-def unmark(job: Job, *, now: datetime, reason: str) -> None:
+def unmark(job: Job, *, now: datetime) -> None:
     """Write down that one irreversible step of several is done and recorded: a crash before the next repeats nothing.
 
     What has begun to take effect does not expire any more, and what it waits for from here on is counted anew.
     """
     _write(job, dict.fromkeys(("marked_at", "expires_at", "postponed_since")) | {"updated_at": now}, moves_fence=False)
-    _record([job], EventName.UPDATED, source=JobState.RUNNING, reason=reason, actor="", at=now, data={})
+    _record([job], EventName.UPDATED, source=JobState.RUNNING, reason="step_done", actor="", at=now, data={})
 
 
 def clear_mark(job: Job) -> None:
