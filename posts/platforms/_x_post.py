@@ -99,10 +99,8 @@ def cost_of(draft: Draft) -> Remark:
     linked = sum(bool(web_addresses(normalised(text)) or links(text)) for text in texts)
     described = sum(bool(media.alt_text) and media.kind != "video" for media in draft.media)
     cost = POST_COST * (len(texts) - linked) + POST_WITH_LINK_COST * linked + ALT_TEXT_COST * described
-    return Remark(
-        "x.cost",
-        {"cost": f"${cost / 1000:.3f}", "posts": len(texts), "links": linked, "alt_texts": described},
-    )
+    params = {"cost": f"${cost / 1000:.3f}".removesuffix("0"), "posts": len(texts), "links": linked}
+    return Remark("x.cost_with_links" if linked else "x.cost", params)
 
 
 def tells_itself(post: Any) -> bool:

@@ -30,8 +30,11 @@ WORDS = {
         "Add credits or raise the cap at developer.x.com; posts then go out by themselves.",
     ),
     "x.cost": Words(
-        "X charges the site's app about {cost} for this: {posts} × post, {links} of them with a link, which costs far "
-        "more, and {alt_texts} × alt text.",
+        "X charges the site's app about {cost} for this.", "Nothing to do; it is said so that nobody is surprised."
+    ),
+    "x.cost_with_links": Words(
+        "X charges the site's app about {cost} for this: of {posts} posts {links} with a link, which costs over ten "
+        "times as much.",
         "Leave out links that are not needed.",
     ),
     # Media
