@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +52,18 @@ PICTURE_CHECK_SECONDS, VIDEO_CHECK_SECONDS = 10, 30
 NO_ROWS: Rows = {}
 
 
+VIDEOS = VideoLimits(
+    max_bytes=300_000_000,
+    formats=("video/mp4", "video/quicktime"),
+    min_seconds=3,
+    max_seconds=900,
+    max_frames_per_second=60,
+    min_aspect=0.01,
+    max_aspect=10,
+    codecs=("h264", "hevc"),
+)
+
+
 class Instagram(Platform):
     """Publishes to one professional account."""
 
@@ -71,16 +84,7 @@ class Instagram(Platform):
             max_aspect=1.91,
         ),
         max_videos=MOST_FILES,
-        videos=VideoLimits(
-            max_bytes=300_000_000,
-            formats=("video/mp4", "video/quicktime"),
-            min_seconds=3,
-            max_seconds=900,
-            max_frames_per_second=60,
-            min_aspect=0.01,
-            max_aspect=10,
-            codecs=("h264", "hevc"),
-        ),
+        videos=VIDEOS,
         mixes=True,
         needs_media=True,
         fetches_media=True,
@@ -125,6 +129,10 @@ class Instagram(Platform):
     settle_seconds = 300
     never_repeated = frozenset({"instagram.action_blocked"})  # to go on after that is taken for spam
     refreshes = True
+
+    def capabilities_with(self, options: Mapping[str, Any], config: Config) -> Capabilities:
+        """Return the limits of a story where one is chosen: any shape, and short films."""
+        return STORY_CAPABILITIES if _placement(options) == STORY else self.capabilities_for(config)
 
     def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:
         """Return what a placement does not take."""
@@ -229,6 +237,15 @@ class Instagram(Platform):
 
         return _containers(session).find(snapshot["container"], recent, snapshot["text"], "caption", marked_at)
 
+
+# https://developers.facebook.com/docs/instagram-platform/content-publishing: one file, its shape is free.
+STORY_CAPABILITIES = replace(
+    Instagram.capabilities,
+    max_images=1,
+    images=replace(Instagram.capabilities.images, min_aspect=None, max_aspect=None),
+    max_videos=1,
+    videos=replace(VIDEOS, max_bytes=100_000_000, max_seconds=60),
+)
 
 PLATFORM = Instagram()
 

@@ -140,6 +140,10 @@ class Platform(ABC):
         """Return the limits of the account with ``config``; ``capabilities`` unless servers or accounts differ."""
         return self.capabilities
 
+    def capabilities_with(self, options: Mapping[str, Any], config: Config) -> Capabilities:
+        """Return the limits of a post with ``options``: those of the account, unless a choice changes them."""
+        return self.capabilities_for(config)
+
     def options_for(self, config: Config) -> tuple[Option, ...]:
         """Return what a person may choose for a post on the account; ``options`` unless accounts differ."""
         return self.options

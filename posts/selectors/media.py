@@ -62,7 +62,7 @@ def _specs(pictures: Iterable[Media], deliveries: Iterable[Delivery]) -> Iterato
         platform = registry.platforms().get(delivery.account.platform)
         if platform is None:
             continue
-        limits = platform.capabilities_for(delivery.account.config).images
+        limits = platform.capabilities_with(delivery.options, delivery.account.config).images
         for picture in pictures:
             try:
                 spec = plan_rendering(picture_of(picture), limits, fit_of(delivery.options))

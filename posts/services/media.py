@@ -80,7 +80,7 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
         row = rendering(post_media, delivery, platform)
     else:
         _require_original(media)
-        for reason in misfits(media, platform.capabilities_for(delivery.account.config)):
+        for reason in misfits(media, platform.capabilities_with(delivery.options, delivery.account.config)):
             raise ContentRejected("media_unusable", field="media", name=media.original_name, reason=f"{reason}.")
     word = "picture" if row.mime_type.startswith("image/") else media.kind
     filename = f"{word}-{post_media.position + 1}{EXTENSIONS.get(row.mime_type, '')}"
@@ -98,7 +98,7 @@ def media_file(post_media: PostMedia, delivery: Delivery, platform: Platform) ->
 
 def rendering(post_media: PostMedia, delivery: Delivery, platform: Platform) -> MediaVariant:
     """Return a post's picture as ``variant_for`` does, for one delivery and what the person chose for it."""
-    limits = platform.capabilities_for(delivery.account.config).images
+    limits = platform.capabilities_with(delivery.options, delivery.account.config).images
     return variant_for(post_media.media, limits, fit_of(delivery.options))
 
 

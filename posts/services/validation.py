@@ -132,7 +132,7 @@ def draft_of(delivery: Delivery, platform: Platform, files: Sequence[PostMedia])
 
 def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[PostMedia]) -> Iterator[tuple[str, str]]:
     """Yield (field, what is wrong in words) of one delivery."""
-    able = platform.capabilities_for(delivery.account.config)
+    able = platform.capabilities_with(delivery.options, delivery.account.config)
     texts = texts_of(delivery, platform, with_media=bool(files))
     if not any(text.strip() for text in texts) and not files:
         yield "text", "the post is empty; write a text or attach a picture"

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
+from posts.media.inspect import Picture
+from posts.media.plan import ImpossibleError, plan_rendering
 from posts.platforms import instagram
 from posts.platforms._instagram_rows import ROWS
 from posts.publishing.errors import (
@@ -726,3 +728,16 @@ class TestInstagram(PlatformContract):
         server.headers = {"X-Business-Use-Case-Usage": f'{{"{IG_ID}": [{{"type": "instagram", "call_count": 97}}]}}'}
         self.commit(session)
         assert set(told) == {"account"}
+
+
+def test_a_story_may_have_any_shape_and_a_post_in_the_feed_may_not() -> None:
+    feed = instagram.PLATFORM.capabilities_with({}, {})
+    story = instagram.PLATFORM.capabilities_with({"placement": "story"}, {})
+    tall = Picture("image/jpeg", 1080, 1920, 1_000_000)
+    with pytest.raises(ImpossibleError):
+        plan_rendering(tall, feed.images)
+    spec = plan_rendering(tall, story.images)
+    assert (spec.format, spec.width * 16) == ("image/jpeg", spec.height * 9)
+    assert (story.max_images, story.max_videos) == (1, 1)
+    assert story.videos is not None
+    assert story.videos.max_seconds == 60

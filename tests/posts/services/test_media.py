@@ -45,7 +45,7 @@ def files(folder: Path) -> list[Path]:
 
 def limited(limits: ImageLimits) -> Any:
     """A platform of which only the limits for pictures count."""
-    return SimpleNamespace(capabilities_for=lambda config: Capabilities((), 4, limits))
+    return SimpleNamespace(capabilities_with=lambda options, config: Capabilities((), 4, limits))
 
 
 def attached(media: Media, **fields: Any) -> PostMedia:

@@ -184,7 +184,7 @@ class Takes:
     def __init__(self, able: Capabilities) -> None:
         self.able = able
 
-    def capabilities_for(self, config: Any) -> Capabilities:
+    def capabilities_with(self, options: Any, config: Any) -> Capabilities:
         return self.able
 
 
