@@ -186,6 +186,7 @@ def _publish(context: JobContext, delivery: Delivery, checkpoints: DeliveryCheck
             failpoint("after_part")
         if not live[-1].settled:
             raise errors.NotReady("platform_processing", deadline_seconds=NO_DEADLINE_SECONDS)
+    standing.platform_works(delivery.account)
     return _result(live, context.redact)
 
 

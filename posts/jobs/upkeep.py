@@ -64,6 +64,8 @@ def renew_login(context: JobContext, account_id: int) -> Outcome:
     except accounts.RefreshBusy as busy:
         return Postpone("refresh_busy", until=busy.until)
     except errors.RateLimited as error:
+        if error.tell:
+            standing.tell_operator(error, account)
         return Postpone("rate_limited", until=min(error.until, clock.now() + LONGEST_COOL_DOWN))
     except (errors.ReconnectNeeded, errors.TokenExpired) as error:
         standing.ask_reconnect(account, error.code)
@@ -71,6 +73,7 @@ def renew_login(context: JobContext, account_id: int) -> Outcome:
     except errors.PublishError as error:
         message = standing.public_error(error, account)
         return Retry(Failure(type(error).__name__, message, error.code, response_code=error.status_code))
+    standing.platform_works(account)
     return Done("renewed")
 
 

@@ -112,7 +112,7 @@ WORDS: dict[str, Words] = {
     "oauth.grant_refused": Words("{platform} does not accept this login any more.", RECONNECT),
     "oauth.client_refused": Words(
         "{platform} does not know this site's app, or its secret is wrong.",
-        "Check the app's id and secret in the site's settings, then connect the account again.",
+        "Check the app's id and secret in the site's settings; what waits for them then goes out by itself.",
     ),
     "oauth.scope_refused": Words(
         "{platform} does not give this site's app a right that publishing needs.",

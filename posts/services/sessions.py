@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from posts import conf, credentials
 from posts.models import Account
 from posts.publishing import registry
-from posts.publishing.errors import ReconnectNeeded, Temporary, Unreachable
+from posts.publishing.errors import RateLimited, ReconnectNeeded, Temporary, Unreachable
 from posts.publishing.http import Http
 from posts.publishing.platform import Session
 from posts.publishing.types import App, Connection, Json, MediaFile
@@ -33,6 +33,8 @@ REFRESH_AHEAD = timedelta(minutes=5)
 # Housekeeping renews a login between these shares of its life from the end, at least so long before it.
 EARLIEST_SHARE, LATEST_SHARE = 0.3, 0.15
 LEAST_AHEAD = timedelta(minutes=15)
+CLIENT_REFUSED = "oauth.client_refused"
+APP_REFUSED_WAIT = timedelta(hours=1)
 STILL_USABLE = timedelta(seconds=30)
 LEASE_MARGIN_SECONDS = 30  # beside the time that the call itself may take
 
@@ -133,7 +135,7 @@ def refresh_credentials(account: Account, *, seen_version: int) -> Account:
         account.refresh_from_db()
         return account
     try:
-        connection = registry.get(account.platform).refresh(session_for(account))
+        connection = _asked_to_refresh(account)
         if connection.identity.id != account.identity_id:
             raise ReconnectNeeded("identity_changed", identity=connection.identity.name)
         failpoint("during_refresh")
@@ -143,6 +145,20 @@ def refresh_credentials(account: Account, *, seen_version: int) -> Account:
     _store_refreshed(account, connection, fence)
     account.refresh_from_db()
     return account
+
+
+def _asked_to_refresh(account: Account) -> Connection:
+    """Ask the platform. That it does not know the site's app is no fault of the account: the whole app waits, and those
+    who run the site are told, instead of having every account reconnected for one wrong secret."""
+    platform = registry.get(account.platform)
+    try:
+        return platform.refresh(session_for(account))
+    except ReconnectNeeded as error:
+        if error.code != CLIENT_REFUSED or not platform.needs_app:
+            raise
+        refused = {"detail": error.detail, "status_code": error.status_code}
+    until = clock.now() + APP_REFUSED_WAIT
+    raise RateLimited(CLIENT_REFUSED, until=until, scope="app", tell=True, **refused)
 
 
 def store_credentials(account: Account, connection: Connection) -> None:

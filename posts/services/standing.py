@@ -70,6 +70,11 @@ def tell_login_ends(account: Account, at: datetime | None) -> None:
         alerts.tell(LOGIN_ENDS_NOTICE, str(account), text)
 
 
+def platform_works(account: Account) -> None:
+    """Close what those who run the site were told of the account's platform: it takes posts and logins again."""
+    alerts.over(OPERATOR_NOTICE, label_of(account))
+
+
 def move_account(account: Account, new_config: Mapping[str, Any], new_identity_id: str = "") -> Account:
     """Take over public values that changed at the platform, and with them the identity's id; in place.
 

@@ -21,7 +21,7 @@ from posts.services import accounts
 from posts.services.logins import connect_with_tokens
 from posts.services.posts import publish_now
 from posts.services.sessions import session_for
-from queue_app import clock, runner
+from queue_app import blocks, clock, runner
 from queue_app.context import JobContext
 from queue_app.models import Block, BlockKind, Job, Notice
 from queue_app.outcomes import Done
@@ -318,3 +318,28 @@ def test_a_site_without_an_app_says_how_to_get_one(browser: Client, server: OAut
     page = browser.get(reverse("admin:posts_account_add") + "?platform=dancing").content.decode()
     assert "SOCIALQ_DANCING_CLIENT_ID" in page
     assert callback_url() in page
+
+
+def test_a_wrong_secret_of_the_app_holds_all_its_posts_until_it_is_mended(
+    browser: Client, server: OAuthServer, settings: Any
+) -> None:
+    connect(browser)
+    account = Account.objects.get(platform="dancing")
+    Account.objects.update(credentials_expire_at=clock.now())
+    right = settings.SOCIALQ
+    app = right["PLATFORMS"]["dancing"] | {"CLIENT_SECRET": "another"}
+    settings.SOCIALQ = {**right, "PLATFORMS": {"dancing": app}}
+    post = publish_now(draft(account))
+    run()
+    account.refresh_from_db()
+    assert (Delivery.objects.get(post=post).status, account.reconnect_reason) == ("scheduled", "")
+    assert Block.objects.filter(key="platform:dancing", kind=BlockKind.RATE_LIMIT).exists()
+    assert Notice.objects.filter(kind="platform", cleared_at=None).count() == 1
+
+    settings.SOCIALQ = right
+    clock.set_offset(timedelta(hours=1, minutes=1))
+    blocks.lift_elapsed()
+    run()
+    clock.set_offset(timedelta(0))
+    assert Delivery.objects.get(post=post).status == "published"
+    assert not Notice.objects.filter(kind="platform", cleared_at=None).exists()

@@ -14,7 +14,7 @@ from posts import credentials
 from posts.models import Account
 from posts.publishing import registry
 from posts.publishing.capabilities import Capabilities, ImageLimits
-from posts.publishing.errors import PublishError, ReconnectNeeded, Temporary
+from posts.publishing.errors import PublishError, RateLimited, ReconnectNeeded, Temporary
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import CannotTell, Connection, Content, Finding, Identity, Json, Published
 from posts.services.accounts import RefreshBusy, connect_account, ensure_fresh, refresh_credentials
@@ -229,6 +229,14 @@ def test_a_failure_gives_the_lease_back_and_keeps_what_there_was(
     assert opened(account)["refresh"] == "refresh-0"
     assert account.refresh_lease_until is None
     assert refresh_credentials(account, seen_version=1).credentials_version == 2
+
+
+def test_that_the_sites_app_is_refused_is_no_fault_of_the_account(account: Account, network: SingleUse) -> None:
+    network.answers = [ReconnectNeeded("oauth.client_refused")]
+    with pytest.raises(RateLimited, match="client_refused") as caught:
+        refresh_credentials(account, seen_version=1)
+    assert (caught.value.scope, caught.value.tell) == ("app", True)
+    assert account.reconnect_reason == ""
 
 
 def test_a_login_of_another_identity_is_not_taken(account: Account, network: SingleUse) -> None:
