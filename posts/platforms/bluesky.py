@@ -15,6 +15,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -119,11 +120,20 @@ class Bluesky(Platform):
 
     def connect(self, session: Session, answers: Mapping[str, str]) -> Connection:
         """Log in with an app password; raises ReconnectNeeded if the server refuses or the account is not active."""
-        service = base_url(answers.get("service", "")) or DEFAULT_SERVICE
+        service = _service(session, answers)
         session.http.hide(answers["password"])
         body = {"identifier": answers["identifier"].strip().removeprefix("@"), "password": answers["password"]}
         response = session.http.request("POST", f"{service}/xrpc/{CREATE_SESSION}", json=body)
         return self._connection(session, accepted(session, CREATE_SESSION, response), response, service, service)
+
+    def connections(self, session: Session, tokens: Json, answers: Mapping[str, str]) -> Sequence[Connection]:
+        """Take over a session by its refresh token; without one, ``access_token`` is an app password."""
+        renewal = tokens.get("refresh_token")
+        if not renewal:
+            return super().connections(session, tokens, answers)
+        service = _service(session, answers)
+        credentials = {"access_jwt": tokens["access_token"], "refresh_jwt": renewal}
+        return [self.refresh(replace(session, credentials=credentials, config={"service": service, "pds": service}))]
 
     def refresh(self, session: Session) -> Connection:
         """Trade the refresh token for a new pair. Repeatable: the server answers a lost pair again for two hours."""
@@ -257,6 +267,13 @@ class Bluesky(Platform):
 
 
 PLATFORM = Bluesky()
+
+
+def _service(session: Session, answers: Mapping[str, str]) -> str:
+    """Return the server to log in at: the one that was entered, else the usual one, which the settings may move."""
+    entered = base_url(answers.get("service", ""))
+    usual = session.app.auth(session.app.api(DEFAULT_SERVICE))
+    return usual if entered in ("", DEFAULT_SERVICE) else entered
 
 
 def _pds(did_document: object) -> str:

@@ -108,7 +108,9 @@ class Telegram(Platform):
         session.http.hide(token)
         if not TOKEN.fullmatch(token):
             raise ReconnectNeeded("telegram.wrong_token")
-        api_url = base_url(answers.get("api_url", "")) or DEFAULT_API_URL
+        api_url = base_url(answers.get("api_url", ""))
+        if api_url in ("", DEFAULT_API_URL):
+            api_url = session.app.api(DEFAULT_API_URL)
         topic = answers.get("topic", "").strip()
         if topic and not TOPIC.fullmatch(topic):
             raise ReconnectNeeded("telegram.topic_malformed")

@@ -186,9 +186,14 @@ class Platform(ABC):
         """Return what can be connected with ``tokens``, as ``exchange`` or a person's own program gave them.
 
         One connection for most networks; several where a login has several Pages, organisations or channels.
-        ``expires_at`` in ``tokens`` may be ISO 8601. Raises ReconnectNeeded where there is nothing to connect.
+        ``expires_at`` in ``tokens`` may be ISO 8601. A platform with a form takes ``access_token`` for the first secret
+        that the form asks for, and other secrets by their names. Raises ReconnectNeeded where there is nothing to connect.
         """
-        raise ReconnectNeeded("oauth.no_tokens")
+        secret = next((field.name for field in self.connect_fields if field.secret and field.required), None)
+        if secret is None:
+            raise ReconnectNeeded("oauth.no_tokens")
+        brought = {field.name: str(tokens[field.name]) for field in self.connect_fields if tokens.get(field.name)}
+        return [self.connect(session, {**answers, secret: tokens["access_token"], **brought})]
 
     def refresh(self, session: Session) -> Connection:
         """Return fresh credentials for ``session``; only called where ``refreshes`` is true."""

@@ -232,15 +232,18 @@ def known_platform(name: str) -> Platform:
     return platform
 
 
-def complete_answers(platform: Platform, answers: Mapping[str, str]) -> dict[str, str]:
-    """Return ``answers`` with the defaults of the platform's fields; raises ValidationFailed for what is missing."""
+def complete_answers(platform: Platform, answers: Mapping[str, str], *, has_tokens: bool = False) -> dict[str, str]:
+    """Return ``answers`` with the defaults of the platform's fields; raises ValidationFailed for what is missing.
+
+    With ``has_tokens`` a secret is not missed: the tokens are it.
+    """
     known = {field.name: field for field in platform.connect_fields}
     problems = [Problem(name, f"{platform.label} has no field “{name}”") for name in answers if name not in known]
     complete = {name: answers.get(name, "").strip() or field.default for name, field in known.items()}
     problems += [
         Problem(name, f"{platform.label} needs: {field.label}")
         for name, field in known.items()
-        if field.required and not complete[name]
+        if field.required and not complete[name] and not (field.secret and has_tokens)
     ]
     if problems:
         raise ValidationFailed(problems)

@@ -187,7 +187,7 @@ def connect_with_tokens(
     Raises Refused (several found and none named), ValidationFailed and ConnectFailed.
     """
     platform = known_platform(platform_name)
-    answers = complete_answers(platform, answers)
+    answers = complete_answers(platform, answers, has_tokens=True)
     session = new_session(platform_name, {}, {})
     session.http.hide(*(value for value in tokens.values() if isinstance(value, str)))
     try:

@@ -116,6 +116,22 @@ def test_a_secret_that_is_not_required_may_be_left_out(
     assert receiver.hook not in json.dumps(account.config)
 
 
+def test_tokens_of_ones_own_come_as_json(pds: FakePds, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "PLATFORMS": {"bluesky": {"API_BASE": pds.url}}}
+    args = ("bluesky", "--tokens-stdin", "--option", "identifier=alice.test")
+    said = connect(*args, stdin=io.StringIO(json.dumps({"access_token": PASSWORD})), monkeypatch=monkeypatch)
+    account = Account.objects.get(platform="bluesky")
+    assert (account.name, account.config["service"]) == ("alice.test", pds.url)
+    assert PASSWORD not in said
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"access_token": 7}'])
+def test_what_are_no_tokens_is_refused_without_being_repeated(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError, match="must be a JSON object with an access_token") as caught:
+        connect("bluesky", "--tokens-stdin", stdin=io.StringIO(text), monkeypatch=monkeypatch)
+    assert "no json" not in str(caught.value)
+
+
 def test_no_secret_can_be_an_argument() -> None:
     with pytest.raises(CommandError, match="unrecognized arguments"):
         connect("telegram", "--chat", "1", "--token", "123:abc")

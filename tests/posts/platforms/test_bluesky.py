@@ -21,8 +21,17 @@ from posts.publishing.errors import (
     Temporary,
     TokenExpired,
 )
+from posts.publishing.platform import Session
 from posts.publishing.types import Absent, CannotTell, Found, MediaFile
-from tests.posts.platforms.contract import KEY, KEYED_AT, MemoryCheckpoints, PlatformContract, content, picture
+from tests.posts.platforms.contract import (
+    KEY,
+    KEYED_AT,
+    MemoryCheckpoints,
+    PlatformContract,
+    an_http,
+    content,
+    picture,
+)
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds, did_of
 
 PUT = "com.atproto.repo.putRecord"
@@ -72,6 +81,17 @@ class TestBluesky(PlatformContract):
 
     def end_login(self, server: FakePds) -> None:
         server.expire_access_tokens()
+
+    def test_a_session_of_ones_own_is_taken_over_and_a_password_may_come_as_a_token(self, server: FakePds) -> None:
+        begun = self.connect(server)
+        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC), app=self.app(server))
+        tokens = {"access_token": begun.credentials["access_jwt"], "refresh_token": begun.credentials["refresh_jwt"]}
+        (taken,) = self.platform.connections(session, tokens, {"service": server.url})
+        assert taken.identity == begun.identity
+        assert taken.credentials["refresh_jwt"] != begun.credentials["refresh_jwt"]
+        answers = {**self.answers(server), "service": "https://bsky.social"}  # which the site's settings have moved
+        (logged_in,) = self.platform.connections(session, {"access_token": answers.pop("password")}, answers)
+        assert (logged_in.identity, logged_in.config["service"]) == (begun.identity, server.url)
 
     # Logging in
 

@@ -11,8 +11,9 @@ import pytest
 from posts.platforms._telegram_bot import ACCESS_TEXTS, CONTENT_TEXTS, Texts
 from posts.platforms.telegram import PLATFORM
 from posts.publishing.errors import ContentRejected, OutcomeUnknown, RateLimited, ReconnectNeeded, Temporary
+from posts.publishing.platform import Session
 from posts.publishing.types import CannotTell, MediaFile
-from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, content, picture
+from tests.posts.platforms.contract import MemoryCheckpoints, PlatformContract, an_http, content, picture
 from tests.posts.platforms.fake_bot_api import CHANNEL, GROUP, PRIVATE_CHANNEL, TOKEN, FakeBotApi
 
 
@@ -58,6 +59,13 @@ class TestTelegram(PlatformContract):
         )
 
     # Connecting
+
+    def test_the_token_may_be_brought_and_the_usual_server_moved(self, server: FakeBotApi) -> None:
+        session = Session(an_http(), {}, {}, lambda: datetime.now(UTC), app=self.app(server))
+        answers = {"chat": "@news_channel", "api_url": "https://api.telegram.org", "topic": ""}
+        (connection,) = self.platform.connections(session, {"access_token": TOKEN}, answers)
+        assert connection.identity.id == str(CHANNEL)
+        assert connection.config["api_url"] == server.url
 
     def test_identity_is_the_chat(self, server: FakeBotApi) -> None:
         connection = self.connect(server)
