@@ -187,7 +187,8 @@ class Platform(ABC):
 
         One connection for most networks; several where a login has several Pages, organisations or channels.
         ``expires_at`` in ``tokens`` may be ISO 8601. A platform with a form takes ``access_token`` for the first secret
-        that the form asks for, and other secrets by their names. Raises ReconnectNeeded where there is nothing to connect.
+        that the form asks for, and other secrets by their names. Raises ReconnectNeeded where there is nothing to
+        connect.
         """
         secret = next((field.name for field in self.connect_fields if field.secret and field.required), None)
         if secret is None:
