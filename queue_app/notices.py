@@ -27,4 +27,6 @@ def record(kind: str, subject: str, text: str, *, now: datetime, job: Job | None
 
 def clear(kind: str, subject: str, *, now: datetime) -> None:
     """Close the open notice of (kind, subject), if there is one: the incident is over."""
-    Notice.objects.filter(kind=kind, subject=subject[:SUBJECT_CHARACTERS], cleared_at=None).update(cleared_at=now)
+    still_open = Notice.objects.filter(kind=kind, subject=subject[:SUBJECT_CHARACTERS], cleared_at=None)
+    if still_open.exists():  # asked after every success: a write would wait for SQLite's one lock each time
+        still_open.update(cleared_at=now)
