@@ -13,8 +13,6 @@ from queue_app import clock
 from queue_app.models import BlockKind
 from queue_app.outcomes import BlockRequest, Fail, Failure, Outcome, Postpone, Retry, Uncertain
 
-# A platform's word on how long to wait is believed up to this.
-LONGEST_COOL_DOWN = timedelta(hours=24)
 # A post that waits for its own turn, while others go out, is dropped by its expiry; one that is partly live by this.
 LONGEST_WAIT = timedelta(days=7)
 
@@ -47,13 +45,13 @@ def _not_ready(error: errors.NotReady, delivery: Delivery, _checkpoints: Deliver
 
 def _rate_limited(error: errors.RateLimited, delivery: Delivery, _checkpoints: DeliveryCheckpoints) -> Outcome:
     now = clock.now()
-    until: datetime = min(max(error.until, now + timedelta(seconds=1)), now + LONGEST_COOL_DOWN)
+    until: datetime = min(max(error.until, now + timedelta(seconds=1)), now + standing.LONGEST_COOL_DOWN)
     account, failure = delivery.account, failure_of(error, delivery)
     if error.tell:
         standing.tell_operator(error, account)
     if error.scope == "post":
         return Postpone("rate_limited", until=until, failure=failure, deadline_seconds=LONGEST_WAIT.total_seconds())
-    key = account.block_key if error.scope == "account" else f"platform:{account.platform}"
+    key = standing.cool_down_key(account, error.scope)
     return Postpone(
         "rate_limited",
         until=until,

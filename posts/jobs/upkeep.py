@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from posts.jobs.outcomes import LONGEST_COOL_DOWN
 from posts.models import Account
 from posts.publishing import errors, registry
 from posts.services import accounts, logins, media, sessions, standing
@@ -66,7 +65,7 @@ def renew_login(context: JobContext, account_id: int) -> Outcome:
     except errors.RateLimited as error:
         if error.tell:
             standing.tell_operator(error, account)
-        return Postpone("rate_limited", until=min(error.until, clock.now() + LONGEST_COOL_DOWN))
+        return Postpone("rate_limited", until=min(error.until, clock.now() + standing.LONGEST_COOL_DOWN))
     except (errors.ReconnectNeeded, errors.TokenExpired) as error:
         standing.ask_reconnect(account, error.code)
         return Done(f"must be reconnected: {error.code}")

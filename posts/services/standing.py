@@ -19,7 +19,8 @@ from queue_app.models import BlockKind
 RECONNECT_NOTICE = "reconnect"
 OPERATOR_NOTICE = "platform"
 LOGIN_ENDS_NOTICE = "login_ends"
-LONGEST_SLOW_DOWN = timedelta(hours=24)
+# A platform's word on how long to wait is believed up to this.
+LONGEST_COOL_DOWN = timedelta(hours=24)
 
 
 def ask_reconnect(account: Account, code: str) -> bool:
@@ -40,18 +41,22 @@ def ask_reconnect(account: Account, code: str) -> bool:
     return True
 
 
+def cool_down_key(account: Account, scope: Scope) -> str:
+    """Return the key that a wait of this scope blocks: the account's, else its whole platform's."""
+    return account.block_key if scope == "account" else f"platform:{account.platform}"
+
+
 def slow_down(account: Account, until: datetime, scope: Scope) -> None:
     """Let nothing more out to ``account``, or to its whole platform, before ``until``: its limit is used up."""
-    key = account.block_key if scope == "account" else f"platform:{account.platform}"
     now = clock.now()
     reason = words.sentence("limit_used_up", {}, label_of(account))
     with atomic():
         blocks.place(
-            key,
+            cool_down_key(account, scope),
             BlockKind.RATE_LIMIT,
             now=now,
             reason=reason,
-            until=min(until, now + LONGEST_SLOW_DOWN),
+            until=min(until, now + LONGEST_COOL_DOWN),
             may_shorten=False,
         )
 
