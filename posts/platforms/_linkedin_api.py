@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from posts.platforms._days import next_midnight
 from posts.publishing.errors import (
     ContentRejected,
     NotReady,
@@ -195,5 +196,5 @@ def _limited(response: Response, said: str, now: datetime) -> tuple[datetime, Sc
     scope: Scope = "app" if day and day[1] == "application" else "account"
     wait = response.retry_after_seconds(now)
     if wait is None and day:
-        return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0), scope
+        return next_midnight(now), scope
     return now + timedelta(seconds=RATE_LIMIT_SECONDS if wait is None else max(1.0, wait)), scope

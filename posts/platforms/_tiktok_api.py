@@ -7,9 +7,10 @@ goes first. https://developers.tiktok.com/doc/content-posting-api-reference-dire
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from functools import partial
 
+from posts.platforms._days import next_midnight
 from posts.publishing.errors import (
     ContentRejected,
     PublishError,
@@ -120,7 +121,7 @@ def refusal(session: Session, response: Response) -> PublishError:
     detail = session.http.redact(": ".join(filter(None, [code, message])))
     wait = response.retry_after_seconds(now)
     if code in DAILY:
-        return RateLimited(DAILY[code], until=next_day(now), detail=detail, status_code=status)
+        return RateLimited(DAILY[code], until=next_midnight(now), detail=detail, status_code=status)
     if code == "rate_limit_exceeded" or (status == 429 and code not in REFUSALS):
         seconds = RATE_LIMIT_SECONDS if wait is None else max(1.0, wait)
         until = now + timedelta(seconds=seconds)
@@ -138,17 +139,12 @@ def refusal(session: Session, response: Response) -> PublishError:
 def failed(session: Session, reason: str) -> PublishError:
     """Return what it means that TikTok has dropped a post for ``reason``."""
     if reason in DAILY:
-        wait = (next_day(session.now()) - session.now()).total_seconds()
+        wait = (next_midnight(session.now()) - session.now()).total_seconds()
         return Temporary(DAILY[reason], restart=True, retry_after_seconds=wait, detail=reason)
     known = FAIL_REASONS.get(reason)
     if known is None:
         return ContentRejected("tiktok.failed", reason=session.http.redact(reason) or "none", detail=reason)
     return known(detail=reason)
-
-
-def next_day(now: datetime) -> datetime:
-    """Return the next midnight UTC."""
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
 
 
 def _error(response: Response) -> Json:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from posts.platforms._days import next_midnight
 from posts.publishing.errors import ContentRejected, PublishError, RateLimited, ReconnectNeeded, TokenExpired
 from posts.publishing.http import Response
 from posts.publishing.platform import Session
@@ -140,8 +141,7 @@ def refusal(session: Session, response: Response, refusals: Mapping[str, Refusal
 
 def next_quota(now: datetime) -> datetime:
     """Return the next midnight in California, when the quotas of all projects begin anew (aware UTC)."""
-    tomorrow = now.astimezone(PACIFIC).date() + timedelta(days=1)
-    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=PACIFIC).astimezone(UTC)
+    return next_midnight(now, PACIFIC)
 
 
 def moment(value: object) -> datetime | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from posts.platforms._tiktok_api import FAIL_REASONS, next_day
+from posts.platforms._days import next_midnight
+from posts.platforms._tiktok_api import FAIL_REASONS
 from posts.platforms.tiktok import PLATFORM
 from posts.publishing.errors import (
     ContentRejected,
@@ -167,7 +168,7 @@ def test_every_reason_to_fail_leads_to_an_error() -> None:
 
 
 def test_a_day_ends_at_midnight_utc() -> None:
-    assert next_day(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert next_midnight(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == datetime(2027, 1, 1, tzinfo=UTC)
 
 
 # Limits
