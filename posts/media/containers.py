@@ -29,7 +29,5 @@ def container_type(start: bytes) -> str | None:
         return "video/quicktime"
     if start.startswith(_EBML):
         kind = start.partition(_DOC_TYPE)[2][1:]
-        return (
-            "video/webm" if kind.startswith(b"webm") else "video/x-matroska" if kind.startswith(b"matroska") else None
-        )
+        return next((mime_type for name, mime_type in _DOC_TYPES.items() if kind.startswith(name)), None)
     return None

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from posts.media.walker import BadHeaderError, Walker
 
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
-META_MAX_BYTES = 1 << 20
 
 _UNKNOWN = "its header does not give its size"
 

@@ -22,10 +22,6 @@ BATCH = 200
 TRIES = 5  # at a row that somebody else writes at the same time
 
 
-def _untold(done: int, total: int) -> None:
-    """Nobody listens."""
-
-
 @dataclass(slots=True)
 class Rotation:
     """What a run has done, or would do: how many values it sealed anew, and the names of what it could not.

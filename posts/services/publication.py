@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -51,6 +52,7 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
         *(("post", text) for text in texts_of(delivery, platform, with_media=bool(attached))),
         *(("comment", comment) for comment in [comment_of(delivery, platform)] if comment),
     ]
+    options = with_defaults(delivery.options, offered(platform, delivery.account.config))
     return [
         Content(
             key=f"{delivery.uuid.hex}-{part}" if part else delivery.uuid.hex,
@@ -58,7 +60,7 @@ def contents_of(delivery: Delivery, platform: Platform) -> list[Content]:
             text=text,
             language=delivery.post.language,
             media=() if part else files,
-            options=with_defaults(delivery.options, offered(platform, delivery.account.config)),
+            options=options,
             part=part,
             parts=len(said),
             kind=kind,
@@ -146,9 +148,8 @@ class DeliveryCheckpoints(Checkpoints):
 
     def of_part(self, part: int) -> DeliveryCheckpoints:
         """Return the checkpoints of the part at this place of the thread."""
-        other = object.__new__(DeliveryCheckpoints)
-        other.__dict__.update(self.__dict__)
-        other._prefix = f"{part}/" if part else ""
+        other = copy(self)
+        other._prefix = f"{part}/" if part else ""  # noqa: SLF001 - a copy of ourselves
         return other
 
     def once(self, name: str, make: Callable[[], Json]) -> Json:

@@ -23,7 +23,7 @@ def effective_text(delivery: Delivery) -> str:
 
 def worded(text: str, account: Account) -> str:
     """Return ``text`` with the account's variables filled in, its UTM parameters on links and its signature below."""
-    text = with_utm(fill(text, variables_of(account)), account.utm)
+    text = _filled(text, account)
     signature = fill(account.signature.strip(), variables_of(account))
     return f"{text.rstrip()}\n\n{signature}".strip("\n") if signature else text
 
@@ -35,7 +35,7 @@ def variables_of(account: Account) -> dict[str, str]:
 
 def texts_of(delivery: Delivery, platform: Platform, *, with_media: bool) -> list[str]:
     """Return the texts of the delivery's parts in order; one where the platform or the post has no threads."""
-    text, able = effective_text(delivery), platform.capabilities_for(delivery.account.config)
+    text, able = effective_text(delivery), platform.capabilities_with(delivery.options, delivery.account.config)
     if not able.threads or delivery.post.thread_mode == ThreadMode.OFF:
         return [without_marks(text)]
     reserved = platform.reserved(delivery.options, delivery.account.config)
@@ -52,7 +52,9 @@ def _parts(text: str, limits: tuple[TextLimit, ...], numbered: bool) -> tuple[st
 
 def comment_of(delivery: Delivery, platform: Platform) -> str:
     """Return the first comment that goes below the post, "" where there is none or the platform has no comments."""
-    able = platform.capabilities_for(delivery.account.config)
-    account = delivery.account
-    comment = with_utm(fill(delivery.post.first_comment.strip(), variables_of(account)), account.utm)
-    return comment if able.comment else ""
+    able = platform.capabilities_with(delivery.options, delivery.account.config)
+    return _filled(delivery.post.first_comment.strip(), delivery.account) if able.comment else ""
+
+
+def _filled(text: str, account: Account) -> str:
+    return with_utm(fill(text, variables_of(account)), account.utm)
