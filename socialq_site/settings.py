@@ -77,6 +77,7 @@ CONTENT_SECURITY_POLICY = {
 INSTALLED_APPS = [
     "queue_app",  # before django_q, whose qcluster command it replaces
     "django_q",
+    "django_htmx",  # the htmx file that live pages load
     "posts",
     "socialq_site.apps.SiteAdminConfig",
     "django.contrib.auth",

@@ -16,7 +16,7 @@ from tests.site import ROOT
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
 
 SETTINGS = """
-INSTALLED_APPS = ["queue_app", "posts", "django_q", *INSTALLED_APPS]
+INSTALLED_APPS = ["queue_app", "posts", "django_q", "django_htmx", *INSTALLED_APPS]
 Q_CLUSTER = {"name": "host", "orm": "default", "timeout": 300, "retry": 360}
 """
 URLS = """

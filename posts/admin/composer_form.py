@@ -5,227 +5,27 @@ Uploads are stored before any transaction (a slow disk must not hold the databas
 
 from __future__ import annotations
 
-import json
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
 
-from posts.admin.wall_time import WallTimeForm, wall_time_field
-from posts.models import Account, Delivery, Media, Post, PostMedia, PostStatus, ThreadMode
-from posts.publishing import registry
-from posts.publishing.types import Json, Option
+from posts.admin.composer_fields import ComposerForm
+from posts.admin.composer_rows import AccountRow, PictureRow, option_name
+from posts.models import Account, Delivery, Media, Post, PostMedia, PostStatus
+from posts.publishing.types import Option
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
-from posts.services.media_fit import NAMES, most_of
-from posts.services.options import chosen_of, offered, options_from
-from posts.services.validation import account_problems, content_problems, notes_of
-from posts.services.wording import variables_of
-from posts.text.variables import fill
+from posts.services.options import options_from
+from posts.services.validation import content_problems, notes_of
 from queue_app.admin.asked import whole_number
-from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-PRIORITY_WORDS = {2: _("2 – high"), 5: _("5 – normal"), 8: _("8 – low")}
-
-
-class ComposerForm(WallTimeForm):
-    """The post's own fields. ``token`` makes a form that is sent twice one post; ``version`` shows who was faster."""
-
-    text = forms.CharField(
-        label=_("Text"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 8, "dir": "auto"})
-    )
-    thread_mode = forms.ChoiceField(
-        label=_("Long text"),
-        required=False,
-        choices=ThreadMode.choices,
-        help_text=_("A line of three dashes splits a thread by hand. Networks without threads get one post."),
-    )
-    first_comment = forms.CharField(
-        label=_("First comment"),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 2, "dir": "auto"}),
-        help_text=_("Goes below the post, as its first reply, where the network has comments."),
-    )
-    language = forms.CharField(
-        label=_("Language"),
-        required=False,
-        max_length=35,
-        widget=forms.TextInput(attrs={"size": 10, "placeholder": "en"}),
-        help_text=_("A code such as en or pt-BR, for screen readers and translation. May stay empty."),
-    )
-    goes_out = wall_time_field(_("Goes out"), help_text=_("The time on the clocks of the zone below."))
-    drop_after = wall_time_field(
-        _("Drop if not out by"),
-        help_text=_("In the same zone. Empty: a day after it was due. A post never goes out later than this."),
-    )
-    priority = forms.TypedChoiceField(
-        label=_("Priority"),
-        coerce=int,
-        initial=5,
-        choices=[(n, PRIORITY_WORDS.get(n, str(n))) for n in range(PRIORITY_FIRST, PRIORITY_LAST + 1)],
-        help_text=_("Which goes first where many are due at once."),
-    )
-    token = forms.UUIDField(widget=forms.HiddenInput)
-    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, data: Mapping[str, Any] | None = None, *, zone: str, **kwargs: Any) -> None:
-        super().__init__(data, zone=zone, **kwargs)
-        self.fields["token"].initial = uuid.uuid4
-
-    def clean_text(self) -> str:
-        """Return the text with the line ends that platforms count, not those of a form."""
-        return str(self.cleaned_data["text"]).replace("\r\n", "\n")
-
-    def clean_first_comment(self) -> str:
-        """Return the comment with the line ends that platforms count."""
-        return str(self.cleaned_data["first_comment"]).replace("\r\n", "\n")
-
-    def moved(self, name: str) -> bool:
-        """Return whether the wall time in ``name``, or its zone, is another than the page showed."""
-        return name in self.changed_data or "timezone" in self.changed_data
-
-
-@dataclass
-class PictureRow:
-    """One picture, video or document in the form: its alt text, and the number that orders it."""
-
-    media: Media
-    alt_text: str = ""
-    position: int = 0
-
-
-@dataclass
-class OptionField:
-    """One option of a platform on the page: its name in the form and what it shows."""
-
-    account: Account
-    option: Option
-    value: Any
-    is_wrong: bool = False
-
-    @property
-    def described_by(self) -> str:
-        """Return the ids of what is said about the field: what is wrong with it, its help."""
-        wrong = f"account_{self.account.pk}_errors" if self.is_wrong else ""
-        return " ".join(filter(None, [wrong, f"{self.name}_help" if self.option.help else ""]))
-
-    @property
-    def name(self) -> str:
-        """Return the name of the field in the form."""
-        return option_name(self.account, self.option)
-
-    @property
-    def shown(self) -> str:
-        """Return the value as the field shows it."""
-        return "\n".join(map(str, self.value)) if isinstance(self.value, list) else str(self.value)
-
-
-def option_name(account: Account, option: Option) -> str:
-    """Return the name of an option's field in the form."""
-    return f"option_{account.pk}_{option.name}"
-
-
-@dataclass
-class AccountRow:
-    """One account in the form: whether it is chosen, its own text, and what is wrong with the post there.
-
-    ``wrong`` are the fields and options that ``problems`` are about.
-    """
-
-    account: Account
-    chosen: bool = False
-    own_text: str = ""
-    options: Json = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    wrong: set[str] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def option_fields(self) -> list[OptionField]:
-        """Return what the person may choose for the platform, each with what is chosen."""
-        return [
-            OptionField(self.account, option, self.options.get(option.name, option.default), option.name in self.wrong)
-            for option in self.offered
-        ]
-
-    @property
-    def shows_options(self) -> bool:
-        """Return whether the options are open at first: something was chosen, is wrong, or has to be chosen."""
-        needed = any(option.required and option.default in ("", None) for option in self.offered) and self.chosen
-        return needed or bool(self.wrong) or bool(chosen_of(self.options, self.offered))
-
-    @property
-    def offered(self) -> Sequence[Option]:
-        """Return what the platform offers on this account."""
-        platform = registry.platforms().get(self.account.platform)
-        return offered(platform, self.account.config) if platform is not None else ()
-
-    @property
-    def platform_label(self) -> str:
-        """Return the platform's name for people."""
-        platform = registry.platforms().get(self.account.platform)
-        return platform.label if platform is not None else self.account.platform
-
-    @property
-    def trouble(self) -> str:
-        """Return why nothing can go out to the account right now, "" if it can."""
-        return "; ".join(problem.message for problem in account_problems(self.account))
-
-    @property
-    def limits(self) -> str:
-        """Return the platform's limits in words."""
-        platform = registry.platforms().get(self.account.platform)
-        if platform is None:
-            return ""
-        able = platform.capabilities_for(self.account.config)
-        text = min((limit.maximum for limit in able.text), default=0)
-        files = [f"{most} {NAMES[kind][most != 1]}" for kind, most in most_of(able).items() if most]
-        more = [word for word, able_to in (("threads", able.threads), ("first comment", able.comment)) if able_to]
-        return ", ".join([f"{text:,} characters", *files, *more])
-
-    @property
-    def has_threads(self) -> bool:
-        """Return whether a text that is too long may become a thread."""
-        platform = registry.platforms().get(self.account.platform)
-        return platform is not None and platform.capabilities_for(self.account.config).threads
-
-    @property
-    def wording_json(self) -> str:
-        """Return what the account's texts get, for the live counter, as JSON."""
-        account = self.account
-        signature = fill(account.signature.strip(), variables_of(account))
-        return json.dumps({"variables": variables_of(account), "utm": account.utm, "signature": signature})
-
-    @property
-    def counted_json(self) -> str:
-        """Return the text limits for the live counter, with and without pictures, as JSON."""
-        platform = registry.platforms().get(self.account.platform)
-        if platform is None:
-            return "[]"
-        return json.dumps(
-            [
-                {
-                    "unit": limit.unit,
-                    "maximum": limit.maximum,
-                    "link_length": limit.link_length,
-                    "with_media": with_media,
-                }
-                for with_media in (False, True)
-                for limit in platform.capabilities_for(self.account.config).text_limits(with_media=with_media)
-            ]
-        )
 
 
 class Composer:

@@ -4,7 +4,9 @@ from posts.models.account import Account, AppRegistration, PendingLogin
 from posts.models.delivery import Delivery, DeliveryStatus
 from posts.models.media import Media, MediaKind, MediaVariant
 from posts.models.notification import PlatformEvent
+from posts.models.plan import Recurrence, Slot
 from posts.models.post import Post, PostMedia, PostStatus, ThreadMode
+from posts.models.tag import Tag
 from posts.outbox.models import OutboxArrival, OutboxPost
 
 __all__ = [
@@ -22,5 +24,8 @@ __all__ = [
     "Post",
     "PostMedia",
     "PostStatus",
+    "Recurrence",
+    "Slot",
+    "Tag",
     "ThreadMode",
 ]

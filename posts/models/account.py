@@ -41,6 +41,7 @@ class Account(models.Model):
     signature = models.TextField(_("signature"), blank=True, help_text=_("Put below every text for this account."))
     variables = models.JSONField(_("variables"), default=dict, blank=True)
     utm = models.JSONField(_("UTM parameters"), default=dict, blank=True)
+    slots_timezone = models.CharField(_("time zone of the slots"), max_length=64, blank=True, db_default="")
 
     created_at = models.DateTimeField(_("connected"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

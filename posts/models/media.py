@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from posts.models.tag import Tag
+
 
 def upload_path(_media: models.Model, _filename: str) -> str:
     """Return a random path: nothing of the uploader's file name reaches the disk."""
@@ -52,6 +54,9 @@ class Media(models.Model):
     size_bytes = models.PositiveBigIntegerField(_("size"))
     sha256 = models.CharField(max_length=64)
     alt_text = models.TextField(_("alt text"), blank=True)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="media", verbose_name=_("tags"))
+    # Its file stays, whatever becomes of the posts that used it.
+    is_in_library = models.BooleanField(_("kept in the library"), default=False, db_default=False, db_index=True)
     created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
     file_deleted_at = models.DateTimeField(_("file deleted"), null=True, blank=True, editable=False)
 

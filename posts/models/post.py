@@ -8,6 +8,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from posts.models.media import Media
+from posts.models.plan import Recurrence
+from posts.models.tag import Tag
 
 
 class PostStatus(models.TextChoices):
@@ -43,6 +45,7 @@ class Post(models.Model):
     thread_mode = models.CharField(_("long text"), max_length=10, choices=ThreadMode.choices, blank=True, default="")
     first_comment = models.TextField(_("first comment"), blank=True)
     media = models.ManyToManyField(Media, through="PostMedia", related_name="posts", verbose_name=_("media"))
+    tags = models.ManyToManyField(Tag, blank=True, related_name="posts", verbose_name=_("tags"))
     status = models.CharField(
         _("status"), max_length=20, choices=PostStatus.choices, default=PostStatus.DRAFT, editable=False, db_index=True
     )
@@ -54,6 +57,12 @@ class Post(models.Model):
     version = models.PositiveIntegerField(default=0, editable=False)
     # The form that wrote it last: a form that is sent twice is recognised, and makes one post.
     form_token = models.UUIDField(null=True, unique=True, editable=False)
+    # Of a post that repeats: its series, the wall time at which the rule put it, and whether it goes its own way.
+    recurrence = models.ForeignKey(
+        Recurrence, models.PROTECT, null=True, blank=True, related_name="posts", verbose_name=_("recurrence")
+    )
+    occurrence = models.CharField(max_length=32, blank=True, editable=False, db_default="")
+    is_exception = models.BooleanField(_("changed by itself"), default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -72,6 +81,11 @@ class Post(models.Model):
             models.CheckConstraint(condition=Q(status__in=PostStatus.values), name="posts_post_status"),
             models.CheckConstraint(condition=Q(thread_mode__in=ThreadMode.values), name="posts_post_thread_mode"),
             models.CheckConstraint(condition=Q(priority__gte=1, priority__lte=10), name="posts_post_priority"),
+            models.UniqueConstraint(
+                fields=["recurrence", "occurrence"],
+                condition=Q(recurrence__isnull=False),
+                name="posts_post_occurrence_once",
+            ),
         ]
 
     def __str__(self) -> str:

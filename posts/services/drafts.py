@@ -19,6 +19,7 @@ from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
 from posts.services.options import offered, options_from
 from posts.services.schedule import FARTHEST
 from posts.services.status import sync_post_status
+from posts.services.tags import set_tags, tag_problems
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
 from posts.text.storable import is_storable, strings_in
 from queue_app import clock
@@ -48,6 +49,7 @@ def save_draft(
     timezone: str = "",
     priority: int = 5,
     expires_at: datetime | None = None,
+    tags: Sequence[str] | None = None,
     expected_version: int | None = None,
     actor: User | None = None,
 ) -> Post:
@@ -55,6 +57,7 @@ def save_draft(
 
     ``media`` are (id, alt text) in order; ``own_texts`` are texts by account id, a blank one means the post's;
     ``options`` are what was chosen for the platform, by account id, those of accounts left out stay as they are.
+    ``tags`` are all that it gets, ``None`` leaves them.
     ``owner`` is set once. A scheduled post keeps its time: it is validated again, added accounts are queued, removed
     ones cancelled. Raises ValidationFailed, Refused, Conflict (``expected_version`` is not the stored one), NotAllowed.
     """
@@ -66,6 +69,7 @@ def save_draft(
         problems += _text_problems([*chosen, *strings_in(dict(chosen))])
     if thread_mode not in ThreadMode.values:
         problems.append(Problem("thread_mode", f"A long text is split by {', '.join(ThreadMode.values[1:])} or not"))
+    problems += tag_problems(tags or ())
     fields |= {"thread_mode": thread_mode, "first_comment": first_comment}
     with queueing.one_transaction():
         stored = _editable(post, expected_version) if post is not None else Post(owner=owner)
@@ -83,6 +87,8 @@ def save_draft(
         is_waiting = Delivery.objects.filter(post=stored, status__in=WAITING).exists()
         added = _set_accounts(stored, accounts, own_texts, access.name_of(actor))
         _set_options(stored, options or {})
+        if tags is not None:
+            set_tags(stored, tags)
         if is_waiting:
             _keep_schedule(stored, added, access.name_of(actor), is_timed_anew=is_timed_anew)
         sync_post_status(stored.pk)

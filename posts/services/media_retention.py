@@ -2,7 +2,7 @@
 
 The rule: a file goes ``MEDIA_KEEP_DAYS`` after the last delivery that used it was published or cancelled,
 ``MEDIA_KEEP_FAILED_DAYS`` after one failed or came too late, and never while a draft, a scheduled or an uncertain
-delivery needs it. An upload that no post ever took goes after a day.
+delivery needs it, nor while it is kept in the library. An upload that no post ever took goes after a day.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _candidates() -> QuerySet[Media]:
     """Media that may be due: those that still have a file and that no delivery is waiting for."""
     waiting = Delivery.objects.filter(post__post_media__media=OuterRef("pk")).exclude(status__in=[*SETTLED, *MISSED])
     draft = PostMedia.objects.filter(media=OuterRef("pk"), post__status=PostStatus.DRAFT)
-    return Media.objects.filter(~Exists(waiting), ~Exists(draft), file_deleted_at=None).order_by("pk")
+    kept = Media.objects.filter(file_deleted_at=None, is_in_library=False)
+    return kept.filter(~Exists(waiting), ~Exists(draft)).order_by("pk")
 
 
 def _delete_if_unneeded(media_id: int, now: datetime) -> bool:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django_htmx.jinja import htmx_script
 
 from queue_app import explain
 from queue_app.admin import display
 
 register = template.Library()
+
+# What the Content-Security-Policy forbids is switched off: styles of its own, and evaluating text as code.
+HTMX_CONFIG = '{"includeIndicatorStyles": false, "allowEval": false, "selfRequestsOnly": true, "historyCacheSize": 0}'
 
 register.simple_tag(display.icon, name="icon")
 register.simple_tag(display.badge, name="badge")
@@ -26,6 +31,19 @@ register.simple_tag(explain.words, name="reason_words")
 def queue_admin_styles() -> SafeString:
     """Return the link to the style sheet of these pages."""
     return format_html('<link rel="stylesheet" href="{}">', static("queue_app/admin.css"))
+
+
+@register.simple_tag
+def queue_admin_scripts() -> SafeString:
+    """Return the scripts of live pages; nothing on a site without django_htmx, whose pages stand still."""
+    if not apps.is_installed("django_htmx"):
+        return SafeString()
+    return format_html(
+        '<meta name="htmx-config" content="{}">{}<script type="module" src="{}"></script>',
+        HTMX_CONFIG,
+        htmx_script(),
+        static("queue_app/live.js"),
+    )
 
 
 @register.simple_tag
