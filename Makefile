@@ -20,7 +20,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test check format lock clean bench bench-day bench-media faults
+.PHONY: run test test-browser check format lock clean bench bench-day bench-media faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -31,6 +31,10 @@ run: $(VENV)/runtime.installed
 test: $(VENV)/dev.installed
 	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=sqlite $(ARGS)
 	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=postgresql $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+
+# What people expect, in a real browser: make test-browser ARGS="-k calendar". A part of make test.
+test-browser: $(VENV)/dev.installed
+	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=sqlite tests/browser $(ARGS)
 
 check: $(VENV)/dev.installed
 	$(PYTHON) -m ruff check .

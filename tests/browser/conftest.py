@@ -1,20 +1,29 @@
-"""A served site and a browser in front of it."""
+"""Served sites, the people who use them, and a browser in front of them."""
 
 from __future__ import annotations
 
 import os
 import socket
 import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from tests.site import Site
+from tests.site import Databases, Site, open_site
 
 PASSWORD = "open-sesame-4711"
+MAKE_PERSON = """
+from django.contrib.auth.models import Permission, User
+person = User.objects.create_user({name!r}, password={password!r}, is_staff=True)
+for wanted in {may!r}:
+    app, codename = wanted.split(".")
+    person.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+"""
 
 
 @dataclass
@@ -34,6 +43,21 @@ class Served:
 def served(site: Site) -> Served:
     """Serve a new site, with its first user and account, on a free port."""
     return serve(site)
+
+
+@contextmanager
+def open_served(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory, name: str, env: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """Yield a served site for the tests of one module, whose own fixture enters this."""
+    with open_site(databases, f"site_{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp(name)) as site:
+        site.env |= env or {}
+        yield serve(site)
+
+
+def add_person(served: Served, name: str, may: Sequence[str]) -> None:
+    """Add a member of staff with these permissions ("app.codename"), who signs in by ``sign_in(context, name)``."""
+    served.site.python(MAKE_PERSON.format(name=name, password=PASSWORD, may=tuple(may)))
 
 
 def serve(site: Site) -> Served:
@@ -60,12 +84,20 @@ def browser(chromium: str) -> Iterator[Browser]:
         opened.close()
 
 
-def open_context(browser: Browser, served: Served, *, width: int = 1280, scripts: bool = True) -> BrowserContext:
+def open_context(
+    browser: Browser,
+    served: Served,
+    *,
+    width: int = 1280,
+    scripts: bool = True,
+    scheme: Literal["light", "dark"] = "light",
+) -> BrowserContext:
     """Return a window in a zone that is not the site's."""
     context = browser.new_context(
         base_url=served.url,
         viewport={"width": width, "height": 900},
         java_script_enabled=scripts,
+        color_scheme=scheme,
         timezone_id="Asia/Tokyo",
         locale="en-GB",
     )
@@ -76,10 +108,10 @@ def open_context(browser: Browser, served: Served, *, width: int = 1280, scripts
     return context
 
 
-def sign_in(context: BrowserContext) -> Page:
+def sign_in(context: BrowserContext, name: str = "admin") -> Page:
     page = context.new_page()
     page.goto("/admin/")
-    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
