@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from posts import models
 from posts.admin import zones
 from posts.selectors.media import has_preview
-from posts.selectors.posts import usable_media, visible_posts
+from posts.selectors.posts import MOVING, usable_media, visible_posts
 from queue_app.admin import display
 from queue_app.admin.pages import ReadOnlyAdmin
 
@@ -63,8 +63,9 @@ class MediaAdmin(ReadOnlyAdmin):
 
     def page_context(self, request: HttpRequest, row: models.Media) -> dict[str, Any]:
         """Return the file and the posts it is in."""
-        posts = visible_posts(request.user).filter(post_media__media=row).order_by("-id")
-        return {"thumbnail": thumbnail_of(row), "posts": posts[:100], "size": self.size(row)}
+        posts = list(visible_posts(request.user).filter(post_media__media=row).order_by("-id")[:100])
+        is_moving = any(post.status in MOVING for post in posts)
+        return {"thumbnail": thumbnail_of(row), "posts": posts, "is_moving": is_moving, "size": self.size(row)}
 
     @admin.display(description=_("picture"))
     def thumbnail(self, media: models.Media) -> SafeString | str:

@@ -24,15 +24,13 @@ from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
 from posts.selectors.media import renderings_of
-from posts.selectors.posts import SEE_ALL, may_see, post_detail, visible_posts
+from posts.selectors.posts import MOVING, SEE_ALL, may_see, post_detail, visible_posts
 from posts.services.queueing import deliveries_of, may_be_live
 from posts.services.validation import SETTLED
 from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
 from queue_app.admin import display
 from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.admin.pages import ReadOnlyAdmin
-
-MOVING = (PostStatus.SCHEDULED, PostStatus.PUBLISHING, PostStatus.NEEDS_REVIEW)
 
 
 @admin.register(Post)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from posts.models import Account, Delivery, DeliveryStatus, Media, Post
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostStatus
 from posts.selectors import deliveries
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Person = User | AnonymousUser
 
 SEE_ALL = "posts.view_all_posts"
+# Posts whose pages change by themselves.
+MOVING = (PostStatus.SCHEDULED, PostStatus.PUBLISHING, PostStatus.NEEDS_REVIEW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,61 @@
-// Rules for parts of a page that htmx asks for anew by itself (hx-trigger="every …" on an element with data-live).
-// They rest in a hidden tab and while the person has paused them, and they say when they were last up to date.
+// Parts of a page that htmx asks for anew by itself; the tag live_part makes them. They rest in a hidden tab and while
+// the person has paused them, leave the messages for the page that they are for, and keep what is open, scrolled or
+// focused. Where the shape (data-shape) of a part changes, the rest of its page is another one as well: that is loaded
+// anew, unless the person has typed something.
 
-const live = (element) => element?.closest?.("[data-live]");
+const FOCUSABLE = "a[href], button, summary, input, select, textarea, [tabindex]";
+const sent = new Map(); // what the server sent last, by id of the part
+const held = new Map(); // what to scroll and focus again once a part is exchanged
 let paused = false;
+let edited = false;
+
+const partOf = (event) => {
+  const element = event.detail.requestConfig?.elt ?? event.detail.elt;
+  return element?.matches?.("[data-live]") ? element : null;
+};
+
+document.addEventListener("input", () => { edited = true; });
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.elt.matches("[data-live]")) event.detail.headers["X-Live"] = "1";
+});
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (live(event.target) && event.detail.requestConfig.verb === "get" && (paused || document.hidden)) event.preventDefault();
+  if (partOf(event) && (paused || document.hidden)) event.preventDefault();
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = partOf(event);
+  if (!part) return;
+  const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html").getElementById(part.id);
+  const same = fresh && fresh.outerHTML === sent.get(part.id);
+  if (!fresh || same) { // the login page has no such part; what is the same is not said to a screen reader again
+    event.detail.shouldSwap = false;
+    return;
+  }
+  if (fresh.dataset.shape !== part.dataset.shape && !edited) {
+    event.detail.shouldSwap = false;
+    window.location.replace(window.location.pathname + window.location.search);
+    return;
+  }
+  sent.set(part.id, fresh.outerHTML);
+  keep(part, fresh);
+  event.detail.serverResponse = fresh.outerHTML;
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const id = partOf(event)?.id;
+  const part = document.getElementById(id);
+  const { scrolled = [], focused = null } = held.get(id) ?? {};
+  held.delete(id);
+  if (!part) return;
+  scrolled.forEach(([name, left]) => { document.getElementById(name)?.scrollTo({ left }); });
+  if (focused) [...part.querySelectorAll(FOCUSABLE)].find((element) => name(element) === focused)?.focus({ preventScroll: true });
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  const part = live(event.target);
-  if (!part) return;
-  document.querySelectorAll("[data-live-said]").forEach((place) => {
-    const said = event.detail.successful ? place.dataset.liveSaid : place.dataset.liveLost;
-    if (event.detail.successful) place.dataset.liveAt = new Date().toLocaleTimeString(document.documentElement.lang);
-    place.textContent = (said ?? "").replace("{at}", place.dataset.liveAt ?? "");
-  });
+  if (!partOf(event)) return;
+  document.querySelectorAll("[data-live-lost]").forEach((note) => { note.hidden = event.detail.successful; });
 });
 
 document.addEventListener("click", (event) => {
@@ -23,8 +63,26 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   paused = !paused;
   button.setAttribute("aria-pressed", String(paused));
+  if (!paused) now();
 });
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) document.querySelectorAll("[data-live]").forEach((part) => window.htmx.trigger(part, "live:now"));
-});
+document.addEventListener("visibilitychange", () => { if (!document.hidden) now(); });
+
+document.querySelectorAll("[data-live-pause]").forEach((button) => { button.hidden = false; });
+
+function now() {
+  document.querySelectorAll("[data-live]").forEach((part) => window.htmx.trigger(part, "live:now"));
+}
+
+function keep(part, fresh) {
+  part.querySelectorAll("details[id]").forEach((details) => {
+    fresh.querySelector(`#${CSS.escape(details.id)}`)?.toggleAttribute("open", details.open);
+  });
+  const scrolled = [...part.querySelectorAll("[id]")].filter((element) => element.scrollLeft).map((element) => [element.id, element.scrollLeft]);
+  const active = document.activeElement;
+  held.set(part.id, { scrolled, focused: part.contains(active) && !active.id ? name(active) : null });
+}
+
+function name(element) {
+  return `${element.tagName} ${element.getAttribute("href") ?? element.textContent.trim()}`;
+}
