@@ -10,6 +10,7 @@ from django.template.context import Context
 
 from posts.admin.delivery import external_link
 from posts.admin.media import thumbnail_of
+from posts.admin.navigation import links_for
 from posts.models import Delivery, DeliveryStatus, PostStatus
 from posts.selectors.attention import needs_attention
 from posts.selectors.platforms import window_words
@@ -25,6 +26,14 @@ register.filter(window_words)
 register.simple_tag(lambda: " ".join(sorted(TOP_DOMAINS)), name="top_domains")
 
 SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
+
+
+@register.inclusion_tag("posts/admin/navigation.html", takes_context=True)
+def admin_navigation(context: Context) -> dict[str, Any]:
+    """Show the links to the main pages on every page of a person who is signed in."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    return {"links": links_for(user, request.path) if request is not None and user is not None else []}
 
 
 @register.inclusion_tag("posts/admin/banner.html", takes_context=True)
