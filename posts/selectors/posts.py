@@ -90,11 +90,12 @@ def post_detail(post_id: int) -> PostDetail | None:
         scheduled_at=post.scheduled_at,
         wall_time=post.wall_time,
         timezone=post.timezone,
-        deliveries=tuple(_detail(delivery) for delivery in post.deliveries.all()),
+        deliveries=tuple(delivery_detail(delivery) for delivery in post.deliveries.all()),
     )
 
 
-def _detail(delivery: Delivery) -> DeliveryDetail:
+def delivery_detail(delivery: Delivery) -> DeliveryDetail:
+    """Return where the delivery stands, as people see it. Ask for its ``account``, ``job`` and ``post`` with it."""
     account = delivery.account
     return DeliveryDetail(
         id=delivery.pk,
