@@ -9,6 +9,7 @@ if apps.is_installed("django.contrib.admin"):
     from queue_app.admin.breaker import BreakerAdmin
     from queue_app.admin.event import EventAdmin
     from queue_app.admin.job import JobAdmin
+    from queue_app.admin.key import KeyAdmin
     from queue_app.admin.limit import LimitAdmin
     from queue_app.admin.notice import NoticeAdmin
     from queue_app.admin.window import WindowAdmin
@@ -20,6 +21,7 @@ __all__ = [
     "BreakerAdmin",
     "EventAdmin",
     "JobAdmin",
+    "KeyAdmin",
     "LimitAdmin",
     "NoticeAdmin",
     "WindowAdmin",

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
 from queue_app.admin.actions import ConfirmedActionsMixin
-from queue_app.models import Attempt, Block, Breaker, Event, Job, Limit, Notice, Worker
+from queue_app.models import ApiKey, Attempt, Block, Breaker, Event, Job, Limit, Notice, Worker
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, act, browser, form, list_of, page, person
 from tests.posts.making import account, draft, picture, unsettled
 
@@ -34,6 +34,9 @@ OPERATOR = (
     "posts.add_account",
     "posts.change_account",
     "posts.delete_account",
+    "queue_app.view_apikey",
+    "queue_app.change_apikey",
+    "queue_app.manage_all_api_keys",
 )
 PEOPLE: dict[str, tuple[str, ...]] = {
     "viewer": VIEWER,
@@ -69,13 +72,14 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Block, "lift"): {"operator"},
     (Limit, "forget"): {"operator"},
     (Breaker, "close"): {"operator"},
+    (ApiKey, "revoke"): {"operator"},
 }
 
 
 @pytest.fixture
 def rows() -> dict[type[Any], Any]:
     """One row of each kind, which everybody here may see as far as their permissions go."""
-    from queue_app import blocks, clock
+    from queue_app import blocks, clock, keys
     from queue_app.models import BlockKind
 
     post = unsettled(account("Ada"))
@@ -84,7 +88,8 @@ def rows() -> dict[type[Any], Any]:
     found = {Post: post, Delivery: delivery, Account: delivery.account, Job: delivery.job, Block: block}
     limit = Limit.objects.create(key="account:7", used=1)
     breaker = Breaker.objects.create(key="account:7", trips=1, open_until=clock.now() + timedelta(hours=1))
-    return {**found, Limit: limit, Breaker: breaker, Event: delivery.job.events.first()}
+    key, _secret = keys.create_key(person("program"), name="Script", scopes=["read"])
+    return {**found, Limit: limit, Breaker: breaker, ApiKey: key, Event: delivery.job.events.first()}
 
 
 def everyone() -> dict[str, User]:
@@ -175,9 +180,11 @@ PAGES = [
     "queue_app_limit_changelist",
     "queue_app_breaker_changelist",
     "queue_app_event_changelist",
+    "queue_app_apikey_changelist",
     "posts_post_add",
     "posts_account_add",
     "queue_app_block_add",
+    "queue_app_apikey_add",
     "queue_app_maintenancewindow_add",
 ]
 
@@ -191,7 +198,7 @@ def test_no_page_is_for_strangers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice, Limit, Breaker, Event]
+    "kind", [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Notice, Limit, Breaker, Event, ApiKey]
 )
 def test_nothing_is_deleted_or_saved_past_the_services(kind: type[Any], rows: dict[type[Any], Any]) -> None:
     row = rows.get(kind) or kind.objects.first() or (picture() if kind is Media else None)
