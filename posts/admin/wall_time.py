@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from posts.admin import zones
 from posts.text.wall_time import AmbiguousError, Fold, WallTimeError, parse_wall_time
 from queue_app import clock
+from queue_app.admin.long_select import LongSelect
 from queue_app.zones import zone_choices
 
 
@@ -29,7 +30,7 @@ class WallTimeInput(forms.DateTimeInput):
 class WallTimeForm(forms.Form):
     """A form with ``timezone``, ``fold`` and any number of wall times, which ``instant`` turns into instants."""
 
-    timezone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices)
+    timezone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices, widget=LongSelect)
     fold = forms.ChoiceField(
         label=_("Which of the two"),
         required=False,

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from queue_app import clock, maintenance, zones
 from queue_app.admin import display
+from queue_app.admin.long_select import LongSelect
 from queue_app.admin.pages import ListAdmin
 from queue_app.models import MaintenanceWindow
 
@@ -43,7 +44,7 @@ class WindowForm(WindowModelForm):
         ),
     )
     duration_minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=LONGEST_MINUTES)
-    timezone = forms.ChoiceField(label=_("Time zone"), choices=zones.zone_choices)
+    timezone = forms.ChoiceField(label=_("Time zone"), choices=zones.zone_choices, widget=LongSelect)
 
     class Meta:
         model = MaintenanceWindow
