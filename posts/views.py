@@ -31,9 +31,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from posts import conf
 from posts.files import inline_file, ranged_file
-from posts.models import Media
-from posts.selectors.media import preview_of
-from posts.selectors.posts import may_see
+from posts.selectors.media import picture_to_show, preview_of
+from posts.selectors.posts import usable_media
 from posts.services.addresses import row_of
 from posts.services.errors import NoRoom, ServiceError
 from posts.services.media import store_upload
@@ -71,11 +70,14 @@ def upload(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def thumbnail(request: HttpRequest, uuid: UUID) -> FileResponse:
-    """Send a small rendering of a file if there is one, else the picture; to those who may see its owner's posts."""
-    media = get_object_or_404(Media, uuid=uuid)
-    if request.user.is_anonymous or not may_see(request.user, media.owner_id):
+    """Send a small rendering of a file if there is one, else the picture; to those who may attach it.
+
+    With ``?whole=1`` the picture itself, where it can be shown.
+    """
+    if request.user.is_anonymous:
         raise Http404("No such picture.")
-    source = preview_of(media)
+    media = get_object_or_404(usable_media(request.user), uuid=uuid)
+    source = picture_to_show(media) if "whole" in request.GET else preview_of(media)
     if source is None:
         raise Http404("There is no picture of this file.")
     try:

@@ -10,6 +10,7 @@ from posts.media.plan import ImpossibleError, fit_of, plan_rendering
 from posts.models import Delivery, DeliveryStatus, Media, MediaKind, MediaVariant, Post
 from posts.publishing import registry
 
+SHOWN_WHOLE_BYTES = 10_000_000
 # What every browser shows; a HEIC picture has to be rendered first.
 SHOWN_BY_BROWSERS = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
@@ -17,6 +18,11 @@ SHOWN_BY_BROWSERS = ("image/jpeg", "image/png", "image/gif", "image/webp")
 def preview_of(media: Media) -> MediaVariant | Media | None:
     """Return the smallest rendering of ``media``, or the picture itself; ``None`` where there is nothing to show."""
     return media.variants.order_by("size_bytes").first() or (media if _is_shown(media) else None)
+
+
+def picture_to_show(media: Media) -> MediaVariant | Media | None:
+    """Return the picture itself where browsers show it and it is not huge, else what ``preview_of`` returns."""
+    return media if _is_shown(media) and media.size_bytes <= SHOWN_WHOLE_BYTES else preview_of(media)
 
 
 def has_preview(media: Media) -> bool:

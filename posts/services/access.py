@@ -23,6 +23,11 @@ ACTIONS = {
     "reschedule_post": "reschedule posts",
     "retry_post": "retry posts",
     "cancel_post": "cancel posts",
+    "add_media": "upload files",
+    "change_media": "change files",
+    "delete_media": "delete files",
+    "change_tag": "rename tags",
+    "delete_tag": "delete tags",
 }
 
 

@@ -8,6 +8,7 @@ delivery needs it, nor while it is kept in the library. An upload that no post e
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -19,6 +20,25 @@ UNUSED_UPLOAD_KEPT = timedelta(days=1)
 
 SETTLED = (DeliveryStatus.PUBLISHED, DeliveryStatus.CANCELLED)
 MISSED = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
+
+
+class Fate(NamedTuple):
+    """What becomes of a file: ``kept`` in the library, ``needed`` by a post, ``unused`` or ``over`` and to be deleted
+    ``at`` a time, or ``gone`` since then."""
+
+    kind: Literal["kept", "needed", "unused", "over", "gone"]
+    at: datetime | None = None
+
+
+def fate_of(media: Media) -> Fate:
+    """Return what becomes of ``media`` if nobody does anything."""
+    if media.file_deleted_at is not None:
+        return Fate("gone", media.file_deleted_at)
+    if media.is_in_library:
+        return Fate("kept")
+    if not _candidates().filter(pk=media.pk).exists():
+        return Fate("needed")
+    return Fate("over" if media.post_media.exists() else "unused", _needed_until(media))
 
 
 def delete_unneeded(now: datetime) -> int:

@@ -35,7 +35,7 @@ NAME_MAX_CHARACTERS = 255
 POSTER = "poster"  # in place of a variant's spec: a video's first picture
 
 
-def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -> Media:
+def store_upload(file: File[bytes], *, owner: User | None, original_name: str, is_in_library: bool = False) -> Media:
     """Check a file by what is in it, store it under a random name and return it. ``file`` is seekable.
 
     Raises ValidationFailed (field ``media``), which names the file, what is in it and what is allowed, and NoRoom where
@@ -59,6 +59,7 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str) -
         facts=_facts(upload, video),
         size_bytes=upload.size_bytes,
         sha256=_sha256(file),
+        is_in_library=is_in_library,
     )
     write_file(media, file)
     try:

@@ -9,10 +9,11 @@ from django.db.models import Count
 from django.template.context import Context
 
 from posts.admin.delivery import external_link
-from posts.admin.media import thumbnail_of
+from posts.admin.media import size_of, thumbnail_of
 from posts.admin.navigation import links_for
 from posts.models import Delivery, DeliveryStatus, PostStatus
 from posts.selectors.attention import needs_attention
+from posts.selectors.library import lacks_alt_text
 from posts.selectors.platforms import window_words
 from posts.selectors.posts import usable_accounts, visible_posts
 from posts.text.top_domains import TOP_DOMAINS
@@ -23,6 +24,8 @@ register = template.Library()
 register.simple_tag(external_link, name="external_link")
 register.simple_tag(thumbnail_of, name="picture_thumbnail")
 register.filter(window_words)
+register.filter("file_size", size_of)
+register.filter(lacks_alt_text)
 register.simple_tag(lambda: " ".join(sorted(TOP_DOMAINS)), name="top_domains")
 
 SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)

@@ -41,7 +41,7 @@ def account(name: str = "Ada", platform: str = "outbox", **fields: Any) -> Accou
 def picture(name: str = "cat.jpg", *, width: int = 800, height: int = 600, **fields: Any) -> Media:
     size = {"width": width, "height": height, "size_bytes": 1000}
     kind = {"original_name": name, "mime_type": "image/jpeg", "sha256": uuid.uuid4().hex * 2}
-    return Media.objects.create(file=f"media/aa/{uuid.uuid4().hex}", **kind, **size, **fields)
+    return Media.objects.create(**{"file": f"media/aa/{uuid.uuid4().hex}", **kind, **size, **fields})
 
 
 def user(name: str = "grace", *, may: Sequence[str] = ACTIONS, sees_all: bool = False) -> User:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from posts.models import Account, Delivery, Media, Post
+from posts.models import Account, Delivery, Media, Post, Tag
 from queue_app import blocks, clock
 from queue_app.models import Attempt, Block, BlockKind, Breaker, Event, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import browser, edit_form, form, list_of, page, person
@@ -30,6 +30,7 @@ ASKING = {
     Post: ("reschedule_with_spacing", "retry"),
     Delivery: ("mark_published",),
     Account: ("delete",),
+    Media: ("tag", "delete"),
     Job: ("retry", "retry_edited", "hold", "reprioritise", "discard"),
     Block: ("lift",),
     Limit: ("forget",),
@@ -106,7 +107,14 @@ def test_pages_take_any_id(kind: Any, boss: Client) -> None:
 def test_actions_take_any_answer(kind: Any, boss: Client, rows: dict[type[Any], Any]) -> None:
     data = {"index": "0", "_selected_action": str(rows[kind].pk), "confirmed": "1", "warned": "", "next": "/admin/"}
     data |= {"at": "2030-01-01T10:00", "timezone": "UTC", "fold": "", "interval_minutes": "5", "url": ""}
-    data |= {"select_across": "0", "even_if_uncertain": "", "arguments": "{}", "reason": "x", "priority": "3"}
+    data |= {
+        "tags": "a, b",
+        "select_across": "0",
+        "even_if_uncertain": "",
+        "arguments": "{}",
+        "reason": "x",
+        "priority": "3",
+    }
 
     def ask(action: str, field: str, value: object) -> Question:
         return (action, field, value), lambda: boss.post(list_of(kind), data | {"action": action, field: value})
@@ -119,6 +127,7 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
     """Return what each form of the admin takes, by its address."""
     cat = picture()
     post = draft(ada, media=[cat])
+    tag = Tag.objects.create(name="tag")
     of_row = {
         f"own_{ada.pk}": "x",
         f"alt_{cat.pk}": "x",
@@ -134,6 +143,9 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
         page(post): edit_form(boss, post, ada, button="_publish_surely", **of_row, **times),
         f"{connect}?platform=outbox": {"name": "X", "keeps_keys": "yes", "shared": "on"},
         reverse("admin:posts_account_failure", args=[ada.pk]): {"failure": "lost", "times": "3"},
+        page(cat): {"_save": "yes", "alt_text": "x", "tags": "a, b", "is_in_library": "on"},
+        reverse("admin:posts_media_upload"): {"file": SimpleUploadedFile("a.png", b"no picture")},
+        reverse("admin:posts_media_tags"): {"_rename": "yes", "tag": str(tag.pk), "name": "other"},
         reverse("admin:queue_app_block_add"): {"key": "account:7", "reason": "x", "until": "", "confirmed": "yes"},
         reverse("admin:queue_app_maintenancewindow_add"): {**window, "timezone": "UTC"},
     }

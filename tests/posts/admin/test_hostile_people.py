@@ -26,8 +26,8 @@ from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
 
 pytestmark = pytest.mark.django_db
 
-SEES_POSTS = {"viewer", "editor", "publisher", "operator"}
-SEES_MEDIA = {"viewer", "editor", "publisher"}
+SEES_POSTS = {"viewer", "editor", "publisher", "operator", "librarian"}
+SEES_MEDIA = {"viewer", "editor", "publisher", "librarian"}
 WRITES = {"editor", "publisher"}
 VIEWS = ("changelist", "history", "change")
 READ_ONLY = ("attempt", "event", "worker", "notice")
@@ -38,6 +38,9 @@ PAGES: dict[str, set[str]] = {
     **{f"posts_media_{view}": SEES_MEDIA for view in VIEWS},
     **{f"queue_app_{kind}_{view}": {"operator"} for kind in OPERATED for view in VIEWS},
     **{f"queue_app_{kind}_{view}": set() for kind in READ_ONLY for view in VIEWS},
+    "posts_media_upload": {"editor", "publisher", "librarian"},
+    "posts_media_pick": SEES_MEDIA,
+    "posts_media_tags": SEES_MEDIA,
     "posts_post_add": WRITES,
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
@@ -54,6 +57,8 @@ CLOSED = {
     *(f"posts_{kind}_add" for kind in ("delivery", "media")),
     *(f"queue_app_{kind}_add" for kind in ("job", "limit", "breaker", *READ_ONLY)),
 }
+# Pages that are of no one row.
+WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags")
 # What a person comes back to from a network's page is tested with logging in.
 LOGINS = {"posts_account_callback", "posts_account_choose"}
 # The app's own addresses are tested beside their views.
@@ -84,7 +89,7 @@ def addresses(rows: dict[type[models.Model], models.Model]) -> dict[str, str]:
     found = {}
     for name in [*PAGES, *CLOSED]:
         kind = apps.get_model(*re.fullmatch(r"(posts|queue_app)_([a-z]+)_.*", name).groups())  # type: ignore[union-attr]  # all match
-        needs_row = not name.endswith(("_add", "_changelist"))
+        needs_row = not name.endswith(WITHOUT_ROW)
         found[name] = reverse(f"admin:{name}", args=[rows[kind].pk] if needs_row else [])
     return found
 

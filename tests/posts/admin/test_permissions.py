@@ -38,11 +38,13 @@ OPERATOR = (
     "queue_app.change_apikey",
     "queue_app.manage_all_api_keys",
 )
+LIBRARIAN = (*VIEWER, "posts.add_media", "posts.change_media", "posts.delete_media")
 PEOPLE: dict[str, tuple[str, ...]] = {
     "viewer": VIEWER,
     "editor": EDITOR,
     "publisher": PUBLISHER,
     "operator": OPERATOR,
+    "librarian": LIBRARIAN,
     "nobody": (),
 }
 # For each action of each list, who may start it. An action without a line here fails the test below.
@@ -57,6 +59,10 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Delivery, "check_again"): {"publisher"},
     (Delivery, "retry"): {"publisher"},
     (Delivery, "cancel"): {"publisher"},
+    (Media, "keep"): {"librarian"},
+    (Media, "let_go"): {"librarian"},
+    (Media, "tag"): {"librarian"},
+    (Media, "delete"): {"librarian"},
     (Account, "test"): {"operator"},
     (Account, "disable"): {"operator"},
     (Account, "enable"): {"operator"},
@@ -89,7 +95,8 @@ def rows() -> dict[type[Any], Any]:
     limit = Limit.objects.create(key="account:7", used=1)
     breaker = Breaker.objects.create(key="account:7", trips=1, open_until=clock.now() + timedelta(hours=1))
     key, _secret = keys.create_key(person("program"), name="Script", scopes=["read"])
-    return {**found, Limit: limit, Breaker: breaker, ApiKey: key, Event: delivery.job.events.first()}
+    other = {Media: picture(is_in_library=True), ApiKey: key, Event: delivery.job.events.first()}
+    return {**found, Limit: limit, Breaker: breaker, **other}
 
 
 def everyone() -> dict[str, User]:
