@@ -45,6 +45,12 @@ SETTINGS: Mapping[str, Setting] = {
     "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),
     "MEDIA_MAX_BYTES": Setting(50_000_000, "The largest picture or document that can be uploaded."),
     "VIDEO_MAX_BYTES": Setting(1_000_000_000, "The largest video that can be uploaded.", most=1_000_000_000_000),
+    "IMPORT_MAX_ROWS": Setting(
+        500, "The most rows of a CSV file that are taken at a time: each is tried while a person waits.", least=1
+    ),
+    "IMPORT_MAX_BYTES": Setting(
+        1_000_000, "The largest CSV file that is taken: it travels in the form that confirms it.", most=1_400_000
+    ),
     "MEDIA_URL_HOURS": Setting(
         24, "How long a network may fetch a file by the signed address that it was given.", least=1, most=8760
     ),
