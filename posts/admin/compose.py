@@ -53,10 +53,13 @@ DONE = {SAVE: "saved", SCHEDULE: "scheduled", PUBLISH_SURELY: "to be published n
 def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpResponse:
     """Show the composer for a new post or one that may be edited; work on what it sends."""
     person = person_of(request)
-    composer = Composer(person, post, zones.zone_of(person))
+    asked = request.GET if post is None else {}
+    composer = Composer(person, post, zones.usable(asked.get("timezone", "")) or zones.zone_of(person))
     if request.method != "POST":
-        if post is None and request.GET.get("at"):
-            composer.form.initial["goes_out"] = request.GET["at"][:40]
+        if asked.get("at"):
+            composer.form.initial["goes_out"] = asked["at"][:40]
+        for row in composer.accounts:
+            row.chosen = row.chosen or str(row.account.pk) == asked.get("account")
         return _page(admin, request, composer)
     button = next((name for name in BUTTONS if name in request.POST), SAVE)
     if BUTTONS[button] and not person.has_perm(BUTTONS[button]):

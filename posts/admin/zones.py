@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.utils import timezone
 
 from posts.models import Post
+from queue_app.zones import zone_choices
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -19,6 +20,11 @@ def zone_of(person: User | AnonymousUser) -> str:
     own = Post.objects.filter(owner=person.pk).exclude(timezone="") if person.pk else Post.objects.none()
     last = own.order_by("-id").values_list("timezone", flat=True).first()
     return last if last in available_timezones() else timezone.get_current_timezone_name()
+
+
+def usable(name: str) -> str:
+    """Return ``name`` where it is among the zones that a form offers, else ""."""
+    return name if any(name == value for _region, names in zone_choices() for value, _label in names) else ""
 
 
 def offset_words(zone: str, at: datetime) -> str:

@@ -15,9 +15,9 @@ from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMed
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
-from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.errors import Problem, Refused, ValidationFailed
 from posts.services.options import offered, options_from
-from posts.services.schedule import FARTHEST
+from posts.services.schedule import FARTHEST, require_version
 from posts.services.status import sync_post_status
 from posts.services.tags import set_tags, tag_problems
 from posts.services.validation import SETTLED, account_problems, content_problems, shown, zone_problems
@@ -136,8 +136,7 @@ def _editable(post: Post, expected_version: int | None) -> Post:
                 f"Post {stored.pk} cannot be changed any more: on {shown(delivery.account)} it is {status}. "
                 "Write a new post instead"
             )
-    if expected_version is not None and stored.version != expected_version:
-        raise Conflict(f"Post {stored.pk} was changed by somebody else meanwhile; open it again and repeat your change")
+    require_version(stored, expected_version)
     return stored
 
 

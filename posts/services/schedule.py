@@ -10,7 +10,7 @@ from django.utils.timezone import get_default_timezone_name
 
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import access, queueing
-from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
 from posts.services.status import sync_post_status
 from posts.services.validation import problems_of, shown, zone_problems
 from queue_app import clock
@@ -26,17 +26,25 @@ STARTABLE = (DeliveryStatus.DRAFT, DeliveryStatus.CANCELLED, DeliveryStatus.EXPI
 
 
 def schedule_post(
-    post: Post, *, at: datetime, wall_time: str = "", timezone: str = "", actor: User | None = None
+    post: Post,
+    *,
+    at: datetime,
+    wall_time: str = "",
+    timezone: str = "",
+    expected_version: int | None = None,
+    actor: User | None = None,
 ) -> Post:
     """Have every account of a post that is not under way publish it ``at`` (aware); return it as stored.
 
     ``wall_time`` (ISO, no offset) in the IANA zone ``timezone`` is what the person meant: the zone is else the post's
     or the site's, the wall time follows from both, and ValueError says that it does not agree. At most a minute past
-    means now. Raises ValidationFailed, Refused, Conflict, NotAllowed.
+    means now. Raises ValidationFailed, Refused, Conflict (also where ``expected_version`` is not the stored one),
+    NotAllowed.
     """
     access.require(actor, "schedule_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
+        require_version(stored, expected_version)
         start(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
     stored.refresh_from_db()
     return stored
@@ -59,15 +67,28 @@ def publish_now(post: Post, *, actor: User | None = None) -> Post:
 
 
 def reschedule_post(
-    post: Post, *, at: datetime, wall_time: str = "", timezone: str = "", actor: User | None = None
+    post: Post,
+    *,
+    at: datetime,
+    wall_time: str = "",
+    timezone: str = "",
+    expected_version: int | None = None,
+    actor: User | None = None,
 ) -> Post:
     """Move what of a post is still waiting to ``at`` (aware); arguments and errors as for ``schedule_post``."""
     access.require(actor, "reschedule_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
+        require_version(stored, expected_version)
         move(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
     stored.refresh_from_db()
     return stored
+
+
+def require_version(stored: Post, expected: int | None) -> None:
+    """Raise Conflict where a locked post is no longer the version that the person saw (``None``: any will do)."""
+    if expected is not None and stored.version != expected:
+        raise Conflict(f"Post {stored.pk} was changed by somebody else meanwhile; open it again and repeat your change")
 
 
 def waiting(post: Post) -> list[Delivery]:

@@ -109,6 +109,18 @@ def resolve_wall_time(wall: datetime, zone: str, *, fold: Fold | None = None) ->
     return second if fold else first
 
 
+def first_instant(wall: datetime, zone: str) -> datetime:
+    """Return the first instant (aware UTC) at which the clocks of ``zone`` show ``wall`` (naive) or later.
+
+    Where they skip it, that is when they jump; where they show it twice, the first. Raises ``UnknownZone`` and
+    ``NotATime``.
+    """
+    try:
+        return resolve_wall_time(wall, zone, fold=0)
+    except GapError as gap:
+        return gap.gap_start.replace(tzinfo=_rules(zone)).astimezone(UTC)
+
+
 def _rules(zone: str) -> ZoneInfo:
     # A name is looked up in the list first: ZoneInfo alone opens whatever file is there, "localtime" included.
     if zone not in _zones():
