@@ -16,6 +16,7 @@ from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
 from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.occurrences import mark_changed
 from posts.services.options import offered, options_from
 from posts.services.schedule import FARTHEST, require_version
 from posts.services.status import sync_post_status
@@ -83,6 +84,7 @@ def save_draft(
         stored.priority, stored.expires_at = priority, expires_at
         stored.version += 1
         stored.save()
+        mark_changed(stored, actor)
         _set_pictures(stored, [(picture, alt_text) for picture, (_, alt_text) in zip(pictures, media, strict=True)])
         is_waiting = Delivery.objects.filter(post=stored, status__in=WAITING).exists()
         added = _set_accounts(stored, accounts, own_texts, access.name_of(actor))

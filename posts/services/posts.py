@@ -13,6 +13,7 @@ from posts.services import access, queueing
 from posts.services.deliveries import retry_all
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
+from posts.services.occurrences import mark_changed
 from posts.services.schedule import publish_now, reschedule_post, schedule_post
 from posts.services.spacing import queue_posts, reschedule_with_spacing
 from posts.services.status import sync_post_status
@@ -51,6 +52,7 @@ def cancel_post(post: Post, *, actor: User | None = None) -> CancelReport:
     access.require(actor, "cancel_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
+        mark_changed(stored, actor)
         return _cancel(stored, access.name_of(actor))
 
 

@@ -11,6 +11,7 @@ from django.utils.timezone import get_default_timezone_name
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import access, queueing
 from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.occurrences import mark_changed
 from posts.services.status import sync_post_status
 from posts.services.validation import problems_of, shown, zone_problems
 from queue_app import clock
@@ -46,6 +47,7 @@ def schedule_post(
         (stored,) = queueing.lock_posts([post.pk])
         require_version(stored, expected_version)
         start(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
+        mark_changed(stored, actor)
     stored.refresh_from_db()
     return stored
 
@@ -62,6 +64,7 @@ def publish_now(post: Post, *, actor: User | None = None) -> Post:
             move(stored, clock.now(), actor=actor)
         else:
             start(stored, clock.now(), actor=actor)
+        mark_changed(stored, actor)
     stored.refresh_from_db()
     return stored
 
@@ -81,6 +84,7 @@ def reschedule_post(
         (stored,) = queueing.lock_posts([post.pk])
         require_version(stored, expected_version)
         move(stored, at, wall_time=wall_time, timezone=timezone, actor=actor)
+        mark_changed(stored, actor)
     stored.refresh_from_db()
     return stored
 

@@ -13,6 +13,7 @@ from posts.selectors.posts import usable_accounts
 from posts.services import access, queueing
 from posts.services.drafts import save_draft
 from posts.services.errors import Problem, ValidationFailed
+from posts.services.occurrences import mark_changed
 from posts.services.schedule import move, start, waiting
 from queue_app import clock
 
@@ -40,6 +41,7 @@ def reschedule_with_spacing(
             else:
                 access.require(actor, "schedule_post", post)
                 start(post, at, actor=actor)
+            mark_changed(post, actor)
     for post in stored:
         post.refresh_from_db()
     return stored
