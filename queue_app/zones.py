@@ -17,6 +17,11 @@ def rules_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def is_zone(name: str | None) -> bool:
+    """Return whether the IANA database has ``name``; its folder is read once."""
+    return name in _names()
+
+
 @cache
 def zone_choices() -> Choices:
     """Return every IANA zone that names a place, and UTC, by region: the choices of a form's field."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
 from posts.models import Post
-from queue_app.zones import zone_choices
+from queue_app.zones import is_zone, zone_choices
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -19,7 +19,7 @@ def zone_of(person: User | AnonymousUser) -> str:
     """Return the zone that ``person`` wrote a post in last, else the current one."""
     own = Post.objects.filter(owner=person.pk).exclude(timezone="") if person.pk else Post.objects.none()
     last = own.order_by("-id").values_list("timezone", flat=True).first()
-    return last if last in available_timezones() else timezone.get_current_timezone_name()
+    return last if last is not None and is_zone(last) else timezone.get_current_timezone_name()
 
 
 def usable(name: str) -> str:
