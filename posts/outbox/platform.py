@@ -82,6 +82,7 @@ class OutboxPlatform(Platform):
         max_images=10,
         images=ImageLimits(max_bytes=2_000_000, max_side_pixels=2048),
         alt_text=(TextLimit("graphemes", 2000),),
+        marks=("link",),
     )
     connect_fields = (
         Field("name", "Name", help="Any name; posts appear under it at /outbox/."),

@@ -96,6 +96,7 @@ class Bluesky(Platform):
         gifs=VideoLimits(MAX_VIDEO_BYTES, formats=("image/gif",), max_seconds=600),
         threads=True,
         comment=TEXT_LIMITS,
+        marks=("link", "tag", "handle"),
     )
     options = OPTIONS
     # https://docs.bsky.app/docs/advanced-guides/rate-limits: 5,000 points an hour, 35,000 a day, a record costs 3

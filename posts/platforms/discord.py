@@ -67,6 +67,7 @@ class Discord(Platform):
         documents=DocumentLimits(max_bytes=FILE_BYTES, formats=("application/pdf", "text/plain", "application/zip")),
         mixes=True,
         threads=True,  # one message after the other
+        marks=("link",),
     )
     connect_fields = (
         Field(

@@ -69,6 +69,7 @@ class Facebook(Platform):
         max_videos=1,
         videos=VideoLimits(max_bytes=10_000_000_000, formats=("video/mp4", "video/quicktime"), max_seconds=14_400),
         comment=(TextLimit("code_points", 8000),),
+        marks=("link", "hashtag"),
     )
     options = (
         Option(

@@ -73,6 +73,7 @@ class Instagram(Platform):
         # Characters are not defined; UTF-16 units are never fewer than what may be meant.
         text=(TextLimit("utf16", 2200),),
         comment=(TextLimit("utf16", 2200),),
+        marks=("hashtag", "mention"),  # addresses stay plain in captions
         alt_text=(TextLimit("utf16", 1000),),
         max_images=MOST_FILES,
         images=ImageLimits(

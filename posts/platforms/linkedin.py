@@ -79,6 +79,7 @@ class LinkedIn(Platform):
         max_documents=1,
         documents=DocumentLimits(max_bytes=100_000_000, formats=DOCUMENT_TYPES),
         comment=(TextLimit("code_points", 1250),),
+        marks=("link", "hashtag"),
     )
     options = (VISIBILITY, *OPTIONS)
     app_settings = (

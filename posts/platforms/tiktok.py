@@ -63,6 +63,7 @@ class TikTok(Platform):
         max_images=35,
         images=ImageLimits(max_bytes=20_000_000, max_side_pixels=1920, max_pixels=1920 * 1080, formats=("image/jpeg",)),
         supports_alt_text=False,
+        marks=("hashtag", "mention"),
         max_videos=1,
         videos=VideoLimits(
             max_bytes=4_000_000_000,

@@ -80,6 +80,7 @@ class Webhook(Platform):
         max_documents=10,
         documents=DocumentLimits(max_bytes=100_000_000),
         mixes=True,
+        marks=(),
     )
     words = WORDS
     connect_fields = (

@@ -77,6 +77,7 @@ class YouTube(Platform):
         mixes=True,
         needs_media=True,
         comment=(TextLimit("code_points", 10_000),),
+        marks=("link", "hashtag"),
     )
     options = OPTIONS
     windows = (Window(100, 86_400, "app"),)  # videos.insert, since 2026-06-01

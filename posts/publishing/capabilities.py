@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TextUnit = Literal["graphemes", "code_points", "utf16", "utf8_bytes", "x_weighted", "mastodon", "threads"]
+Mark = Literal["link", "hashtag", "mention", "tag", "handle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class Capabilities:
     ``gifs`` are animated pictures; where it is ``None`` they are refused. ``mixes`` says that pictures and videos go
     together. ``fetches_media`` says that the network downloads files itself, so the site must be reachable from
     outside. ``threads`` says that a post can answer the one before it; ``comment`` are the limits of a first comment,
-    empty where there is none.
+    empty where there is none. ``marks`` are what the network makes links of in a text, for previews: addresses,
+    hashtags, people as ``@name``; ``tag`` and ``handle`` are those of Bluesky (``@name.example.com``).
     """
 
     text: tuple[TextLimit, ...]
@@ -110,6 +112,7 @@ class Capabilities:
     max_links: int | None = None
     max_hashtags: int | None = None
     max_mentions: int | None = None
+    marks: tuple[Mark, ...] = ("link", "hashtag", "mention")
 
     def text_limits(self, *, with_media: bool) -> tuple[TextLimit, ...]:
         """Return the limits of a text that goes out with or without media."""
