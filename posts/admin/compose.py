@@ -6,7 +6,8 @@ transaction is open while uploads are stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,18 +18,24 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
 
 from posts import conf
 from posts.admin import zones
+from posts.admin.composer_conflict import ConflictShown, conflict_of, typed_texts
 from posts.admin.composer_form import Composer
+from posts.admin.composer_judging import find_duplicates, judge, show
 from posts.admin.people import person_of
 from posts.admin.post_actions import PublishNow, Schedule
-from posts.models import Post, PostStatus
+from posts.media.inspect import EXTENSIONS
+from posts.models import Post, PostStatus, Tag
 from posts.selectors.posts import may_see
-from posts.services.errors import NotAllowed, ServiceError, ValidationFailed
+from posts.services.errors import Conflict, NotAllowed, ServiceError, ValidationFailed
 from posts.services.posts import publish_now, reschedule_post, save_draft, schedule_post
 from posts.services.queueing import deliveries_of
 from posts.services.submissions import SubmittedAlready, keep_token, post_of_token
+from posts.services.tags import tags_from
 from posts.services.validation import notes_of
 from queue_app.admin import history
 from queue_app.database import atomic
@@ -36,30 +43,49 @@ from queue_app.database import atomic
 if TYPE_CHECKING:
     from posts.admin.post import PostAdmin
 
-SAVE, SCHEDULE, ATTACH, CHECK = "_save", "_schedule", "_attach", "_check"
+SAVE, SCHEDULE, ATTACH, CHECK, TAKE = "_save", "_schedule", "_attach", "_check", "_take"
 PUBLISH, PUBLISH_SURELY = "_publish", "_publish_surely"
+# The same, once more, by somebody who was told that the text has been, or will be, there already.
+SURELY = {"_save_surely": SAVE, "_schedule_surely": SCHEDULE}
 # Each button of the form, with the permission it needs beside writing.
 BUTTONS: Mapping[str, str] = {
     SAVE: "",
+    "_save_surely": "",
     ATTACH: "",
     CHECK: "",
+    TAKE: "",
     SCHEDULE: "posts.schedule_post",
+    "_schedule_surely": "posts.schedule_post",
     PUBLISH: "posts.publish_post",
     PUBLISH_SURELY: "posts.publish_post",
 }
-DONE = {SAVE: "saved", SCHEDULE: "scheduled", PUBLISH_SURELY: "to be published now"}
+SAID = {
+    SAVE: gettext_lazy("“%(post)s” is saved."),
+    SCHEDULE: gettext_lazy("“%(post)s” is scheduled."),
+    PUBLISH_SURELY: gettext_lazy("“%(post)s” is to be published now."),
+}
+DONE = {SAVE: "Saved.", SCHEDULE: "Scheduled.", PUBLISH_SURELY: "To be published now."}
+MOST_TAGS_PROPOSED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the page asks or says above the form."""
+
+    publishes: bool = False  # “Publish now?”
+    repeats: str = ""  # the button for: the same text is there already, once more all the same?
+    is_checked: bool = False
+    conflict: ConflictShown | None = None
+    typed: Sequence[tuple[str, str]] = ()  # texts that gave way to what somebody else saved
 
 
 def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpResponse:
     """Show the composer for a new post or one that may be edited; work on what it sends."""
     person = person_of(request)
-    asked = request.GET if post is None else {}
-    composer = Composer(person, post, zones.usable(asked.get("timezone", "")) or zones.zone_of(person))
+    proposed = request.GET.dict() if post is None else {}
+    composer = Composer(person, post, zones.usable(proposed.get("timezone", "")) or zones.zone_of(person))
     if request.method != "POST":
-        if asked.get("at"):
-            composer.form.initial["goes_out"] = asked["at"][:40]
-        for row in composer.accounts:
-            row.chosen = row.chosen or str(row.account.pk) == asked.get("account")
+        composer.propose(proposed)
         return _page(admin, request, composer)
     button = next((name for name in BUTTONS if name in request.POST), SAVE)
     if BUTTONS[button] and not person.has_perm(BUTTONS[button]):
@@ -67,17 +93,36 @@ def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpRe
     taken = _taken_already(request)
     if taken is not None:
         return _arrived(admin, request, taken)
-    if not composer.read(request) or button in (ATTACH, CHECK, PUBLISH):
-        if button in (CHECK, PUBLISH) and not composer.has_errors:
-            composer.judge()
-        asks = button == PUBLISH and not composer.has_errors
-        checked = button == CHECK and not composer.has_errors
-        return _page(admin, request, composer, asks_to_publish=asks, is_checked=checked)
-    return _save_and_answer(admin, request, composer, button)
+    if button == TAKE:
+        composer.listen(request)
+        stored = Composer(person, post, composer.zone)
+        return _page(admin, request, stored, Asked(typed=typed_texts(composer)))
+    if not composer.read(request) or button == ATTACH:
+        return _page(admin, request, composer)
+    asked = _question(composer, button)
+    if asked is not None:
+        return _page(admin, request, composer, asked)
+    return _save_and_answer(admin, request, composer, SURELY.get(button, button))
+
+
+def _question(composer: Composer, button: str) -> Asked | None:
+    """Return what is to be asked before anything is saved, if something is."""
+    if button in (CHECK, PUBLISH):
+        judge(composer)
+        find_duplicates(composer, now=button == PUBLISH)
+        show(composer)
+        is_good = not composer.has_errors
+        return Asked(publishes=is_good and button == PUBLISH, is_checked=is_good and button == CHECK)
+    goes_out = button == SCHEDULE or (button == SAVE and _is_scheduled(composer.post))
+    if not goes_out or not find_duplicates(composer):
+        return None
+    judge(composer)
+    return Asked(repeats="" if composer.has_errors else f"{button}_surely")
 
 
 def _save_and_answer(admin: PostAdmin, request: HttpRequest, composer: Composer, button: str) -> HttpResponse:
     """Save and go to the post's page; what is refused is said on the form, which keeps what was typed."""
+    asked = Asked()
     try:
         saved = _save(request, composer, button)
     except SubmittedAlready:
@@ -87,15 +132,19 @@ def _save_and_answer(admin: PostAdmin, request: HttpRequest, composer: Composer,
         raise PermissionDenied(str(error)) from error
     except ValidationFailed as error:
         composer.tell(error.problems)
+    except Conflict as error:
+        asked = Asked(conflict=conflict_of(composer, button))
+        if asked.conflict is None:
+            composer.problems.append(f"{error}.")
     except ServiceError as error:
         composer.problems.append(f"{error}.")
     else:
         if saved is not None:
-            messages.success(request, f"“{saved}” is {DONE[button]}.")
+            messages.success(request, SAID[button] % {"post": saved})
             for note in notes_of(saved, deliveries_of(saved)):
                 messages.warning(request, f"{note.message}")
             return HttpResponseRedirect(reverse("admin:posts_post_change", args=[saved.pk]))
-    return _page(admin, request, composer)
+    return _page(admin, request, composer, asked)
 
 
 def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
@@ -104,7 +153,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
     at = composer.instant("goes_out", post.scheduled_at if post is not None else None)
     drop = composer.instant("drop_after", post.expires_at if post is not None else None)
     if button == SCHEDULE and at is None and "goes_out" not in form.errors:
-        form.add_error("goes_out", "Say when the post goes out; or press Publish now.")
+        form.add_error("goes_out", _("Say when the post goes out; or press Publish now."))
     if form.errors:
         return None
     with atomic():
@@ -122,6 +171,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
             timezone=form.cleaned_data["timezone"],
             priority=form.cleaned_data["priority"],
             expires_at=drop,
+            tags=tags_from(form.cleaned_data["tags"]),
             expected_version=form.cleaned_data["version"],
             actor=person,
         )
@@ -130,7 +180,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
             saved = publish_now(saved, actor=person)
         elif at is not None:
             saved = _set_time(saved, composer, button, at)
-        history.record(request, saved, ADDITION if post is None else CHANGE, f"{DONE[button].capitalize()}.")
+        history.record(request, saved, ADDITION if post is None else CHANGE, DONE[button])
     return saved
 
 
@@ -155,7 +205,7 @@ def _taken_already(request: HttpRequest) -> Post | None:
 
 
 def _arrived(admin: PostAdmin, request: HttpRequest, post: Post) -> HttpResponse:
-    admin.message_user(request, "This form was taken already; this is its post.", messages.INFO)
+    admin.message_user(request, _("This form was taken already; this is its post."), messages.INFO)
     return HttpResponseRedirect(reverse("admin:posts_post_change", args=[post.pk]))
 
 
@@ -167,31 +217,31 @@ def _upload_url() -> str:
         return ""
 
 
-def _page(
-    admin: PostAdmin,
-    request: HttpRequest,
-    composer: Composer,
-    *,
-    asks_to_publish: bool = False,
-    is_checked: bool = False,
-) -> HttpResponse:
+def _is_scheduled(post: Post | None) -> bool:
+    return post is not None and post.status == PostStatus.SCHEDULED
+
+
+def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, asked: Asked = Asked()) -> HttpResponse:
     post = composer.post
     may = {name: not permission or request.user.has_perm(permission) for name, permission in BUTTONS.items()}
-    scheduled = post is not None and post.status == PostStatus.SCHEDULED
+    scheduled = _is_scheduled(post)
     base = admin.page_base(request, post)
     context = {
         **base,
         "buttons": [kind for kind in base.get("buttons", ()) if kind not in (Schedule, PublishNow)],
-        "title": "Write a post" if post is None else "Edit post",
+        "title": pgettext("page", "Write a post") if post is None else pgettext("page", "Edit post"),
         "composer": composer,
+        "person": composer.person,
         "form": composer.form,
-        "asks_to_publish": asks_to_publish,
-        "is_checked": is_checked,
+        "asked": asked,
         "is_scheduled": scheduled,
         "may_schedule": may[SCHEDULE] and not scheduled,
         "may_publish": may[PUBLISH],
         "may_upload": request.user.has_perm("posts.add_media"),
         "upload_url": _upload_url(),
         "upload_limits": conf.upload_limits(),
+        "upload_types": " ".join(EXTENSIONS),
+        "known_tags": Tag.objects.values_list("name", flat=True)[:MOST_TAGS_PROPOSED],
+        "zone": composer.zone,
     }
     return TemplateResponse(request, "posts/admin/composer.html", context)

@@ -54,6 +54,13 @@ class ComposerForm(WallTimeForm):
         choices=[(n, PRIORITY_WORDS.get(n, str(n))) for n in range(PRIORITY_FIRST, PRIORITY_LAST + 1)],
         help_text=_("Which goes first where many are due at once."),
     )
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(attrs={"list": "known-tags", "autocomplete": "off"}),
+        help_text=_("Words to sort and find posts by, with commas between them. Nobody outside sees them."),
+    )
     token = forms.UUIDField(widget=forms.HiddenInput)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 

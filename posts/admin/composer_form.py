@@ -5,27 +5,29 @@ Uploads are stored before any transaction (a slow disk must not hold the databas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from posts.admin.composer_fields import ComposerForm
 from posts.admin.composer_rows import AccountRow, PictureRow, option_name
-from posts.models import Account, Delivery, Media, Post, PostMedia, PostStatus
+from posts.models import Account, Media, Post, PostStatus
 from posts.publishing.types import Option
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.errors import NoRoom, Problem, ValidationFailed
 from posts.services.media import store_upload
 from posts.services.options import options_from
-from posts.services.validation import content_problems, notes_of
 from queue_app.admin.asked import whole_number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+MOST_PROPOSED = 50
 
 
 class Composer:
@@ -49,6 +51,13 @@ class Composer:
 
     def read(self, request: HttpRequest) -> bool:
         """Take over what was sent, storing uploads; return whether it can be worked with."""
+        self.listen(request)
+        self._store_uploads(request.FILES.getlist("new_pictures"))
+        self._number_pictures()
+        return self.form.is_valid() and not self.picture_problems
+
+    def listen(self, request: HttpRequest) -> None:
+        """Take over what was sent, without its uploads; nothing is stored."""
         self.form = ComposerForm(request.POST, zone=self.zone, initial=_initial(self.post, self.zone))
         chosen = set(request.POST.getlist("accounts"))
         for row in self.accounts:
@@ -57,10 +66,20 @@ class Composer:
             given = {option.name: _sent_option(request, row, option) for option in row.offered}
             row.options = options_from(given, row.offered)
         self.pictures = self._kept_pictures(request)
-        self._store_uploads(request.FILES.getlist("new_pictures"))
-        for number, picture in enumerate(self.pictures, 1):
-            picture.position = number
-        return self.form.is_valid() and not self.picture_problems
+        self._number_pictures()
+
+    def propose(self, asked: Mapping[str, str]) -> None:
+        """Begin a post with what an address asked for: ``at`` (a wall time), an ``account``, ``media`` (ids of files)."""
+        if asked.get("at"):
+            self.form.initial["goes_out"] = asked["at"][:40]
+        for row in self.accounts:
+            row.chosen = row.chosen or str(row.account.pk) == asked.get("account")
+        if not asked.get("media"):
+            return
+        wanted = [whole_number(value) for value in asked.get("media", "").split(",")[:MOST_PROPOSED]]
+        found = usable_media(self.person).filter(file_deleted_at=None).in_bulk([key for key in wanted if key])
+        self.pictures = [PictureRow(media, media.alt_text) for media in map(found.get, dict.fromkeys(wanted)) if media]
+        self._number_pictures()
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Put each problem where the person looks: beside its account, its field, or on top."""
@@ -78,31 +97,6 @@ class Composer:
             else:
                 self.problems.append(problem.message)
 
-    def judge(self) -> None:
-        """Say beside each chosen account what is wrong with the post there and what should be known; saves nothing."""
-        given = self.form.cleaned_data
-        at = self.instant("goes_out", self.post.scheduled_at if self.post is not None else None)
-        post = Post(
-            text=given["text"],
-            language=given["language"],
-            thread_mode=given["thread_mode"],
-            first_comment=given["first_comment"],
-            scheduled_at=at,
-        )
-        files = [
-            PostMedia(post=post, media=row.media, alt_text=row.alt_text, position=place)
-            for place, row in enumerate(self.pictures)
-        ]
-        deliveries = [
-            Delivery(post=post, account=row.account, text_override=row.own_text or None, options=row.options)
-            for row in self.chosen
-        ]
-        self.tell(content_problems(post, deliveries, files))
-        rows = {row.account.pk: row for row in self.accounts}
-        for note in notes_of(post, deliveries, files):
-            if note.account is not None:
-                rows[note.account.pk].notes.append(note.message)
-
     def instant(self, name: str, stored: datetime | None) -> datetime | None:
         """Return the instant of the wall time in ``name``; ``stored`` where nobody touched it."""
         return self.form.instant(name) if self.form.moved(name) else stored
@@ -117,6 +111,10 @@ class Composer:
         """Return whether anything on the page is said to be wrong."""
         beside = any(row.problems for row in self.accounts)
         return bool(self.problems or self.picture_problems or self.form.errors or beside)
+
+    def _number_pictures(self) -> None:
+        for number, picture in enumerate(self.pictures, 1):
+            picture.position = number
 
     def _kept_pictures(self, request: HttpRequest) -> list[PictureRow]:
         ids = [value for value in dict.fromkeys(request.POST.getlist("picture")) if whole_number(value) is not None]
@@ -139,7 +137,7 @@ class Composer:
     def _store_uploads(self, uploads: Iterable[UploadedFile[bytes]]) -> None:
         for upload in uploads:
             if not self.person.has_perm("posts.add_media"):
-                self.picture_problems.append("You may not upload files; ask an administrator for the permission.")
+                self.picture_problems.append(_("You may not upload files; ask an administrator for the permission."))
                 return
             try:
                 media = store_upload(upload, owner=self.person, original_name=upload.name or "")
@@ -169,6 +167,7 @@ def _initial(post: Post | None, zone: str) -> dict[str, Any]:
         "first_comment": post.first_comment,
         "priority": post.priority,
         "version": post.version,
+        "tags": ", ".join(post.tags.values_list("name", flat=True)),
         "timezone": zone,
         "goes_out": at,
         "drop_after": _wall(post.expires_at, zone),

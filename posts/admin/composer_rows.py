@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from posts.models import Account, Media
 from posts.publishing import registry
+from posts.publishing.capabilities import Capabilities
+from posts.publishing.platform import Platform
 from posts.publishing.types import Json, Option
 from posts.services.media_fit import NAMES, most_of
 from posts.services.options import chosen_of, offered
+from posts.services.previews import Preview
 from posts.services.validation import account_problems
 from posts.services.wording import variables_of
 from posts.text.variables import fill
@@ -49,7 +55,18 @@ class OptionField:
     @property
     def shown(self) -> str:
         """Return the value as the field shows it."""
+        if self.value is None:
+            return ""
         return "\n".join(map(str, self.value)) if isinstance(self.value, list) else str(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRow:
+    """Where an account gets the same text: when, and the post's page for those who may see it."""
+
+    at: datetime
+    is_published: bool
+    url: str
 
 
 def option_name(account: Account, option: Option) -> str:
@@ -71,6 +88,8 @@ class AccountRow:
     problems: list[str] = field(default_factory=list)
     wrong: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    duplicates: list[DuplicateRow] = field(default_factory=list)
+    preview: Preview | None = None
 
     @property
     def option_fields(self) -> list[OptionField]:
@@ -89,14 +108,22 @@ class AccountRow:
     @property
     def offered(self) -> Sequence[Option]:
         """Return what the platform offers on this account."""
-        platform = registry.platforms().get(self.account.platform)
-        return offered(platform, self.account.config) if platform is not None else ()
+        return offered(self.platform, self.account.config) if self.platform is not None else ()
+
+    @property
+    def platform(self) -> Platform | None:
+        """Return the account's platform, ``None`` if this site does not know it."""
+        return registry.platforms().get(self.account.platform)
+
+    @property
+    def able(self) -> Capabilities | None:
+        """Return what the account takes."""
+        return self.platform.capabilities_for(self.account.config) if self.platform is not None else None
 
     @property
     def platform_label(self) -> str:
         """Return the platform's name for people."""
-        platform = registry.platforms().get(self.account.platform)
-        return platform.label if platform is not None else self.account.platform
+        return self.platform.label if self.platform is not None else self.account.platform
 
     @property
     def trouble(self) -> str:
@@ -106,20 +133,21 @@ class AccountRow:
     @property
     def limits(self) -> str:
         """Return the platform's limits in words."""
-        platform = registry.platforms().get(self.account.platform)
-        if platform is None:
+        if self.able is None:
             return ""
-        able = platform.capabilities_for(self.account.config)
-        text = min((limit.maximum for limit in able.text), default=0)
-        files = [f"{most} {NAMES[kind][most != 1]}" for kind, most in most_of(able).items() if most]
-        more = [word for word, able_to in (("threads", able.threads), ("first comment", able.comment)) if able_to]
-        return ", ".join([f"{text:,} characters", *files, *more])
+        text = min((limit.maximum for limit in self.able.text), default=0)
+        files = [f"{most} {NAMES[kind][most != 1]}" for kind, most in most_of(self.able).items() if most]
+        more = [
+            str(word)
+            for word, able_to in ((_("threads"), self.able.threads), (_("first comment"), self.able.comment))
+            if able_to
+        ]
+        return ", ".join([_("%(number)s characters") % {"number": f"{text:,}"}, *files, *more])
 
     @property
     def has_threads(self) -> bool:
         """Return whether a text that is too long may become a thread."""
-        platform = registry.platforms().get(self.account.platform)
-        return platform is not None and platform.capabilities_for(self.account.config).threads
+        return self.able is not None and self.able.threads
 
     @property
     def wording_json(self) -> str:
@@ -131,18 +159,17 @@ class AccountRow:
     @property
     def counted_json(self) -> str:
         """Return the text limits for the live counter, with and without pictures, as JSON."""
-        platform = registry.platforms().get(self.account.platform)
-        if platform is None:
+        if self.able is None:
             return "[]"
         return json.dumps(
             [
-                {
-                    "unit": limit.unit,
-                    "maximum": limit.maximum,
-                    "link_length": limit.link_length,
-                    "with_media": with_media,
-                }
+                {**asdict(limit), "with_media": with_media}
                 for with_media in (False, True)
-                for limit in platform.capabilities_for(self.account.config).text_limits(with_media=with_media)
+                for limit in self.able.text_limits(with_media=with_media)
             ]
         )
+
+    @property
+    def comment_json(self) -> str:
+        """Return the limits of a first comment for the live counter, as JSON; none where there are no comments."""
+        return json.dumps([asdict(limit) for limit in (self.able.comment if self.able is not None else ())])

@@ -20,7 +20,7 @@ from posts.text.top_domains import TOP_DOMAINS
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 SCRIPT = Path(__file__).parents[3] / "posts" / "static" / "posts" / "counting.js"
 UNITS: tuple[TextUnit, ...] = get_args(TextUnit)
-COUNT = "(asked) => asked.map(([text, unit, link]) => window.socialqCount(text, unit, link))"
+COUNT = "(asked) => asked.map(([text, unit, link]) => window.counted(text, unit, link))"
 
 PIECES = st.sampled_from(
     [
@@ -51,7 +51,8 @@ def page(chromium: str) -> Iterator[Page]:
         try:
             page = browser.new_page()
             page.set_content(html)
-            page.add_script_tag(path=str(SCRIPT))
+            page.add_script_tag(content=f"{SCRIPT.read_text()}\nwindow.counted = count;", type="module")
+            page.wait_for_function("() => Boolean(window.counted)")
             yield page
         finally:
             browser.close()
@@ -103,7 +104,7 @@ def test_the_browser_counts_the_longest_texts_in_a_moment(page: Page) -> None:
     ]
     seconds = page.evaluate(
         "(texts) => { const start = performance.now();"
-        " texts.forEach((text) => window.socialqCount(text, 'x_weighted'));"
+        " texts.forEach((text) => window.counted(text, 'x_weighted'));"
         " return (performance.now() - start) / 1000; }",
         hostile,
     )
