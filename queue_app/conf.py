@@ -70,6 +70,8 @@ SETTINGS: Mapping[str, Setting] = {
     "HEALTH_MAX_WAITING": Setting(1000, "Unhealthy above this number of jobs that are due and wait."),
     "HEALTH_MAX_ERROR_SHARE": Setting(0.05, "Unhealthy above this share of failures in the last hour.", most=1),
     "CLOCK_SKEW_SECONDS": Setting(5.0, "Unhealthy where a host's clock differs more than this from the queue's."),
+    "LATE_SECONDS": Setting(60, "What is due for longer is late: the dashboard shows it in amber."),
+    "VERY_LATE_SECONDS": Setting(300, "What is due for longer is very late: the dashboard shows it in red."),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

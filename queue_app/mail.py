@@ -44,11 +44,9 @@ def _paragraph(notice: Notice) -> str:
     lines = [f"{notice.subject}: {TITLES.get(notice.kind, notice.kind)}"]
     if notice.text:
         lines.append(notice.text)
-    if notice.job_id is not None:
-        try:
-            path = reverse("admin:queue_app_job_change", args=[notice.job_id])
-        except NoReverseMatch:
-            path = ""
-        if path:
-            lines.append(conf.get("SITE_URL").rstrip("/") + path)
-    return "\n".join(lines)
+    page = ("job", notice.job_id) if notice.job_id is not None else ("notice", notice.pk)
+    try:
+        path = reverse(f"admin:queue_app_{page[0]}_change", args=[page[1]])
+    except NoReverseMatch:  # a host without the admin
+        return "\n".join(lines)
+    return "\n".join([*lines, conf.get("SITE_URL").rstrip("/") + path])

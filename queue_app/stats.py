@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, F, Q
+from django.db.models import Avg, Count, F, Min, Q
 
 from queue_app import clock, workers
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, AttemptOutcome, Job
@@ -56,11 +56,15 @@ class Waiting:
         self._pending: Counter[tuple[str, int]] = Counter()
         self._due: Counter[tuple[str, int]] = Counter()
         self._parked: Counter[tuple[str, int]] = Counter()
+        self._first: dict[tuple[str, int], datetime] = {}
+        self._with_internal: set[tuple[str, int]] = set()
         groups = Job.objects.values_list("queue", "priority").order_by()
         due = Count("id", filter=Q(run_at__lte=now))
-        for queue, priority, number, due_number in groups.filter(PENDING, UNPARKED).annotate(Count("id"), due=due):
+        unparked = groups.filter(PENDING, UNPARKED).annotate(Count("id"), due=due, first=Min("run_at"))
+        for queue, priority, number, due_number, first in unparked:
             self._pending[queue, priority] += number
             self._due[queue, priority] += due_number
+            self._first[queue, priority] = first
         for queue, priority, number in groups.filter(PARKED).annotate(Count("id")):
             self._pending[queue, priority] += number
             self._parked[queue, priority] += number
@@ -70,6 +74,7 @@ class Waiting:
             self._pending[queue, priority] -= 1
             self._parked[queue, priority] -= bool(parked_by)
             self._due[queue, priority] -= not parked_by and run_at <= now
+            self._with_internal.add((queue, priority))
         # Something may have changed between two of the queries: nothing is less than nothing.
         for numbers in (self._pending, self._due, self._parked):
             numbers += Counter()
@@ -96,16 +101,15 @@ class Waiting:
 
     def oldest_due_seconds(self) -> float | None:
         """Return for how long the longest waiting due job has been due; ``None`` if none is."""
-        first = [
-            Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority)
-            .exclude(type__in=internal_types())
-            .order_by("run_at", "id")
-            .values_list("run_at", flat=True)
-            .first()
-            for queue, priority in self._due
-        ]
+        first = [self._first_due(*group) for group in self._due]
         due = [run_at for run_at in first if run_at is not None and run_at <= self._now]
         return (self._now - min(due)).total_seconds() if due else None
+
+    def _first_due(self, queue: str, priority: int) -> datetime | None:
+        if (queue, priority) not in self._with_internal:
+            return self._first.get((queue, priority))
+        rows = Job.objects.filter(PENDING, UNPARKED, queue=queue, priority=priority).exclude(type__in=internal_types())
+        return rows.order_by("run_at", "id").values_list("run_at", flat=True).first()
 
 
 def ended_last_hour(now: datetime) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The posts app in the admin: posts, deliveries, accounts, pictures. Parse, call a service, render; no logic."""
 
+from posts.admin import dashboard
 from posts.admin.account import AccountAdmin
 from posts.admin.delivery import DeliveryAdmin
 from posts.admin.media import MediaAdmin
 from posts.admin.post import PostAdmin
 
-__all__ = ["AccountAdmin", "DeliveryAdmin", "MediaAdmin", "PostAdmin"]
+__all__ = ["AccountAdmin", "DeliveryAdmin", "MediaAdmin", "PostAdmin", "dashboard"]

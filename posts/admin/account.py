@@ -21,6 +21,7 @@ from posts import conf
 from posts.admin import login
 from posts.admin.account_actions import Delete, Disable, Enable, Test, may_manage
 from posts.admin.account_forms import ConnectForm, FailureForm, TextsForm
+from posts.admin.filters import ReconnectFilter
 from posts.admin.people import person_of
 from posts.models import Account
 from posts.outbox.network import PLATFORM as OUTBOX
@@ -62,7 +63,7 @@ class AccountAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     empty_hint = "No account yet. Press “Add account” above to connect the first one."
     confirmed_actions = [Test, Disable, Enable, Delete]
     list_display = ["name", "platform_label", "identity_id", "state", "access_ends", "deliveries_count", "owner"]
-    list_filter = ["platform", "enabled"]
+    list_filter = ["platform", "enabled", ReconnectFilter]
     list_select_related = ["owner"]
     search_fields = ["name", "identity_id"]
 

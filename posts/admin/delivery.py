@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from posts.admin import zones
+from posts.admin.filters import NeedsFilter
 from posts.admin.people import person_of
 from posts.models import Delivery, DeliveryStatus
 from posts.publishing import registry
@@ -139,7 +140,13 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     empty_hint = "Nothing here yet: a delivery appears for each account that a post is written for."
     confirmed_actions = [MarkAsPublished, CheckAgain, Retry, Cancel]
     list_display = ["title", "account", "status_badge", "goes_out_at", "published", "live_link", "error"]
-    list_filter = ["status", "account__platform", ("account", admin.RelatedOnlyFieldListFilter), "published_at"]
+    list_filter = [
+        "status",
+        NeedsFilter,
+        "account__platform",
+        ("account", admin.RelatedOnlyFieldListFilter),
+        "published_at",
+    ]
     search_fields = ["post__text", "text_override", "error_message", "url"]
     ordering = ["-id"]
     list_per_page = 50

@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from posts.models import Delivery
 from posts.publishing import registry
+from posts.selectors import attention
 from posts.selectors.posts import usable_accounts
+from queue_app import clock
 from queue_app.admin.asked import whole_number
 
 
@@ -50,3 +52,42 @@ class AccountFilter(admin.SimpleListFilter):
         if account is None:
             return queryset
         return queryset.filter(Exists(Delivery.objects.filter(post=OuterRef("pk"), account=account)))
+
+
+class NeedsFilter(admin.SimpleListFilter):
+    """Deliveries that somebody should see to, as the banner and the dashboard count them."""
+
+    title, parameter_name = _("needs a person"), "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the reasons."""
+        return [
+            ("review", _("To decide: may be live")),
+            ("failed", _("Failed in the last seven days")),
+            ("late", _("Late: due, and not out")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the deliveries that need somebody for that reason."""
+        match self.value():
+            case "review":
+                return queryset.filter(attention.review())
+            case "failed":
+                return queryset.filter(attention.failed(clock.now()))
+            case "late":
+                return queryset.filter(attention.late(clock.now()))
+        return queryset
+
+
+class ReconnectFilter(admin.SimpleListFilter):
+    """Accounts that must be reconnected, as the banner and the dashboard count them."""
+
+    title, parameter_name = _("needs a person"), "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the one reason."""
+        return [("reconnect", _("Must be reconnected"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the accounts that must be reconnected."""
+        return queryset.filter(attention.RECONNECT) if self.value() == "reconnect" else queryset

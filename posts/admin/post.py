@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from posts import conf
-from posts.admin import calendar, composer_preview, zones
+from posts.admin import attention, calendar, composer_preview, zones
 from posts.admin.compose import compose
 from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
@@ -83,6 +83,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         own = [
             path("add/", add, name="posts_post_add"),
             path("<path:object_id>/change/", change, name="posts_post_change"),
+            *attention.urls(self),
             *calendar.urls(self),
             *composer_preview.urls(self),
         ]

@@ -8,16 +8,16 @@ from django import template
 from django.db.models import Count
 from django.template.context import Context
 
+from posts.admin.attention import banner_of
 from posts.admin.delivery import external_link
 from posts.admin.media import size_of, thumbnail_of
 from posts.admin.navigation import links_for
 from posts.models import Delivery, DeliveryStatus, PostStatus
-from posts.selectors.attention import needs_attention
 from posts.selectors.library import lacks_alt_text
 from posts.selectors.platforms import window_words
 from posts.selectors.posts import usable_accounts, visible_posts
 from posts.text.top_domains import TOP_DOMAINS
-from queue_app.explain import START_COMMAND
+from queue_app.admin import dashboard
 
 register = template.Library()
 
@@ -41,12 +41,18 @@ def admin_navigation(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("posts/admin/banner.html", takes_context=True)
 def attention_banner(context: Context) -> dict[str, Any]:
-    """Say on every page what somebody should look at: needs review, failed, to reconnect, no worker alive."""
+    """Say on every page what somebody should look at: needs review, failed, to reconnect, no worker alive, paused."""
     request = context.get("request")
-    user = getattr(request, "user", None)
-    if user is None or not user.is_staff or not user.has_perm("posts.view_post"):
-        return {"attention": None}
-    return {"attention": needs_attention(user), "start_command": START_COMMAND}
+    return banner_of(request) if request is not None and hasattr(request, "user") else {}
+
+
+@register.inclusion_tag("queue_app/admin/dashboard_live.html", takes_context=True)
+def dashboard_panels(context: Context) -> dict[str, Any]:
+    """Show the dashboard's panels above the list of apps, less what the first steps say already."""
+    found = (
+        dashboard.context_of(context["request"], without=("posts",)) if dashboard.panels_for(context["request"]) else {}
+    )
+    return {**found, "perms": context.get("perms"), "csrf_token": context.get("csrf_token")}
 
 
 @register.inclusion_tag("posts/admin/first_steps.html", takes_context=True)

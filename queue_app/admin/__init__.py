@@ -4,6 +4,7 @@ from django.apps import apps
 
 # A host may do without the admin; its templates' tags are looked through all the same, and they import from here.
 if apps.is_installed("django.contrib.admin"):
+    from queue_app.admin import panels, switches
     from queue_app.admin.attempt import AttemptAdmin
     from queue_app.admin.block import BlockAdmin
     from queue_app.admin.breaker import BreakerAdmin
@@ -26,4 +27,6 @@ __all__ = [
     "NoticeAdmin",
     "WindowAdmin",
     "WorkerAdmin",
+    "panels",
+    "switches",
 ]

@@ -166,8 +166,9 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             return self.ask(action, request, choice, form)
         count, refused = action.perform_all(able, request, form.cleaned_data if form is not None else {})
         self._report(action, request, count, [*skipped, *refused])
-        gone = action.flag == DELETION
-        return HttpResponseRedirect(request.get_full_path() if gone else _next(request) or request.get_full_path())
+        back = _next(request) or request.get_full_path()
+        gone = action.flag == DELETION and any(f"/{key}/" in back for key in request.POST.getlist(ACTION_CHECKBOX_NAME))
+        return HttpResponseRedirect(request.get_full_path() if gone else back)
 
     def ask(
         self, action: ConfirmedAction, request: HttpRequest, choice: Choice, form: forms.Form | None

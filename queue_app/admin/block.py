@@ -17,10 +17,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from queue_app import blocks, clock, parking, pauses, registry, selectors
 from queue_app.admin import display, history
-from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin, Met
+from queue_app.admin.asked import next_page
 from queue_app.admin.lists import how_many_wait, waiting_link
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.database import atomic
@@ -93,6 +95,16 @@ class Lift(ConfirmedAction):
         if row.kind == BlockKind.MAINTENANCE:
             return "it ends with its maintenance window: change or disable that"
         return "it ends when the account is reconnected or enabled"
+
+    def met_by(self, row: Block, request: HttpRequest) -> list[Met]:
+        """Say how many jobs waited, and that they do not all go at once."""
+        number = parking.count(row.key)
+        words = ngettext(
+            "%(number)s job waits. It starts when its turn comes; limits hold.",
+            "%(number)s jobs wait. They start one after another, in their order; limits hold.",
+            number,
+        )
+        return [Met(words % {"number": f"{number:,}"})] if number else []
 
     def warning_for(self, rows: Any) -> str:
         """Warn of asking a platform before its time."""
@@ -177,6 +189,8 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "keys": key_choices(),
             "media": self.media,
             "waiting": self._waiting(form.cleaned_data["key"]) if sure else 0,
+            "next": next_page(request),
+            "back": reverse("admin:queue_app_block_changelist"),
         }
         return TemplateResponse(request, "queue_app/admin/pause.html", context)
 
@@ -202,7 +216,7 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         self.message_user(request, f"{block.key} is paused: nothing of it starts until it is lifted.", messages.SUCCESS)
         if stop is not None and stop.begun:
             self.message_user(request, _what_goes_on(stop, request), messages.WARNING)
-        return HttpResponseRedirect(reverse("admin:queue_app_block_changelist"))
+        return HttpResponseRedirect(next_page(request) or reverse("admin:queue_app_block_changelist"))
 
 
 def _what_goes_on(stop: pauses.Stop, request: HttpRequest) -> SafeString:

@@ -6,13 +6,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import registry
 from queue_app.admin import display
 from queue_app.admin.asked import whole_number
+from queue_app.admin.dashboard import dashboard
+from queue_app.admin.due import DueFilter
 from queue_app.admin.job_actions import JOB_ACTIONS
 from queue_app.admin.lists import LongListMixin, LotFilter, OwnJobsFilter, QueueFilter, TypeFilter
 from queue_app.admin.many import ManyJobsMixin, progress_lines
@@ -34,12 +36,18 @@ class JobAdmin(ManyJobsMixin, LongListMixin, ReadOnlyAdmin):
     empty_hint = "No job matches. Jobs appear here as soon as something is queued."
     confirmed_actions = JOB_ACTIONS
     list_display = ["number", "state_badge", "type", "target_id", "due", "attempts_of", "error", "priority", "worker"]
-    list_filter = ["state", OwnJobsFilter, TypeFilter, QueueFilter, LotFilter, "run_at"]
+    list_filter = ["state", DueFilter, OwnJobsFilter, TypeFilter, QueueFilter, LotFilter, "run_at"]
     list_select_related = ["worker"]
     search_fields = ["target_id", "unique_key", "last_error", "reason", "type"]
     search_help_text = _("Search by number, target, unique key, type, reason or error.")
     ordering = ["-id"]
     list_per_page = 50
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the dashboard beside the list."""
+        view = self.admin_site.admin_view(dashboard)
+        own = path("dashboard/", view, {"site": self.admin_site}, name="queue_app_dashboard")
+        return [own, *super().get_urls()]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns; those of dead letters say when and why each failed."""

@@ -30,6 +30,18 @@ register.filter("duration", display.duration)
 register.simple_tag(explain.words, name="reason_words")
 
 
+@register.filter
+def whole(number: int) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+@register.filter
+def plain(number: float) -> str:
+    """Return a number as SVG reads it, whatever the person's language."""
+    return str(number)
+
+
 @register.simple_tag
 def queue_admin_styles() -> SafeString:
     """Return the link to the style sheet of these pages."""

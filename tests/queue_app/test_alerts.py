@@ -50,6 +50,8 @@ def test_an_incident_is_told_once_until_it_is_over(run: Run, later: Later) -> No
     later(11)
     run()
     assert [message.subject for message in mail.outbox] == ["[Django] Ada on X: must be reconnected"]
+    assert mail.outbox[0].body.count("access was revoked") == 1
+    assert f"/admin/queue_app/notice/{open_notices().get().pk}/change/" in mail.outbox[0].body
     assert open_notices().get().text == "access was revoked"
     alerts.over("reconnect", "Ada on X")
     assert not open_notices().exists()

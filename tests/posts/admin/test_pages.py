@@ -53,9 +53,9 @@ def test_the_banner_counts_what_needs_somebody(boss: Client) -> None:
     assert "1 to review" in text
     assert "1 failed" in text
     assert "1 account</a>" in text
-    links = re.findall(r'href="([^"]*status__exact=(?:needs_review|failed))"', text)
-    assert len(links) == 2
-    assert all(boss.get(link).status_code == 200 for link in links)
+    links = re.findall(r'href="([^"]*\?needs=(?:review|failed|reconnect))"', text)
+    assert len(links) == 3
+    assert [boss.get(link).context["cl"].result_count for link in links] == [1, 1, 1]
 
 
 def test_the_banner_is_about_what_the_person_may_see() -> None:
