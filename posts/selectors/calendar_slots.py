@@ -1,27 +1,26 @@
-"""The weekly posting slots of accounts as instants in a span of time, without those that are taken. Reads only."""
+"""The free weekly posting slots of several accounts at once, in a span of time, by two queries. Reads only.
+
+What a slot is, and what takes it, is said in ``posts.selectors.slots``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from django.utils.timezone import get_default_timezone_name
-
-from posts.models import Account, Delivery, DeliveryStatus, Slot
-from posts.text.wall_time import WallTimeError, resolve_wall_time
-from queue_app.zones import rules_of
+from posts.models import Account, Delivery, Slot
+from posts.planning.occurrences import instant_of
+from posts.selectors.slots import TAKING, zone_of_slots
 
 # More weekly slots than a calendar can show; nobody reads on.
 MOST_SLOTS = 500
-# What became of a post that no longer needs its slot.
-GIVEN_UP = (DeliveryStatus.DRAFT, DeliveryStatus.CANCELLED, DeliveryStatus.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class FreeSlot:
-    """A time at which ``account`` posts by its plan, and for which nothing is planned yet."""
+    """A time at which ``account`` posts by its plan, and at which nothing goes out to it yet."""
 
     at: datetime
     account: Account
@@ -31,31 +30,30 @@ def free_slots(accounts: Iterable[Account], start: datetime, end: datetime) -> l
     """Return the free slots of ``accounts`` from ``start`` to before ``end`` (aware), in order of time."""
     known = {account.pk: account for account in accounts}
     slots = list(Slot.objects.filter(account__in=known)[:MOST_SLOTS])
-    found = [FreeSlot(at, known[slot.account_id]) for slot in slots for at in _instants(slot, known, start, end)]
+    found = {(slot.account_id, at) for slot in slots for at in _instants(slot, known, start, end)}
     if not found:
         return []
-    taken = set(
-        Delivery.objects.filter(account__in={slot.account.pk for slot in found})
-        .filter(post__scheduled_at__in={slot.at for slot in found})
-        .exclude(status__in=GIVEN_UP)
-        .values_list("account_id", "post__scheduled_at")
+    times = (
+        Delivery.objects.filter(account__in={account for account, _ in found}, status__in=TAKING)
+        .filter(post__scheduled_at__gte=_minute(start), post__scheduled_at__lt=end)
+        .values_list("account", "post__scheduled_at")
     )
-    free = [slot for slot in found if (slot.account.pk, slot.at) not in taken]
-    return sorted(free, key=lambda slot: (slot.at, slot.account.pk))
+    taken = {(account, _minute(at)) for account, at in times if at is not None}
+    return [FreeSlot(at, known[account]) for at, account in sorted((at, account) for account, at in found - taken)]
 
 
 def _instants(slot: Slot, accounts: dict[int, Account], start: datetime, end: datetime) -> Iterator[datetime]:
-    zone = accounts[slot.account_id].slots_timezone or get_default_timezone_name()
-    try:
-        rules = rules_of(zone)
-    except ValueError:  # nobody knows the zone any more
-        return
-    day = start.astimezone(rules).date()
+    zone = zone_of_slots(accounts[slot.account_id])
+    first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (start, end))
+    # A day more: where the clocks skip a slot's time, it comes later, perhaps on the next day.
+    day = first - timedelta(days=1)
     day += timedelta(days=(slot.weekday - day.weekday()) % 7)
-    last = end.astimezone(rules).date()
     while day <= last:
-        with suppress(WallTimeError):  # the clocks skip it that week
-            at = resolve_wall_time(datetime.combine(day, slot.wall_time), zone, fold=0)
-            if start <= at < end:
-                yield at
+        at = instant_of(datetime.combine(day, slot.wall_time), zone)
+        if start <= at < end:
+            yield at
         day += timedelta(days=7)
+
+
+def _minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)

@@ -82,12 +82,12 @@ def move_post(
     *,
     expected_version: int | None,
     actor: User | None,
-    is_exception: bool = True,
+    is_exception: bool | None = None,
 ) -> Post:
     """Give a waiting post, or a draft, another time; return it as stored.
 
-    One that repeats goes its own way from then on (``is_exception``; an undo says what it was before). Raises Refused,
-    Conflict, ValidationFailed, NotAllowed, and writes nothing then.
+    One that repeats goes its own way from then on, unless an undo says what it was before (``is_exception``). Raises
+    Refused, Conflict, ValidationFailed, NotAllowed, and writes nothing then.
     """
     times: dict[str, Any] = {"at": landing.at, "wall_time": landing.wall_time, "timezone": landing.timezone}
     with queueing.one_transaction():
@@ -100,7 +100,7 @@ def move_post(
             moved = schedule_post(stored, **times, actor=actor)
         else:
             moved = reschedule_post(stored, **times, expected_version=expected_version, actor=actor)
-        if moved.recurrence_id is not None and moved.is_exception != is_exception:
+        if is_exception is not None and moved.is_exception != is_exception:
             moved.is_exception = is_exception
             moved.save(update_fields=["is_exception"])
     return moved

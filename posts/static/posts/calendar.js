@@ -91,7 +91,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (dialog.open) dialog.close();
   rove();
   const card = document.getElementById(wanted);
-  (card?.querySelector(".cal-move, .cal-text") ?? document.querySelector("#calendar-said .cal-button"))?.focus();
+  (card?.querySelector(".cal-move") ?? card?.querySelector(".cal-text") ?? document.querySelector("#calendar-said .cal-button"))?.focus();
 });
 
 document.addEventListener("click", (event) => {
