@@ -67,6 +67,7 @@ function snapBack() {
   line.className = "cal-said-box cal-refused";
   line.textContent = said.dataset.failed;
   said.replaceChildren(line);
+  said.classList.add("cal-fresh");
 }
 
 document.addEventListener("htmx:responseError", snapBack);
@@ -88,10 +89,16 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.target.id !== "calendar" && event.detail.elt.id !== "calendar") return;
   home = null;
+  said.classList.add("cal-fresh");
   if (dialog.open) dialog.close();
   rove();
   const card = document.getElementById(wanted);
   (card?.querySelector(".cal-move") ?? card?.querySelector(".cal-text") ?? document.querySelector("#calendar-said .cal-button"))?.focus();
+});
+
+// What was said stays in sight until the person goes on.
+document.addEventListener("pointerdown", (event) => {
+  if (!said.contains(event.target)) said.classList.remove("cal-fresh");
 });
 
 document.addEventListener("click", (event) => {

@@ -175,6 +175,7 @@ def test_a_viewer_sees_data_and_no_buttons() -> None:
 
 PAGES = [
     "posts_post_changelist",
+    "posts_calendar",
     "posts_delivery_changelist",
     "posts_account_changelist",
     "posts_media_changelist",
