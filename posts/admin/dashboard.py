@@ -53,7 +53,7 @@ def attention(request: HttpRequest) -> Mapping[str, Any]:
             _("In the last seven days. Each says why, and what to do next."),
         ),
         Need(
-            "expired",
+            "late",
             _("late"),
             Tally(late_count(user)),
             f"{deliveries}?needs=late",

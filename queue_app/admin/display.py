@@ -55,6 +55,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "job_failed": ("cross", "bad"),
     "job_cancelled": ("stop", "quiet"),
     "clock_skew": ("warning", "warn"),
+    "late": ("clock", "warn"),
 }
 
 

@@ -60,14 +60,14 @@ def add_person(served: Served, name: str, may: Sequence[str]) -> None:
     served.site.python(MAKE_PERSON.format(name=name, password=PASSWORD, may=tuple(may)))
 
 
-def serve(site: Site) -> Served:
-    """Serve ``site``, with its first user and account, on a free port."""
+def serve(site: Site, *options: str) -> Served:
+    """Serve ``site``, with its first user and account, on a free port; ``options`` are those of ``serve``."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     site.env |= {"PORT": str(port), "SOCIALQ_ADMIN_PASSWORD": PASSWORD, "SOCIALQ_WORKERS": "2"}
     site.manage("first_run")
-    site.spawn("serve", "--web-workers", "1")
+    site.spawn("serve", "--web-workers", "1", *options)
     url = f"http://127.0.0.1:{port}"
     site.wait_until(lambda: _answers(f"{url}/admin/login/"), 60)
     return Served(site, url)

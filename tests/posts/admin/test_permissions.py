@@ -189,6 +189,8 @@ PAGES = [
     "queue_app_breaker_changelist",
     "queue_app_event_changelist",
     "queue_app_apikey_changelist",
+    "queue_app_dashboard",
+    "posts_attention",
     "posts_post_add",
     "posts_account_add",
     "queue_app_block_add",

@@ -1,0 +1,336 @@
+"""The dashboard as an operator uses it: what needs somebody, what is now, switches, the day; all of it kept up to date.
+
+One site serves all tests. Its cluster is started and killed by the tests themselves.
+"""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import signal
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.conftest import Served, open_context, serve, sign_in
+from tests.site import Databases, Site, open_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_dashboard")]
+
+URL = "/admin/queue_app/job/dashboard/"
+NO_WORKER = "No worker is alive"
+CONNECT = """
+from posts.services.accounts import connect_account
+print(*[connect_account("outbox", {"name": name}).pk for name in ("Slow", "Revoked", "Busy")])
+"""
+PUBLISH = """
+from datetime import timedelta
+from posts.models import Account
+from posts.services.drafts import save_draft
+from posts.services.outbox import set_outbox_failure
+from posts.services.schedule import schedule_post
+from django.contrib.auth.models import User
+from queue_app import clock
+owner = User.objects.get(username="admin")
+account = Account.objects.get(name={name!r})
+if {failure!r}:
+    set_outbox_failure(account, {failure!r})
+for number in range({number}):
+    post = save_draft(post=None, owner=owner, text=f"{name} {{number}}", account_ids=[account.pk], media=[])
+    schedule_post(post, at=clock.now() + timedelta(seconds={seconds}), actor=owner)
+"""
+
+
+class Cluster:
+    """The site's one cluster, or none."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, failpoints: str = "") -> None:
+        """Start it, unless it runs."""
+        if self._process is None:
+            self._site.env["SOCIALQ_FAILPOINTS"] = failpoints
+            self._process = self._site.spawn("qcluster")
+
+    def kill(self) -> None:
+        """Kill it with its workers, as a power cut does."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(scope="module")
+def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mails")
+
+
+@pytest.fixture(scope="module")
+def served(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory, mails: Path) -> Iterator[Served]:
+    name = f"site_{uuid.uuid4().hex[:12]}"
+    with open_site(site_databases, name, tmp_path_factory.mktemp("dashboard")) as site:
+        slow = site.python(CONNECT).split()[0]
+        site.env |= {
+            "SOCIALQ_LIMITS": f"account:{slow}=2/h",
+            "EMAIL_URL": f"filemail:///{mails}",
+            "ADMINS": "Ada <ada@example.org>",
+        }
+        yield serve(site, "--clusters", "0")
+
+
+@pytest.fixture(scope="module")
+def cluster(served: Served) -> Cluster:
+    return Cluster(served.site)
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    served.complaints.clear()
+    with open_context(browser, served) as context:
+        yield sign_in(context)
+    assert served.complaints == []
+
+
+def publish(served: Served, name: str, number: int = 1, *, seconds: float = 0, failure: str = "") -> None:
+    """Have posts of an account go out in so many seconds."""
+    served.site.python(PUBLISH.format(name=name, number=number, seconds=seconds, failure=failure))
+
+
+def number_of(served: Served, sql: str) -> int:
+    return int(served.site.sql(sql)[0][0])
+
+
+def stay(page: Page) -> None:
+    """Remember that the page has not been loaded anew."""
+    page.evaluate("window.stayed = true")
+
+
+def has_stayed(page: Page) -> bool:
+    return bool(page.evaluate("window.stayed === true"))
+
+
+def test_07_a_missing_worker_is_told_in_red_and_over_once_one_is_back(page: Page, cluster: Cluster) -> None:
+    banner = page.get_by_role("region", name="What needs attention")
+    cluster.start()
+    page.goto(URL)
+    expect(page.get_by_text("Alive").first).to_be_visible()
+    expect(banner.get_by_text(NO_WORKER)).to_have_count(0)
+    stay(page)
+    cluster.kill()
+    expect(banner).to_contain_text(
+        f"{NO_WORKER}: nothing is published. Start one with python manage.py qcluster", timeout=60_000
+    )
+    expect(banner).to_have_class(re.compile("sq-banner-bad"))
+    cluster.start()
+    expect(banner.get_by_text(NO_WORKER)).to_have_count(0, timeout=15_000)
+    assert has_stayed(page)
+
+
+def test_19_every_count_leads_to_a_list_of_that_number(page: Page, served: Served, cluster: Cluster) -> None:
+    cluster.kill()
+    publish(served, "Busy", 3, seconds=1)
+    page.goto(URL)
+    page.get_by_role("button", name="Pause refreshing").click()
+    counts = page.locator(".sq-counts a, .sq-needs a").evaluate_all(
+        "links => links.map(link => [link.href, link.innerText])"
+    )
+    assert len(counts) >= 10
+    for url, words in counts:
+        (number,) = re.findall(r"\d[\d,]*", words)
+        page.goto(url)
+        listed = re.search(
+            r"(\d[\d,]*)(?: or more)? (?:job|post|deliver|account)", page.locator(".paginator").last.inner_text()
+        )
+        assert listed is not None, url
+        assert listed[1].replace(",", "") == number.replace(",", ""), words
+    assert any(url.endswith("status__exact=scheduled") for url, _words in counts)
+
+
+def test_34_pauses_and_resumes_all_a_queue_and_an_account_without_a_burst(
+    page: Page, served: Served, cluster: Cluster
+) -> None:
+    sent = "SELECT COUNT(*) FROM posts_outboxarrival WHERE mailbox = 'Slow'"
+    waiting = "SELECT COUNT(*) FROM queue_app_job WHERE type = 'posts.publish' AND parked_by LIKE '%s'"
+    names = ("Everything", "Queue default", "Slow (outbox)")
+    page.goto(URL)
+    for name in names:
+        page.get_by_role("link", name=f"Pause {name}…").click()
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Yes, pause it").click()
+        expect(page.get_by_role("button", name=f"Resume {name}…")).to_be_visible()
+    page.goto("/admin/posts/post/")
+    badge = page.get_by_role("link", name="Paused:")
+    expect(badge).to_have_text(re.compile("Slow.*Everything|Everything.*Slow"))
+    publish(served, "Slow", 5)
+    cluster.start()
+    served.site.wait_until(lambda: number_of(served, waiting % "all") >= 5)
+    assert number_of(served, sent) == 0
+    badge.click()
+    for name, lot in zip(names, ("queue:default", "account:%", "limit:account:%"), strict=True):
+        page.get_by_role("button", name=f"Resume {name}…").click()
+        expect(page.get_by_text("They start one after another, in their order; limits hold.")).to_be_visible()
+        page.get_by_role("button", name="Yes, lift this one").click()
+        expect(page.get_by_role("link", name=f"Pause {name}…")).to_be_visible()
+        left = 3 if name.startswith("Slow") else 5
+        served.site.wait_until(lambda lot=lot, left=left: number_of(served, waiting % lot) >= left)
+        assert number_of(served, sent) == 5 - left
+    expect(badge).to_have_count(0)
+    assert number_of(served, sent) == 2
+
+
+def test_35_the_oldest_due_item_turns_amber_and_then_red(page: Page, served: Served, cluster: Cluster) -> None:
+    cluster.kill()
+    postgres = served.site.database_url.startswith("postgres")
+    later = "UPDATE queue_app_job SET run_at = '2099-01-01 00:00:00' WHERE type = 'posts.publish' AND state = 'pending'"
+    served.site.sql(later)
+    publish(served, "Busy", seconds=2)
+    job = number_of(served, "SELECT MAX(id) FROM queue_app_job WHERE type = 'posts.publish'")
+    page.goto(URL)
+    stay(page)
+    said = page.locator(".sq-oldest .sq-badge")
+    expect(said).to_have_text(re.compile(r"The oldest due item is \d+ s late\."))
+    expect(said).to_have_class("sq-badge sq-ok")
+    for seconds, look in ((90, "sq-warn"), (600, "sq-bad")):
+        at = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
+        served.site.sql(
+            "UPDATE queue_app_job SET run_at = %s WHERE id = %s", [f"{at}+00:00" if postgres else str(at), job]
+        )
+        expect(said).to_have_class(f"sq-badge {look}")
+        expect(said).to_have_text(re.compile(r"The oldest due item is (9\d|1[0-2]\d) s late|is 1\d min \d+ s late"))
+    assert has_stayed(page)
+    served.site.sql(later)
+
+
+def test_36_workers_stand_with_host_pid_version_heartbeat_and_job(
+    page: Page, served: Served, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.kill()
+    publish(served, "Busy")
+    cluster.start(f"before_prepare=sleep:60@{tmp_path / 'slept'}")
+    page.goto(URL)
+    table = page.get_by_role("region", name="Table of workers").get_by_role("table")
+    for column in ("Host", "PID", "Version", "Last heartbeat", "Current job"):
+        expect(table.get_by_role("columnheader", name=column, exact=True)).to_be_visible()
+    row = table.get_by_role("row").filter(has=page.get_by_role("link", name=re.compile(r"posts\.publish #\d+")))
+    expect(row).to_have_count(1)
+    pid = row.get_by_role("cell").nth(2).inner_text()
+    (found,) = served.site.sql(
+        "SELECT host, version FROM queue_app_worker WHERE pid = %s AND stopped_at IS NULL", [int(pid)]
+    )
+    expect(row).to_contain_text(str(found[0]).partition("/")[0])
+    expect(row).to_contain_text(socket.gethostname())
+    expect(row).to_contain_text(str(found[1]))
+    expect(row).to_contain_text(re.compile(r"\d+(\.\d)? m?s ago"))
+    row.get_by_role("link", name=re.compile(r"posts\.publish")).click()
+    expect(page.get_by_text("Running").first).to_be_visible()
+    cluster.kill()
+
+
+def test_37_refreshes_every_five_seconds_until_paused_or_hidden(page: Page) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith(URL) and "x-live" in request.headers:
+            asked.append(request.url)
+
+    def passes(seconds: int) -> int:
+        before = len(asked)
+        page.clock.run_for(seconds * 1000)
+        page.wait_for_load_state("networkidle")
+        return len(asked) - before
+
+    def hide(hidden: bool) -> None:
+        value = "true" if hidden else "false"
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {{value: {value}, configurable: true}})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    page.clock.install()
+    page.goto(URL)
+    page.on("request", note)
+    when = page.locator(".sq-dash-read time")
+    first = when.get_attribute("datetime")
+    expect(page.locator(".sq-dash-read")).to_have_text(re.compile(r"Refreshed at \d\d:\d\d:\d\d\s+UTC"))
+    with page.expect_response(lambda answer: "x-live" in answer.request.headers and answer.url.endswith(URL)):
+        assert passes(5) == 1
+    expect(when).not_to_have_attribute("datetime", str(first))
+    pause = page.get_by_role("button", name="Pause refreshing")
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    assert passes(30) == 0
+    with page.expect_request(lambda request: request.url.endswith(URL)):
+        pause.click()
+    hide(True)
+    assert passes(30) == 0
+    with page.expect_request(lambda request: request.url.endswith(URL)):
+        hide(False)
+
+
+def test_38_one_incident_is_told_once_with_a_link(page: Page, served: Served, cluster: Cluster, mails: Path) -> None:
+    def told() -> list[str]:
+        texts = [
+            str(part.get_payload(decode=True).decode())
+            for path in mails.iterdir()
+            for part in email.message_from_bytes(path.read_bytes()).walk()
+            if part.get_content_type() == "text/plain"
+        ]
+        return [text for text in texts if "Revoked (outbox): must be reconnected" in text]
+
+    publish(served, "Revoked", 4, failure="reconnect_needed")
+    cluster.start()
+    parked = "SELECT COUNT(*) FROM queue_app_job WHERE parked_by = 'account:%s'"
+    revoked = number_of(served, "SELECT id FROM posts_account WHERE name = 'Revoked'")
+    served.site.wait_until(lambda: number_of(served, parked % revoked) == 4)
+    served.site.wait_until(told, 60)
+    (text,) = told()
+    assert text.count("must be reconnected") == 1
+    assert number_of(served, "SELECT COUNT(*) FROM queue_app_notice WHERE subject LIKE 'Revoked%'") == 1
+    (link,) = re.findall(r"https?://\S+(/admin/queue_app/notice/\d+/change/)", text)
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Revoked (outbox)")).to_be_visible()
+    line = (
+        page.get_by_role("region", name="What needs attention")
+        .get_by_role("listitem")
+        .filter(has_text="must be reconnected")
+    )
+    expect(line).to_have_count(1)
+    line.get_by_role("link", name="1 account").click()
+    expect(page.locator("#result_list").get_by_role("link", name="Revoked")).to_be_visible()
+    expect(page.locator(".paginator").last).to_contain_text("1 account")
+
+
+def test_58_charts_are_drawn_without_a_network_and_are_tables_too(page: Page, served: Served, cluster: Cluster) -> None:
+    cluster.start()
+    publish(served, "Busy", 2)
+    done = "SELECT COUNT(*) FROM posts_delivery WHERE status = 'published'"
+    served.site.wait_until(lambda: number_of(served, done) >= 2)
+    page.goto(URL)
+    page.get_by_role("button", name="Pause refreshing").click()
+    page.wait_for_load_state("networkidle")
+    page.context.set_offline(True)
+    panel = page.get_by_role("region", name="The last 24 hours", exact=True)
+    for name in (re.compile("Published .* and failed .*, by the hour"), "Mean duration, by the hour"):
+        chart = panel.get_by_role("img", name=name)
+        expect(chart).to_be_visible()
+        assert chart.locator("rect").count() >= 1
+    panel.get_by_text("The charts as a table").click()
+    table = panel.get_by_role("table")
+    expect(table.get_by_role("columnheader")).to_have_text(["Hour from", "Published", "Failed", "Mean duration"])
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(24)
+    published = sum(int(text) for text in rows.locator("td:nth-child(2)").all_inner_texts())
+    assert panel.locator("dt", has_text="Published").locator("xpath=following-sibling::dd").inner_text() == str(
+        published
+    )
+    assert published == number_of(served, done)
+    page.context.set_offline(False)
