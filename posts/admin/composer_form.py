@@ -69,7 +69,7 @@ class Composer:
         self._number_pictures()
 
     def propose(self, asked: Mapping[str, str]) -> None:
-        """Begin a post with what an address asked for: ``at`` (a wall time), an ``account``, ``media`` (ids of files)."""
+        """Begin with what an address asked for: ``at`` (a wall time), an ``account``, ``media`` (ids of files)."""
         if asked.get("at"):
             self.form.initial["goes_out"] = asked["at"][:40]
         for row in self.accounts:

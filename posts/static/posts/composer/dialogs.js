@@ -2,7 +2,7 @@
 
 export function startDialogs() {
   document.querySelectorAll("dialog[data-modal]").forEach((dialog) => {
-    dialog.close();
+    dialog.open = false; // close() would tell its listeners, later
     dialog.showModal();
     dialog.addEventListener("close", () => dialog.remove());
   });

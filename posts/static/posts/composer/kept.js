@@ -1,11 +1,14 @@
 // What is kept in this browser of forms that were not saved: a few, not too large, not for long, each for one person.
 
 const PREFIX = "sq-composer:";
+const TAKEN = "sq-composer-taken:";
 const MOST = 10;
 const MOST_CHARACTERS = 400_000;
 const LONGEST_MS = 14 * 24 * 3600 * 1000;
 
 export const keyOf = (person) => `${PREFIX}${person}:${window.location.pathname}`;
+// What was sent last from a page and taken: a browser that goes back may fill in the same again.
+export const takenKeyOf = (key) => key.replace(PREFIX, TAKEN);
 
 function all() {
   const found = [];
@@ -43,6 +46,7 @@ export function drop(key) {
 export function tidy(token) {
   const good = (value) => value && value.token !== token && Date.now() - value.at < LONGEST_MS;
   const found = all();
+  found.filter(([, value]) => token && value?.token === token).forEach(([key, value]) => write(takenKeyOf(key), value));
   found.filter(([, value]) => !good(value)).forEach(([key]) => drop(key));
   found.filter(([, value]) => good(value)).sort(([, one], [, other]) => other.at - one.at).slice(MOST)
     .forEach(([key]) => drop(key));

@@ -1,7 +1,7 @@
 // Nothing typed is lost: leaving with unsaved changes warns, and what was typed is kept in this browser until it is
 // saved. Where it was sent and the session was over, it is in the form again after signing in; else it is offered.
 
-import { drop, keyOf, read, write } from "./kept.js";
+import { drop, keyOf, read, takenKeyOf, write } from "./kept.js";
 import { currentToken } from "./previews.js";
 import { filled } from "./words.js";
 
@@ -65,6 +65,9 @@ export function startLeaving(form, pictures) {
   form.addEventListener("input", edited);
   form.addEventListener("change", edited);
   form.addEventListener("submit", () => {
+    const taken = isBack() ? read(takenKeyOf(key)) : null;
+    const isSame = taken && JSON.stringify(taken.typed) === JSON.stringify(collect(form, pictures));
+    if (isSame) form.elements.namedItem("token").value = taken.token;
     form.elements.namedItem("csrfmiddlewaretoken").value = currentToken(form);
     keep(true);
     isEdited = false;
@@ -72,6 +75,9 @@ export function startLeaving(form, pictures) {
   window.addEventListener("pagehide", () => { if (timer) keep(); });
   window.addEventListener("beforeunload", (event) => { if (isEdited) event.preventDefault(); });
 }
+
+// Going back may show the old fields in a new form; sent again, it is the form that was taken.
+const isBack = () => performance.getEntriesByType("navigation")[0]?.type === "back_forward";
 
 function fieldsOf(form) {
   const isKept = (field) => field.name && !NOT_KEPT.test(field.name) && !["file", "submit", "button"].includes(field.type);

@@ -4,6 +4,8 @@ export function startPreviews(form) {
   const place = document.getElementById("previews");
   const said = document.getElementById("previews-said");
 
+  let underWay = null;
+
   function tell(sentence) {
     said.textContent = sentence ?? "";
     said.hidden = !sentence;
@@ -18,6 +20,9 @@ export function startPreviews(form) {
     if (event.detail.isError || isAway) tell(isAway ? said.dataset.away : said.dataset.failed);
     else tell("");
   });
+  place.addEventListener("htmx:beforeSend", (event) => { underWay = event.detail.xhr; });
+  // What leaving the page breaks off is no error of which anybody need be told.
+  window.addEventListener("pagehide", () => { if (underWay) Object.assign(underWay, { onerror: null, onabort: null }); });
   place.addEventListener("htmx:sendError", () => tell(said.dataset.failed));
 }
 
