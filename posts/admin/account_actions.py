@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.models import DELETION
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from posts.admin.people import person_of
-from posts.models import Account, Post
+from posts.models import Account
 from posts.publishing import registry
 from posts.selectors.posts import may_see
 from posts.services import accounts as services
 from posts.services.account_checks import check_account
+from posts.services.account_deletion import DeletionEffects, delete_account, deletion_effects
 from posts.services.errors import ServiceError
 from queue_app.admin import history
-from queue_app.admin.actions import SHOWN, ConfirmedAction, Met
+from queue_app.admin.actions import ConfirmedAction, Met
 
 
 def may_manage(request: HttpRequest, account: Account) -> bool:
@@ -104,22 +107,44 @@ class Enable(AccountAction):
 class Delete(AccountAction):
     """Delete accounts that no post went out to or will. Its question lists what stands in the way or goes with them."""
 
-    name, label, done, permission = "delete", "Delete", "deleted", "posts.delete_account"
-    flag = DELETION
+    name, permission, flag = "delete", "posts.delete_account", DELETION
+    label: ClassVar[Any] = _("Delete")
+    done: ClassVar[Any] = _("deleted")
+
+    def __init__(self) -> None:
+        self._effects: dict[tuple[int, int], DeletionEffects] = {}
+
+    def effects_of(self, row: Account, request: HttpRequest) -> DeletionEffects:
+        """Return what deleting it would meet; asked for once, though it is told in three places."""
+        person = person_of(request)
+        if (row.pk, person.pk) not in self._effects:
+            self._effects[row.pk, person.pk] = deletion_effects(row, person)
+        return self._effects[row.pk, person.pk]
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Say what goes with them."""
-        drafts = sum(len(services.deletion_effects(row).drafts) for row in rows)
-        one = len(rows) == 1
-        taken = f" and {'it is' if one else 'they are'} taken off {drafts} draft{'s'[: drafts != 1]}" if drafts else ""
-        return f"{'Its' if one else 'Their'} credentials are deleted{taken}. This cannot be undone."
+        met = [effects for row in rows for (pk, _person), effects in self._effects.items() if pk == row.pk]
+        gone = ngettext("Its credentials are deleted.", "Their credentials are deleted.", len(rows))
+        drafts, slots = sum(each.draft_count for each in met), sum(each.slot_count for each in met)
+        told = [gone]
+        if drafts:
+            said = ngettext("%(n)s draft loses it.", "%(n)s drafts lose it.", drafts)
+            told.append(said % {"n": f"{drafts:,}"})
+        if slots:
+            said = ngettext("%(n)s weekly slot goes with it.", "%(n)s weekly slots go with it.", slots)
+            told.append(said % {"n": f"{slots:,}"})
+        return " ".join([*told, gettext("This cannot be undone.")])
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what has posts."""
         refused = super().why_not(row, request)
-        posts = 0 if refused else len(services.deletion_effects(row).posts)
-        having = f"{posts} post{'s'[: posts != 1]} went out to it or will; disable it, or delete those first"
-        return refused or (having if posts else "")
+        posts = 0 if refused else self.effects_of(row, request).post_count
+        said = ngettext(
+            "%(n)s post went out to it or will; disable it, or delete that first",
+            "%(n)s posts went out to it or will; disable it, or delete those first",
+            posts,
+        )
+        return refused or (said % {"n": f"{posts:,}"} if posts else "")
 
     def is_offered(self, row: Account, request: HttpRequest) -> bool:
         """Offer it where posts forbid it, too: the question then says which."""
@@ -129,24 +154,30 @@ class Delete(AccountAction):
         """Name the posts that forbid it and the drafts that it is taken off, each with its page."""
         if not may_manage(request, row):
             return ()
-        effects = services.deletion_effects(row)
-        posts = _named(effects.posts, row, request, lambda post: f"“{post}”: {post.get_status_display().lower()}")
-        return [*posts, *_named(effects.drafts, row, request, lambda post: f"“{post}”: taken off this draft")]
+        effects = self.effects_of(row, request)
+        posts = [
+            Met(f"“{post}”: {post.get_status_display().lower()}", reverse("admin:posts_post_change", args=[post.pk]))
+            for post in effects.posts
+        ]
+        taken = gettext("taken off this draft")
+        drafts = [
+            Met(f"“{post}”: {taken}", reverse("admin:posts_post_change", args=[post.pk])) for post in effects.drafts
+        ]
+        return [
+            *posts, *_more(row, effects.post_count - len(posts), named=bool(posts)),
+            *drafts, *_more(row, effects.draft_count - len(drafts), named=bool(drafts)),
+        ]  # fmt: skip
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Delete it."""
-        services.delete_account(row)
+        delete_account(row)
         return ""
 
 
-def _named(
-    posts: Sequence[Post], account: Account, request: HttpRequest, words: Callable[[Post], str]
-) -> Iterator[Met]:
-    """Yield the first of ``posts`` that the person may see, then how many there are beside them."""
-    seen = [post for post in posts if may_see(request.user, post.owner_id)][:SHOWN]
-    for post in seen:
-        yield Met(words(post), reverse("admin:posts_post_change", args=[post.pk]))
-    more = len(posts) - len(seen)
-    if more:
-        listed = f"{reverse('admin:posts_delivery_changelist')}?account__id__exact={account.pk}"
-        yield Met(f"{more:,} {'more' if seen else 'of other people'}", listed)
+def _more(account: Account, number: int, *, named: bool) -> list[Met]:
+    """Return the line for those that are not named, because they are many or other people's."""
+    if number <= 0:
+        return []
+    listed = f"{reverse('admin:posts_delivery_changelist')}?account__id__exact={account.pk}"
+    said = gettext("%(n)s more") if named else gettext("%(n)s of other people")
+    return [Met(said % {"n": f"{number:,}"}, listed)]

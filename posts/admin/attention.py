@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
+from posts.models import Account
+from posts.selectors.accounts import RECONNECT
 from posts.selectors.attention import needs_attention
-from posts.selectors.posts import usable_accounts
+from posts.selectors.posts import may_see, usable_accounts
 from queue_app.admin import once
 from queue_app.admin.asked import whole_number
 from queue_app.admin.dashboard import LIVE_SECONDS
@@ -44,8 +46,10 @@ def banner_of(request: HttpRequest) -> dict[str, Any]:
     if not (user.is_active and user.is_staff) or not any(user.has_perm(permission) for permission in PERMISSIONS):
         return {}
     posts = user.has_perm("posts.view_post")
+    found = once.once(request, "attention", lambda: needs_attention(user)) if posts else None
     return {
-        "attention": once.once(request, "attention", lambda: needs_attention(user)) if posts else None,
+        "attention": found,
+        "mending": _mending(request) if found and found.reconnect else [],
         "no_worker": not once.living(request),
         "start_command": START_COMMAND,
         "paused": _paused(request)[:NAMED],
@@ -53,6 +57,15 @@ def banner_of(request: HttpRequest) -> dict[str, Any]:
         "live_url": _address("admin:posts_attention"),
         "live_seconds": LIVE_SECONDS,
     }
+
+
+def _mending(request: HttpRequest) -> list[Account]:
+    """Return the first accounts that must be reconnected, of those to which the person may give a new login."""
+    user = request.user
+    if not user.has_perm("posts.change_account"):
+        return []
+    broken = usable_accounts(user).filter(RECONNECT).order_by("platform", "name")
+    return [account for account in broken[: 2 * NAMED] if may_see(user, account.owner_id)][:NAMED]
 
 
 def _paused(request: HttpRequest) -> list[str]:

@@ -77,17 +77,3 @@ class NeedsFilter(admin.SimpleListFilter):
             case "late":
                 return queryset.filter(attention.late(clock.now()))
         return queryset
-
-
-class ReconnectFilter(admin.SimpleListFilter):
-    """Accounts that must be reconnected, as the banner and the dashboard count them."""
-
-    title, parameter_name = _("needs a person"), "needs"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the one reason."""
-        return [("reconnect", _("Must be reconnected"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the accounts that must be reconnected."""
-        return queryset.filter(attention.RECONNECT) if self.value() == "reconnect" else queryset

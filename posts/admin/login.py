@@ -11,6 +11,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from posts.admin.account_forms import ChoiceForm
 from posts.admin.people import person_of
@@ -36,10 +37,15 @@ def lacks_app(platform: Platform) -> bool:
 def connect_context(request: HttpRequest, platform: Platform) -> dict[str, Any]:
     """Return what the page to connect says about the platform's app and the callback."""
     callback = callback_url()
+    parts = urlsplit(callback)
+    site_address = f"{parts.scheme}://{parts.netloc}"
     return {
         "platform": platform,
         "callback_url": callback,
-        "callback_differs": request.build_absolute_uri(urlsplit(callback).path) != callback,
+        "callback_differs": request.build_absolute_uri(parts.path) != callback,
+        "own_address": f"{request.scheme}://{request.get_host()}",
+        "site_address": site_address,
+        "same_page": site_address + request.get_full_path(),
         "app_missing": lacks_app(platform),
         "settings_prefix": f"SOCIALQ_{platform.name.upper()}",
     }
@@ -66,7 +72,11 @@ def to_network(
         account=account,
         is_shared=is_shared,
     )
-    base = {**admin_site.each_context(request), "title": f"Log in at {platform.label}", "opts": Account._meta}
+    base = {
+        **admin_site.each_context(request),
+        "title": _("Log in at %(label)s") % {"label": platform.label},
+        "opts": Account._meta,
+    }
     return TemplateResponse(request, "posts/admin/leave.html", {**base, "platform": platform, "url": url})
 
 

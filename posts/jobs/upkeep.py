@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from posts.models import Account
-from posts.publishing import errors, registry
+from posts.publishing import errors
+from posts.selectors.accounts import ends_at, ends_by
 from posts.services import accounts, logins, media, sessions, standing
 from queue_app import api, clock
 from queue_app.context import JobContext
@@ -26,7 +27,8 @@ LOGIN_ENDS_AHEAD = timedelta(days=7)
     internal=True,
 )
 def renew_logins(context: JobContext) -> int:
-    """Queue a renewal for each login that is due for one; tell of those that cannot be renewed. Return how many.
+    """Queue a renewal for each login that is due for one; tell of those that cannot be renewed, and have those that
+    are over reconnected. Return how many renewals.
 
     Logins that somebody began in the browser and nobody finished are forgotten.
     """
@@ -38,12 +40,12 @@ def renew_logins(context: JobContext) -> int:
     for account in due:
         key = f"renew:{account.pk}"
         api.enqueue(RENEW_LOGIN, {"account_id": account.pk}, unique_key=key, on_duplicate="return")
-    for account in connected.filter(credentials_expire_at__lte=now + LOGIN_ENDS_AHEAD):
-        platform = registry.platforms().get(account.platform)
-        if platform is not None and not platform.refreshes:
-            standing.tell_login_ends(account, account.credentials_expire_at)
-    for account in connected.filter(renewable_until__lte=now + LOGIN_ENDS_AHEAD):
-        standing.tell_login_ends(account, account.renewable_until)
+    for account in connected.filter(ends_by(now + LOGIN_ENDS_AHEAD)):
+        end = ends_at(account)
+        if end is not None and end <= now:
+            standing.ask_reconnect(account, "login_over")
+        else:
+            standing.tell_login_ends(account, end)
     return len(due)
 
 

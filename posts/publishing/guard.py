@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import httpcore2
 
 from posts.publishing.errors import Unreachable
+from posts.publishing.faults import said
 
 CONNECT_TIMEOUT_SECONDS = 10.0  # for each address of a host; the call's own deadline may be nearer
 TOO_LATE_SECONDS = 0.001  # a socket's timeout of 0 would mean "do not wait at all", which raises another error
@@ -76,7 +77,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
             except TimeoutError:
                 failure = Unreachable("connect_timeout", host=host)
             except OSError as error:
-                failure = Unreachable("connect_failed", detail=str(error), host=host)
+                failure = Unreachable("connect_failed", detail=said(error), host=host)
             else:
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return _DeadlineStream(connected, self._wire)
@@ -189,7 +190,7 @@ def _resolve(host: str, port: int, wire: Wire) -> list[Address]:
             for *_, socket_address in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):
                 answers.append(ipaddress.ip_address(socket_address[0]))
         except (OSError, ValueError) as error:  # ValueError: a label that cannot be encoded as a host name
-            problems.append(str(error))
+            problems.append(said(error))
 
     thread = threading.Thread(target=ask, name="resolve", daemon=True)
     thread.start()

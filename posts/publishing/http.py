@@ -27,6 +27,7 @@ import httpcore2
 import httpx2
 
 from posts.publishing.errors import OutcomeUnknown, PublishError, Temporary, Unreachable
+from posts.publishing.faults import said
 from posts.publishing.guard import GuardedBackend, Wire
 from posts.publishing.types import App, Body, Json
 
@@ -301,4 +302,4 @@ class Http:
             return Unreachable("request_invalid", host=host)
         code = "no_answer_in_time" if isinstance(error, httpcore2.TimeoutException) else "connection_lost"
         kind = OutcomeUnknown if irreversible else Temporary
-        return kind(code, detail=self.redact(str(error)), host=host)
+        return kind(code, detail=self.redact(said(error)), host=host)

@@ -22,7 +22,7 @@ RETRIES = "SocialQ tries again by itself; you need not do anything."
 LOOKS_OR_ASKS = "If it may be live, SocialQ looks for it before anything is sent again; else it tries again by itself."
 CHECK_SERVER = "Check the server's address of this account; SocialQ tries again by itself."
 DECIDE = "Look on the platform whether the post is there, then mark it as published or send it again."
-RECONNECT = "Connect the account again; what waits for it then goes out by itself."
+RECONNECT = "Connect the account again; what waits for it can go out then."
 CHANGE_AND_RETRY = "Change the post, then retry."
 
 WORDS: dict[str, Words] = {
@@ -36,6 +36,7 @@ WORDS: dict[str, Words] = {
     ),
     "token_expired": Words("{platform} no longer accepts this login.", "SocialQ renews the login and goes on."),
     "reconnect_needed": Words("{platform} does not let SocialQ post to this account any more.", RECONNECT),
+    "login_over": Words("The login at {platform} is over, and cannot be renewed without its owner.", RECONNECT),
     "access_removed": Words("The access of this site's app was taken away at {platform}.", RECONNECT),
     "content_rejected": Words("{platform} refused the post.", CHANGE_AND_RETRY),
     "outcome_unknown": Words("The post was sent, but {platform} did not say whether it is live.", DECIDE),

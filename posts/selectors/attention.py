@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from posts.models import Delivery, DeliveryStatus
+from posts.selectors.accounts import RECONNECT
 from posts.selectors.posts import SEE_ALL, usable_accounts, visible_posts
 from queue_app import clock, conf
 from queue_app.models import Job
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from posts.selectors.posts import Person
 
 FAILED_SINCE = timedelta(days=7)
-RECONNECT = Q(enabled=True) & ~Q(reconnect_reason="")
 
 
 @dataclass(frozen=True, slots=True)

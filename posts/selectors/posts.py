@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostStatus
 from posts.selectors import deliveries
+from posts.selectors.accounts import asks_reconnect
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -37,6 +38,7 @@ class DeliveryDetail:
     published_at: datetime | None
     explanation: str
     next_step: str
+    asks_reconnect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,14 @@ def delivery_detail(delivery: Delivery) -> DeliveryDetail:
         published_at=delivery.published_at,
         explanation=deliveries.explanation(delivery),
         next_step=deliveries.next_step(delivery),
+        asks_reconnect=waits_for_login(delivery),
     )
+
+
+def waits_for_login(delivery: Delivery) -> bool:
+    """Say whether ``delivery`` cannot go out before somebody has reconnected its account."""
+    open_still = (DeliveryStatus.DRAFT, *deliveries.WAITING)
+    return delivery.status in open_still and asks_reconnect(delivery.account)
 
 
 def _attempts(delivery: Delivery) -> int | None:

@@ -1,4 +1,4 @@
-"""Connecting, reconnecting, disabling and deleting accounts; the only writer of what an account is.
+"""Connecting, reconnecting and disabling accounts; with ``account_deletion`` the only writer of what an account is.
 
 Asks the platform first, outside any transaction, and writes afterwards. Refreshing logins is in ``sessions``, whose
 functions for jobs are offered here too.
@@ -7,20 +7,21 @@ functions for jobs are offered here too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
-from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
 
 from posts import conf
-from posts.models import Account, Delivery, DeliveryStatus, Post
+from posts.models import Account
 from posts.publishing import registry, words
 from posts.publishing.errors import PublishError, RateLimited
 from posts.publishing.platform import Platform
 from posts.publishing.types import Connection, Identity
 from posts.selectors.posts import may_see
 from posts.services.errors import NotAllowed, Problem, Refused, ServiceError, ValidationFailed
+from posts.services.held import held_by, pause_for_held
 from posts.services.sessions import (
     RefreshBusy,
     ensure_fresh,
@@ -30,7 +31,6 @@ from posts.services.sessions import (
     store_credentials,
 )
 from posts.services.standing import LOGIN_ENDS_NOTICE, RECONNECT_NOTICE, sentence_of
-from posts.services.status import sync_post_status
 from posts.services.validation import shown
 from queue_app import alerts, blocks, clock, parking
 from queue_app.database import atomic
@@ -41,11 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConnectFailed",
-    "DeletionEffects",
+    "OtherIdentity",
     "RefreshBusy",
     "connect_account",
-    "delete_account",
-    "deletion_effects",
     "disable_account",
     "enable_account",
     "ensure_fresh",
@@ -81,24 +79,37 @@ class ConnectFailed(ServiceError):
         self.code = error.code
 
 
-@dataclass(frozen=True, slots=True)
-class DeletionEffects:
-    """What deleting an account meets: posts that forbid it, and drafts that would lose this account."""
+class OtherIdentity(Refused):
+    """The login is another identity's than that of ``account``; ``found`` is the name of whose it is."""
 
-    posts: list[Post]
-    drafts: list[Post]
+    def __init__(self, account: Account, found: str, label: str) -> None:
+        said = _(
+            "These credentials belong to %(found)s, but this account is %(name)s; nothing was changed. Log in as "
+            "%(name)s (at %(platform)s you may have to log out of %(found)s first), or connect %(found)s as an account "
+            "of its own."
+        )
+        super().__init__(said % {"found": found, "name": account.name, "platform": label})
+        self.account = account
+        self.found = found
 
 
 def connect_account(
-    platform: str, answers: Mapping[str, str], *, owner: User | None = None, actor: User | None = None
+    platform: str,
+    answers: Mapping[str, str],
+    *,
+    owner: User | None = None,
+    actor: User | None = None,
+    hold: bool = False,
 ) -> Account:
     """Verify ``answers`` (the platform's ``connect_fields`` by name) at the network and save the account.
 
-    An identity that is known already is reconnected: its posts stay, and those that waited for it go on. Raises
-    Refused (unknown or disabled platform), ValidationFailed (answers missing), ConnectFailed (the network says no) and
-    NotAllowed (``actor`` may not reconnect that account; ``None`` is the site itself).
+    An identity that is known already is reconnected: its posts stay, and those that waited for it go on; with ``hold``
+    they wait for a person to say so. Raises Refused (unknown or disabled platform), ValidationFailed (answers missing),
+    ConnectFailed (the network says no) and NotAllowed (``actor`` may not reconnect that account; ``None`` is the site
+    itself).
     """
-    return save_connection(platform, _connect(known_platform(platform), answers, {}), answers, owner=owner, actor=actor)
+    connection = _connect(known_platform(platform), answers, {})
+    return save_connection(platform, connection, answers, owner=owner, actor=actor, hold=hold)
 
 
 def save_connection(
@@ -108,6 +119,7 @@ def save_connection(
     *,
     owner: User | None = None,
     actor: User | None = None,
+    hold: bool = False,
 ) -> Account:
     """Save what the network has confirmed: as a new account, or as the new login of one that is known.
 
@@ -118,7 +130,7 @@ def save_connection(
         existing = Account.objects.filter(platform=platform, identity_id=connection.identity.id).first()
         if existing is not None:
             _require_hold(actor, existing)
-            return _reconnected(existing, connection, answers)
+            return _reconnected(existing, connection, answers, actor=actor, hold=hold)
         try:
             return _created(platform, connection, answers, owner)
         except IntegrityError:
@@ -126,25 +138,34 @@ def save_connection(
     raise Refused(f"{connection.identity.name} is being connected by somebody else right now; look again in a moment")
 
 
-def reconnect_account(account: Account, answers: Mapping[str, str]) -> Account:
+def reconnect_account(
+    account: Account, answers: Mapping[str, str], *, actor: User | None = None, hold: bool = False
+) -> Account:
     """Give ``account`` new credentials; answers left out are those of the last time. Brings ``account`` up to date.
 
-    Raises Refused, naming both, if the credentials belong to another identity, and what ``connect_account`` raises.
+    Raises OtherIdentity if the credentials belong to another one, and what ``connect_account`` raises, which tells of
+    ``hold``.
     """
     platform = known_platform(account.platform)
     merged = reconnect_answers(account) | {name: answer for name, answer in answers.items() if answer.strip()}
-    return save_reconnection(account, _connect(platform, merged, account.config), merged)
+    connection = _connect(platform, merged, account.config)
+    return save_reconnection(account, connection, merged, actor=actor, hold=hold)
 
 
-def save_reconnection(account: Account, connection: Connection, answers: Mapping[str, str]) -> Account:
-    """Give ``account`` the login that the network has confirmed; raises Refused, naming both, if it is another's."""
-    connection = presentable(known_platform(account.platform), connection)
+def save_reconnection(
+    account: Account,
+    connection: Connection,
+    answers: Mapping[str, str],
+    *,
+    actor: User | None = None,
+    hold: bool = False,
+) -> Account:
+    """Give ``account`` the login that the network has confirmed; raises OtherIdentity if it is another's."""
+    platform = known_platform(account.platform)
+    connection = presentable(platform, connection)
     if connection.identity.id != account.identity_id:
-        raise Refused(
-            f"These credentials belong to {connection.identity.name}, but this account is {account.name}. Enter those "
-            f"of {account.name}, or connect {connection.identity.name} as an account of its own."
-        )
-    return _reconnected(account, connection, answers)
+        raise OtherIdentity(account, connection.identity.name, platform.label)
+    return _reconnected(account, connection, answers, actor=actor, hold=hold)
 
 
 def _require_hold(actor: User | None, account: Account) -> None:
@@ -186,38 +207,6 @@ def enable_account(account: Account) -> int:
     account.enabled = True
     blocks.unpark_free(account.block_key)
     return waiting
-
-
-def deletion_effects(account: Account) -> DeletionEffects:
-    """Return what deleting ``account`` would meet, to be shown before anybody asks for it."""
-    posts = Post.objects.filter(deliveries__account=account).order_by("pk").distinct()
-    drafts = posts.filter(deliveries__account=account, deliveries__status=DeliveryStatus.DRAFT)
-    draft_ids = {post.pk for post in drafts}
-    return DeletionEffects([post for post in posts if post.pk not in draft_ids], list(drafts))
-
-
-def delete_account(account: Account) -> DeletionEffects:
-    """Delete ``account`` with its credentials and take it off drafts; return what was met.
-
-    Raises Refused while any post has been, is being or will be published to it.
-    """
-    with atomic():
-        Account.objects.select_for_update().filter(pk=account.pk).first()
-        effects = deletion_effects(account)
-        if effects.posts:
-            raise Refused(_why_not_deleted(account, effects))
-        Delivery.objects.filter(account=account, status=DeliveryStatus.DRAFT).delete()
-        for draft in effects.drafts:
-            sync_post_status(draft.pk)
-        key, name = account.block_key, str(account)
-        try:
-            account.delete()
-        except ProtectedError:  # a draft was scheduled in between
-            raise Refused(_why_not_deleted(account, deletion_effects(account))) from None
-    for kind in (BlockKind.DISABLED, BlockKind.RECONNECT, BlockKind.RATE_LIMIT):
-        blocks.lift(key, kind)
-    alerts.over(RECONNECT_NOTICE, name)
-    return effects
 
 
 def known_platform(name: str) -> Platform:
@@ -293,8 +282,12 @@ def _created(platform: str, connection: Connection, answers: Mapping[str, str], 
     return account
 
 
-def _reconnected(account: Account, connection: Connection, answers: Mapping[str, str]) -> Account:
+def _reconnected(
+    account: Account, connection: Connection, answers: Mapping[str, str], *, actor: User | None, hold: bool
+) -> Account:
     with atomic():
+        if hold and account.enabled and held_by(account).waiting:
+            pause_for_held(account, actor)
         blocks.remove(account.block_key, BlockKind.RECONNECT)
         locked = Account.objects.select_for_update().get(pk=account.pk)
         name_in_notice = str(locked)
@@ -317,12 +310,3 @@ def _reconnected(account: Account, connection: Connection, answers: Mapping[str,
 def _public_answers(platform: str, answers: Mapping[str, str]) -> dict[str, str]:
     fields = {field.name for field in registry.get(platform).connect_fields if not field.secret}
     return {name: answer.strip() for name, answer in answers.items() if name in fields and answer.strip()}
-
-
-def _why_not_deleted(account: Account, effects: DeletionEffects) -> str:
-    count = len(effects.posts)
-    drafts = f" {len(effects.drafts)} more name it in a draft." if effects.drafts else ""
-    return (
-        f"{shown(account)} cannot be deleted: {count} {'post goes' if count == 1 else 'posts go'} out to it or "
-        f"{'has' if count == 1 else 'have'} done so.{drafts} Disable it, or delete those posts first."
-    )

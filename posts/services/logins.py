@@ -124,10 +124,11 @@ def finish_login(state: str, code: str, *, user: User, refusal: str = "") -> Pen
         pending.delete()
         raise ConnectFailed(error, platform) from None
     if pending.account is not None:
-        return _reconnected(pending, found, kept["answers"])
+        return _reconnected(pending, found, kept["answers"], user)
     if len(found) == 1:
         pending.delete()
-        return save_connection(pending.platform, found[0], kept["answers"], owner=_owner(kept, user), actor=user)
+        owner = _owner(kept, user)
+        return save_connection(pending.platform, found[0], kept["answers"], owner=owner, actor=user, hold=True)
     _seal(pending, {**kept, "found": [_plain(connection) for connection in found]})
     pending.save(update_fields=["sealed"])
     return pending
@@ -170,7 +171,9 @@ def connect_choices(pending: PendingLogin, places: Sequence[int], *, user: User)
     if not PendingLogin.objects.filter(pk=pending.pk).delete()[0]:
         raise Conflict("This login was used already; look at the list of accounts")
     owner = _owner(kept, user)
-    return [save_connection(pending.platform, each, kept["answers"], owner=owner, actor=user) for each in chosen]
+    return [
+        save_connection(pending.platform, each, kept["answers"], owner=owner, actor=user, hold=True) for each in chosen
+    ]
 
 
 def connect_with_tokens(
@@ -213,14 +216,14 @@ def _found(platform: Platform, session: Session, tokens: Json, answers: Mapping[
     return found
 
 
-def _reconnected(pending: PendingLogin, found: Sequence[Connection], answers: Mapping[str, str]) -> Account:
+def _reconnected(pending: PendingLogin, found: Sequence[Connection], answers: Mapping[str, str], user: User) -> Account:
     """Give the account that the login was begun for its new credentials; another identity is refused by name."""
     account = pending.account
     pending.delete()
     if account is None:  # deleted meanwhile, and the login with it
         raise LoginOver("The account was deleted meanwhile; connect it as a new one.")
     same = next((each for each in found if each.identity.id == account.identity_id), found[0])
-    return save_reconnection(account, same, answers)
+    return save_reconnection(account, same, answers, actor=user, hold=True)
 
 
 def _take(state: str, user: User) -> PendingLogin:

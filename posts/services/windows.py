@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from posts.models import Account, Delivery
 from posts.publishing import registry
@@ -42,16 +42,6 @@ def require_room(delivery: Delivery) -> None:
             raise RateLimited("window_full", until=until, scope=scope, window=window_words(window))
 
 
-def remaining(account: Account) -> list[tuple[Window, int]]:
-    """Return each window of the account's platform with how many posts it still takes now."""
-    platform = registry.platforms().get(account.platform)
-    now = clock.now()
-    return [
-        (window, max(0, window.count - len(_sent(account, window, now, besides=0))))
-        for window in (platform.windows if platform is not None else ())
-    ]
-
-
 def _lock(account: Account, windows: tuple[Window, ...]) -> None:
     """Lock what shares a place: the account, or for an app's window all accounts of the platform, in order."""
     rows = Account.objects.filter(platform=account.platform)
@@ -67,14 +57,25 @@ def _free_at(account: Account, window: Window, now: datetime, *, besides: int) -
 
 
 def _sent(account: Account, window: Window, now: datetime, *, besides: int) -> list[datetime]:
-    """Return when posts went out within the window, oldest first; what is being sent or may be live counts too."""
-    since = now - timedelta(seconds=window.seconds)
+    return sent_within(of_window(account, window), now - timedelta(seconds=window.seconds), besides=besides)
+
+
+def of_window(account: Account, window: Window) -> QuerySet[Delivery]:
+    """Return the deliveries, sent or not, that ``window`` counts for ``account``."""
     rows = Delivery.objects.filter(account__platform=account.platform)
     if window.scope == "account":
         rows = rows.filter(account=account)
     if window.option is not None:
         name, value = window.option
         rows = rows.filter(**{f"options__{name}": value})
+    return rows
+
+
+def sent_within(rows: QuerySet[Delivery], since: datetime, *, besides: int = 0) -> list[datetime]:
+    """Return when posts went out after ``since``, oldest first; what is being sent or may be live counts too.
+
+    ``besides`` is the id of a delivery whose own mark does not count.
+    """
     sent: list[datetime] = [
         published_at
         for published_at, live in rows.filter(published_at__gt=since).values_list("published_at", "live")

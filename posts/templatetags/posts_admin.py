@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.db.models import Count
 from django.template.context import Context
 
 from posts.admin.attention import banner_of
 from posts.admin.delivery import external_link
+from posts.admin.first_steps import steps_context
 from posts.admin.media import size_of, thumbnail_of
 from posts.admin.navigation import links_for
-from posts.models import Delivery, DeliveryStatus, PostStatus
 from posts.selectors.library import lacks_alt_text
 from posts.selectors.platforms import window_words
-from posts.selectors.posts import usable_accounts, visible_posts
 from posts.text.top_domains import TOP_DOMAINS
 from queue_app.admin import dashboard
 
@@ -27,8 +25,6 @@ register.filter(window_words)
 register.filter("file_size", size_of)
 register.filter(lacks_alt_text)
 register.simple_tag(lambda: " ".join(sorted(TOP_DOMAINS)), name="top_domains")
-
-SENT = (PostStatus.PUBLISHED, PostStatus.PARTIALLY_PUBLISHED)
 
 
 @register.inclusion_tag("posts/admin/navigation.html", takes_context=True)
@@ -61,15 +57,4 @@ def first_steps(context: Context) -> dict[str, Any]:
     user = context["request"].user
     if not user.has_perm("posts.view_post"):
         return {"shown": False}
-    found = dict(visible_posts(user).order_by().values_list("status").annotate(Count("id")))
-    scheduled = Delivery.objects.filter(post__in=visible_posts(user)).exclude(status=DeliveryStatus.DRAFT)
-    return {
-        "shown": True,
-        "perms": context.get("perms"),
-        "has_account": usable_accounts(user).exists(),
-        "has_post": bool(found),
-        "has_scheduled": scheduled.exists(),
-        "counts": [(state, found[state]) for state in PostStatus if state in found],
-        "may_connect": user.has_perm("posts.add_account"),
-        "may_write": user.has_perm("posts.add_post"),
-    }
+    return {"shown": True, "perms": context.get("perms"), **steps_context(context["request"])}

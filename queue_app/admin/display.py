@@ -45,6 +45,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "rate_limit": ("clock", "wait"),
     "reconnect": ("plug", "bad"),
     "disabled": ("stop", "quiet"),
+    "soon": ("clock", "warn"),
     "open": ("warning", "warn"),
     "over": ("check", "quiet"),
     "closed": ("check", "ok"),

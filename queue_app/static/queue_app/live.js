@@ -5,6 +5,7 @@
 
 const FOCUSABLE = "a[href], button, summary, input, select, textarea, [tabindex]";
 const sent = new Map(); // what the server sent last, by id of the part
+const underWay = new Map(); // the request for each part
 const held = new Map(); // what to scroll and focus again once a part is exchanged
 let paused = false;
 let edited = false;
@@ -22,6 +23,16 @@ document.addEventListener("htmx:configRequest", (event) => {
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (partOf(event) && (paused || document.hidden)) event.preventDefault();
+});
+
+document.addEventListener("htmx:beforeSend", (event) => {
+  const part = partOf(event);
+  if (part) underWay.set(part.id, event.detail.xhr);
+});
+
+// What leaving the page breaks off is no error of which anybody need be told.
+window.addEventListener("pagehide", () => {
+  underWay.forEach((request) => Object.assign(request, { onerror: null, onabort: null }));
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {

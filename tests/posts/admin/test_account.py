@@ -100,7 +100,7 @@ def test_an_unknown_or_disabled_platform_offers_the_others(boss: Client, setting
 def test_reconnecting_as_another_is_refused_by_name(boss: Client, bluesky: list[dict[str, str]]) -> None:
     ada = connect_account("bluesky", {"identifier": "ada.example", "password": SECRET})
     text = boss.post(reconnect(ada), {"identifier": "bob.example", "password": SECRET, "service": ""}).content.decode()
-    assert "These credentials belong to bob.example, but this account is ada.example." in text
+    assert "These credentials belong to bob.example, but this account is ada.example; nothing was changed." in text
     ask_reconnect(ada, "bluesky.wrong_password")
     assert "Must be reconnected" in boss.get(list_of(Account)).content.decode()
     answer = boss.post(reconnect(ada), {"identifier": "ada.example", "password": SECRET, "service": ""})
@@ -126,7 +126,7 @@ def test_deletion_names_what_it_meets(boss: Client) -> None:
     text = act(boss, "delete", ada, bob, sure=False).content.decode()
     assert "1 post went out to it or will" in text
     assert f'<a href="{page(out)}">“Went out”: published</a>' in text
-    assert "Its credentials are deleted and it is taken off 1 draft." in text
+    assert "Its credentials are deleted. 1 draft loses it. This cannot be undone." in text
     assert f'<a href="{page(begun)}">“Only begun”: taken off this draft</a>' in text
     act(boss, "delete", ada, bob)
     assert list(Account.objects.all()) == [ada]

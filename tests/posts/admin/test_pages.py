@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from posts.models import Account, Delivery, Media, Post
+from posts.services.posts import publish_now
 from posts.services.standing import ask_reconnect
 from queue_app import clock
 from queue_app.models import Attempt, Block, Job, MaintenanceWindow, Notice, Worker
@@ -75,6 +76,11 @@ def test_the_index_says_what_to_do_first_and_ticks_it_off(boss: Client) -> None:
     assert done() == 1
     draft(ada)
     assert done() == 2
+    publish_now(draft(ada))
+    assert done() == 3
+    Post.objects.filter(status="draft").delete()
+    sent(ada)
+    assert done() == 4
     sent(ada)
     text = boss.get(INDEX).content.decode()
     assert "First steps" not in text

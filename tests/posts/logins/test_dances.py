@@ -264,7 +264,9 @@ def test_a_login_from_before_renewals_were_planned_gets_a_plan(browser: Client, 
     assert clock.now() < account.refresh_at < account.credentials_expire_at
 
 
-def test_a_revoked_login_holds_its_posts_and_a_reconnection_lets_them_go(browser: Client, server: OAuthServer) -> None:
+def test_a_revoked_login_holds_its_posts_and_after_a_reconnection_a_person_resumes_them(
+    browser: Client, server: OAuthServer
+) -> None:
     connect(browser)
     account = Account.objects.get(platform="dancing")
     server.revoke("ada")
@@ -286,7 +288,12 @@ def test_a_revoked_login_holds_its_posts_and_a_reconnection_lets_them_go(browser
     assert delivery.status == "scheduled"
 
     server.who = "ada"
-    browser.get(agree(leave(browser, again)))
+    page = browser.get(agree(leave(browser, again)), follow=True)
+    assert "Resume 1 held post" in page.content.decode()
+    run()
+    delivery.refresh_from_db()
+    assert delivery.status == "scheduled"
+    browser.post(reverse("admin:posts_account_resume", args=[account.pk]))
     run()
     delivery.refresh_from_db()
     assert delivery.status == "published"

@@ -59,7 +59,7 @@ def test_an_account_to_reconnect_is_named_with_its_reason() -> None:
     assert explanation(found) == (
         "Waits until Ada on Telegram is reconnected: The bot was removed from the Telegram chat."
     )
-    assert next_step(found) == "Connect the account again; what waits for it then goes out by itself."
+    assert next_step(found) == "Connect the account again; what waits for it can go out then."
 
 
 def test_a_block_on_account_or_platform_is_told_by_name_and_with_its_end() -> None:

@@ -12,11 +12,10 @@ from posts.models import Account, Delivery, DeliveryStatus, Post
 from posts.publishing import registry
 from posts.publishing.errors import ContentRejected, ReconnectNeeded
 from posts.publishing.types import Field
+from posts.services.account_deletion import delete_account, deletion_effects
 from posts.services.accounts import (
     ConnectFailed,
     connect_account,
-    delete_account,
-    deletion_effects,
     disable_account,
     enable_account,
     reconnect_account,

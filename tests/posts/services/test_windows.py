@@ -10,8 +10,9 @@ from posts.outbox.platform import OutboxPlatform
 from posts.publishing.capabilities import Window
 from posts.publishing.errors import RateLimited
 from posts.services.accounts import connect_account
+from posts.services.capacity import capacity
 from posts.services.posts import publish_now
-from posts.services.windows import remaining, require_room
+from posts.services.windows import require_room
 from queue_app import clock, runner
 from queue_app.database import atomic
 from queue_app.models import Job
@@ -52,7 +53,7 @@ def test_a_window_with_a_choice_counts_and_holds_back_those_posts_alone() -> Non
     published(page, "reel", 2)
     for _ in range(3):
         published(page, "post", 1)
-    assert remaining(page) == [(REELS, 1)]
+    assert [(limit.count, limit.left) for limit in capacity(page)] == [(REELS.count, 1)]
     asked_for(delivery(page, "reel"))
     published(page, "reel", 1)
     with pytest.raises(RateLimited) as caught:
@@ -79,7 +80,7 @@ def test_the_parts_of_a_thread_that_failed_count_from_when_they_went_out(monkeyp
     page, now = account(), clock.now()
     live = [{"id": str(ago), "url": "", "at": (now - timedelta(seconds=ago)).isoformat()} for ago in (70, 5)]
     delivery(page, "", live=live, status=DeliveryStatus.FAILED)
-    assert [left for _window, left in remaining(page)] == [1]
+    assert [limit.left for limit in capacity(page)] == [1]
 
 
 def test_a_full_window_of_a_choice_lets_the_accounts_other_posts_go_out() -> None:
