@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from posts import conf
-from posts.admin import attention, calendar, composer_preview, zones
+from posts.admin import attention, calendar, composer_preview, importing, zones
 from posts.admin.compose import compose
 from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
@@ -83,11 +83,16 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         own = [
             path("add/", add, name="posts_post_add"),
             path("<path:object_id>/change/", change, name="posts_post_change"),
+            *importing.urls(self),
             *attention.urls(self),
             *calendar.urls(self),
             *composer_preview.urls(self),
         ]
         return own + list(super().get_urls())
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, with the ways into and out of CSV files."""
+        return super().changelist_view(request, {"tools": importing.links(request), **(extra_context or {})})
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -24,12 +24,25 @@ def exported_lines(posts: QuerySet[Post], accounts: QuerySet[Account], *, zone: 
     ``accounts`` are those that the reader may use: others are not named, nor their texts. Times of posts without a zone
     are in ``zone``.
     """
-    names = _names(accounts)
+    names = account_names(accounts)
     own = _accounts_with_texts(posts, names)
     write = csv.writer(_Echo(), quoting=csv.QUOTE_ALL).writerow
     yield MARK + write([guarded(name) for name in [*COLUMNS, *(own_text_column(names[pk]) for pk in own)]])
     for post in _in_pieces(posts):
         yield write([guarded(cell) for cell in _cells(post, names, own, zone)])
+
+
+def account_names(accounts: Iterable[Account]) -> dict[int, str]:
+    """Return how each account is named: by platform and name where that is one alone, else by its number."""
+    rows = list(accounts)
+    said = Counter(_name(account) for account in rows)
+    folded = Counter(_name(account).casefold() for account in rows)
+    return {
+        account.pk: _name(account)
+        if said[_name(account)] == folded[_name(account).casefold()] == 1
+        else str(account.pk)
+        for account in rows
+    }
 
 
 class _Echo:
@@ -90,19 +103,6 @@ def _time(post: Post, zone: str) -> tuple[str, str]:
 
 def _written(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds" if moment.second else "minutes")
-
-
-def _names(accounts: Iterable[Account]) -> dict[int, str]:
-    """Return how each account is named: by platform and name where that is one alone, else by its number."""
-    rows = list(accounts)
-    said = Counter(_name(account) for account in rows)
-    folded = Counter(_name(account).casefold() for account in rows)
-    return {
-        account.pk: _name(account)
-        if said[_name(account)] == folded[_name(account).casefold()] == 1
-        else str(account.pk)
-        for account in rows
-    }
 
 
 def _name(account: Account) -> str:

@@ -174,11 +174,11 @@ def _made(post: Post, meaning: Meaning) -> str:
     if post.status == PostStatus.DRAFT or post.scheduled_at is None:
         return _("Draft for %(where)s") % {"where": what} if what else _("Draft without an account")
     local = post.scheduled_at.astimezone(ZoneInfo(post.timezone))
-    offset = f"UTC{local:%z}"[:6] + f":{local:%z}"[3:]
+    offset = local.strftime("%z")
     return _("Goes out on %(when)s (%(zone)s, %(offset)s): %(where)s") % {
         "when": date_format(local, "l, j F Y, H:i"),
         "zone": post.timezone.replace("_", " "),
-        "offset": offset,
+        "offset": f"UTC{offset[:3]}:{offset[3:5]}",
         "where": what,
     }
 

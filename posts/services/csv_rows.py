@@ -67,8 +67,8 @@ class Known:
         self._by_name: dict[str, list[Account]] = defaultdict(list)
         for account in usable_accounts(person):
             self._by_id[account.pk] = account
-            for name in names_of(account):
-                self._by_name[name.casefold()].append(account)
+            for name in {name.casefold() for name in names_of(account)}:
+                self._by_name[name].append(account)
         words = {word for row in table.rows for word in split(row.cells.get("media", ""))}
         self._files = _files_named(words, person)
 
@@ -116,13 +116,13 @@ def meaning_of(row: Row, known: Known, zone: str) -> Meaning:
     found.text = cells.get("text", "")
     found.first_comment = cells.get("first_comment", "")
     found.language = cells.get("language", "").strip()
-    found.timezone = cells.get("timezone", "").strip() or zone
+    found.timezone = cells.get("timezone", "").strip()
     found.tags = [tag for word in split(cells.get("tags", "")) for tag in word.split(",")]
     _read_accounts(found, split(cells.get("accounts", "")), known)
     _read_own_texts(found, cells, known)
     _read_files(found, cells, known)
     _read_thread(found, cells.get("thread", "").strip().lower())
-    _read_time(found, cells)
+    _read_time(found, cells, zone)
     return found
 
 
@@ -182,7 +182,7 @@ def _read_thread(found: Meaning, word: str) -> None:
     found.problems.append(Finding("thread", text % {"word": word[:40]}))
 
 
-def _read_time(found: Meaning, cells: Mapping[str, str]) -> None:
+def _read_time(found: Meaning, cells: Mapping[str, str], zone: str) -> None:
     written, status = cells.get("scheduled_at", "").strip(), cells.get("status", "").strip().lower().replace(" ", "_")
     if status not in ("", *PostStatus.values):
         text = _("“%(status)s” is no status; write draft, scheduled or nothing")
@@ -200,6 +200,7 @@ def _read_time(found: Meaning, cells: Mapping[str, str]) -> None:
         )
     if status == DRAFT or not written:
         return
+    found.timezone = found.timezone or zone
     try:
         found.at = parse_wall_time(written, found.timezone)
     except WallTimeError as error:

@@ -42,6 +42,8 @@ PAGES: dict[str, set[str]] = {
     "posts_media_pick": SEES_MEDIA,
     "posts_media_tags": SEES_MEDIA,
     "posts_post_add": WRITES,
+    "posts_post_import": WRITES,
+    "posts_post_export": SEES_POSTS,
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
     "posts_account_failure": {"operator"},
@@ -58,7 +60,7 @@ CLOSED = {
     *(f"queue_app_{kind}_add" for kind in ("job", "limit", "breaker", *READ_ONLY)),
 }
 # Pages that are of no one row.
-WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags")
+WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags", "_import", "_export")
 # What a person comes back to from a network's page is tested with logging in.
 LOGINS = {"posts_account_callback", "posts_account_choose"}
 # The app's own addresses are tested beside their views.
