@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -66,10 +67,44 @@ class CsvImport:
 
     def try_rows(self) -> list[Verdict]:
         """Return what would become of each row; nothing is kept."""
-        meanings = [meaning_of(row, self._known, self._zone) for row in self.table.rows]
-        verdicts = [self._try(row, meaning) for row, meaning in zip(self.table.rows, meanings, strict=True)]
-        self._warn_of_twins(meanings, verdicts)
+        verdicts = [self.try_row(row) for row in self.table.rows]
+        self.warn_of_twins(verdicts)
         return verdicts
+
+    def try_row(self, row: Row) -> Verdict:
+        """Return what would become of ``row``: its post is made, looked at, and undone."""
+        meaning = meaning_of(row, self._known, self._zone)
+        verdict = Verdict(row.number, _excerpt(row), problems=meaning.problems, warnings=meaning.warnings)
+        if meaning.problems:
+            return verdict
+        try:
+            with atomic():
+                post = self._make(meaning)
+                verdict.made = _made(post, meaning)
+                verdict.warnings += _warnings(post, meaning)
+                raise _Undone
+        except _Undone:
+            pass
+        except ServiceError as error:
+            verdict.problems = list(_findings(error))
+        return verdict
+
+    def warn_of_twins(self, verdicts: Sequence[Verdict]) -> None:
+        """Warn, in the verdicts of all rows, of those that say the same as one before them, or as a post that goes out
+        at that very time."""
+        meanings = [meaning_of(row, self._known, self._zone) for row in self.table.rows]
+        stored = self._stored_at({meaning.at for meaning in meanings if meaning.at is not None})
+        seen: dict[object, int] = {}
+        for meaning, verdict in zip(meanings, verdicts, strict=True):
+            said = (meaning.text.strip(), meaning.at)
+            key = (*said, frozenset(account.pk for account in meaning.accounts), tuple(meaning.media))
+            if key in seen and verdict.is_good:
+                text = _("It is the same as row %(row)s") % {"row": seen[key]}
+                verdict.warnings.append(Finding("text", text))
+            seen.setdefault(key, verdict.number)
+            if said in stored and verdict.is_good:
+                text = _("Post %(post)s has this text and this time already") % {"post": stored[said]}
+                verdict.warnings.append(Finding("text", text))
 
     def import_row(self, row: Row, token: UUID, note: Callable[[Post], None] = lambda post: None) -> Verdict:
         """Make the post of ``row``, once for each ``token`` of an import; ``note`` is called in its transaction."""
@@ -95,23 +130,6 @@ class CsvImport:
             verdict.made, verdict.post_id = _made(post, meaning), post.pk
         return verdict
 
-    def _try(self, row: Row, meaning: Meaning) -> Verdict:
-        """Make the post, look at it, and undo it."""
-        verdict = Verdict(row.number, _excerpt(row), problems=meaning.problems, warnings=meaning.warnings)
-        if meaning.problems:
-            return verdict
-        try:
-            with atomic():
-                post = self._make(meaning)
-                verdict.made = _made(post, meaning)
-                verdict.warnings += _warnings(post, meaning)
-                raise _Undone
-        except _Undone:
-            pass
-        except ServiceError as error:
-            verdict.problems = list(_findings(error))
-        return verdict
-
     def _make(self, meaning: Meaning) -> Post:
         post = save_draft(
             post=None,
@@ -132,22 +150,7 @@ class CsvImport:
         wall_time = meaning.wall_time
         return schedule_post(post, at=meaning.at, wall_time=wall_time, timezone=meaning.timezone, actor=self.person)
 
-    def _warn_of_twins(self, meanings: Sequence[Meaning], verdicts: Sequence[Verdict]) -> None:
-        """Warn of rows that say the same as one before them, or as a post that goes out at that very time."""
-        stored = self._stored_at({meaning.at for meaning in meanings if meaning.at is not None})
-        seen: dict[object, int] = {}
-        for meaning, verdict in zip(meanings, verdicts, strict=True):
-            said = (meaning.text.strip(), meaning.at)
-            key = (*said, frozenset(account.pk for account in meaning.accounts), tuple(meaning.media))
-            if key in seen and verdict.is_good:
-                text = _("It is the same as row %(row)s") % {"row": seen[key]}
-                verdict.warnings.append(Finding("text", text))
-            seen.setdefault(key, verdict.number)
-            if said in stored and verdict.is_good:
-                text = _("Post %(post)s has this text and this time already") % {"post": stored[said]}
-                verdict.warnings.append(Finding("text", text))
-
-    def _stored_at(self, times: set[object]) -> dict[object, int]:
+    def _stored_at(self, times: set[datetime]) -> dict[object, int]:
         posts = visible_posts(self.person) if self.person is not None else Post.objects.all()
         asked = list(times)
         found: dict[object, int] = {}

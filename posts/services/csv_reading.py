@@ -59,7 +59,7 @@ def read_table(text: str) -> Table:
         raise _refused(_("The first row has more than %(most)s columns") % {"most": MOST_COLUMNS})
     columns = tuple(map(column_named, header))
     _require_columns(columns)
-    rows = []
+    rows: list[Row] = []
     most = conf.get("IMPORT_MAX_ROWS")
     for number, cells in enumerate(records, 2):
         if not any(cell.strip() for cell in cells):

@@ -222,12 +222,11 @@ def _files_named(words: Iterable[str], person: User | None) -> dict[str, list[Me
     for start in range(0, len(wanted), NAMES_AT_ONCE):
         for media in usable.filter(original_name__in=wanted[start : start + NAMES_AT_ONCE]).order_by("-pk"):
             by_name[media.original_name].append(media)
-    found = {}
+    named: dict[str, list[Media]] = {}
     for word in wanted:
         numbered = _NUMBERED.fullmatch(word)
-        media = by_id.get(int(word)) if _WHOLE.fullmatch(word) else None
-        if numbered:
-            media = by_id.get(int(numbered[1]))
-            media = media if media is not None and media.original_name == numbered[2].strip() else None
-        found[word] = [media] if media is not None else by_name.get(word, [])
-    return found
+        chosen = by_id.get(int(numbered[1] if numbered else word)) if numbered or _WHOLE.fullmatch(word) else None
+        if numbered and chosen is not None and chosen.original_name != numbered[2].strip():
+            chosen = None
+        named[word] = [chosen] if chosen is not None else by_name.get(word, [])
+    return named

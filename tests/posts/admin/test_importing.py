@@ -77,7 +77,7 @@ def test_a_trial_says_what_each_row_becomes_and_saves_nothing(grace: Client) -> 
 def test_confirming_makes_the_good_rows_and_reports(grace: Client) -> None:
     report = confirm(grace, send(grace))
     assert "2 posts were made, 1 row was refused" in words(report)
-    assert "Row 4 – accounts: There is no account" in words(report)
+    assert "Row 4 Bad – accounts There is no account" in words(report)
     post = Post.objects.get(text="Hello")
     assert (post.status, post.scheduled_at) == ("scheduled", datetime(2031, 3, 1, 0, 30, tzinfo=UTC))
     assert post.owner is not None
@@ -100,14 +100,20 @@ def test_confirming_twice_makes_no_second_post_even_if_one_was_edited_since(grac
 
 def test_a_long_import_goes_on_in_portions(grace: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "PORTION_SECONDS", 0)
-    trial = send(grace)
+    answer = send(grace)
+    assert "1 of 3 rows are tried; nothing is saved yet" in words(answer)
+    for _portion in range(2):
+        fields = {name: value(answer.content.decode(), name) for name in ("order", "stage", "so_far")}
+        answer = grace.post(IMPORT, fields)
+    trial = answer
+    assert "2 rows are good" in words(trial)
     answer = confirm(grace, trial)
-    assert "1 of 3 rows are done" in words(answer)
+    assert "1 of 3 rows are imported" in words(answer)
     text = answer.content.decode()
     assert 'hx-trigger="load, submit"' in text
     assert '<progress max="3" value="1"' in text
     # The same portion once more, as an impatient person sends it.
-    assert "1 of 3 rows are done" in words(confirm(grace, trial))
+    assert "1 of 3 rows are imported" in words(confirm(grace, trial))
     for _portion in range(2):
         answer = confirm(grace, trial, so_far=value(answer.content.decode(), "so_far"))
     assert "2 posts were made, 1 row was refused" in words(answer)
