@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +38,11 @@ class Order:
     def uuid(self) -> UUID:
         """The token as the services take it."""
         return UUID(self.token)
+
+    @property
+    def digest(self) -> str:
+        """What tells this file from others in the history."""
+        return sha256(self.text.encode()).hexdigest()[:32]
 
 
 def new_order(person: int, name: str, text: str) -> Order:

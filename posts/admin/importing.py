@@ -104,7 +104,7 @@ def _work(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
     so_far = import_order.unpacked_verdicts(order, stage, request.POST.get(SO_FAR, ""))
     if stage == TRIAL:
         return _try(admin, request, order, so_far)
-    if not so_far and _is_reported(request, order):
+    if not so_far and _is_reported(request, order.token):
         messages.info(request, _("This file was imported already; no post was made a second time."))
         return HttpResponseRedirect(reverse("admin:posts_post_changelist"))
     return _carry_out(admin, request, order, so_far)
@@ -122,6 +122,8 @@ def _try(admin: PostAdmin, request: HttpRequest, order: Order, so_far: list[Verd
         return _progress(admin, request, order, TRIAL, verdicts, len(work.table.rows))
     work.warn_of_twins(verdicts)
     good = sum(verdict.is_good for verdict in verdicts)
+    twice = _("You have imported this very file before. Imported again, it makes its posts a second time.")
+    again = [twice] if _is_reported(request, order.digest) else []
     context = {
         "title": _("Import posts: the trial"),
         "name": order.name,
@@ -129,7 +131,7 @@ def _try(admin: PostAdmin, request: HttpRequest, order: Order, so_far: list[Verd
         "good": good,
         "warned": sum(verdict.is_good and bool(verdict.warnings) for verdict in verdicts),
         "refused": len(verdicts) - good,
-        "notes": work.table.notes,
+        "notes": [*again, *work.table.notes],
         "order": import_order.packed(order),
         "button": ngettext("Import the %(n)s good row", "Import the %(n)s good rows", good) % {"n": f"{good:,}"},
     }
@@ -173,20 +175,20 @@ def _record(request: HttpRequest, said: str, post: Post) -> None:
     history.record(request, post, ADDITION, said)
 
 
-def _is_reported(request: HttpRequest, order: Order) -> bool:
-    """Say whether the import has come to its end before; its posts may have been edited since."""
+def _is_reported(request: HttpRequest, mark: str) -> bool:
+    """Say whether an import with ``mark``, a token or a digest, has come to its end; its posts may be others since."""
     kind = ContentType.objects.get_for_model(Post)
     lines = LogEntry.objects.filter(user=person_of(request), content_type=kind, object_id="")
-    return lines.filter(change_message__endswith=f"({order.token})").exists()
+    return lines.filter(change_message__contains=mark).exists()
 
 
 def _report(request: HttpRequest, order: Order, made: int, rows: int) -> None:
     """Write a line for the whole import, once."""
-    if _is_reported(request, order):
+    if _is_reported(request, order.token):
         return
     text = _("Imported %(made)s of %(rows)s rows of a CSV file.") % {"made": f"{made:,}", "rows": f"{rows:,}"}
     with atomic():
-        history.record(request, Post(), ADDITION, f"{text} ({order.token})", key="", name=order.name)
+        history.record(request, Post(), ADDITION, f"{text} ({order.token}, {order.digest})", key="", name=order.name)
 
 
 def _start(admin: PostAdmin, request: HttpRequest, problems: Sequence[str] = (), status: int = 200) -> HttpResponse:

@@ -21,7 +21,7 @@ from posts.admin.bodies import with_limits
 from posts.admin.people import person_of
 from posts.models import Media
 from posts.selectors.library import library
-from posts.services.errors import NoRoom, ServiceError
+from posts.services.errors import ServiceError
 from posts.services.media import store_upload
 from queue_app.admin import history
 
@@ -55,20 +55,14 @@ def _upload(page: ReadOnlyAdmin, request: HttpRequest) -> HttpResponse:
         context |= {"title": _("Upload files"), **form_context(request)}
         return TemplateResponse(request, "posts/admin/media_upload.html", context)
     files = request.FILES.getlist(FIELD)
-    if not files:
-        return _answer(request, [], [_("There is no file in the upload. Choose a file first.")], 400)
     stored: list[Media] = []
-    refused: list[str] = []
-    status = 400
+    refused = [] if files else [_("There is no file in the upload. Choose a file first.")]
     for file in files:
         try:
             stored.append(_store(request, file))
-        except NoRoom as full:
-            refused.append(str(full))
-            status = 507
         except ServiceError as error:
             refused.append(str(error))
-    return _answer(request, stored, refused, status)
+    return _answer(request, stored, refused)
 
 
 def _store(request: HttpRequest, file: UploadedFile[bytes]) -> Media:
@@ -78,18 +72,16 @@ def _store(request: HttpRequest, file: UploadedFile[bytes]) -> Media:
     return media
 
 
-def _answer(request: HttpRequest, stored: Sequence[Media], refused: Sequence[str], status: int) -> HttpResponse:
-    """Answer a script with the cards of what was stored, or why not; go back to the library otherwise."""
+def _answer(request: HttpRequest, stored: Sequence[Media], refused: Sequence[str]) -> HttpResponse:
+    """Tell a script of the cards of what was stored, and of why the rest was not; else go back to the library."""
     if _is_script(request):
-        if refused:
-            return JsonResponse({"error": " ".join(refused)}, status=status)
         rows = library(request.user).filter(pk__in=[media.pk for media in stored])
         may_choose = request.user.has_perm("posts.change_media") or request.user.has_perm("posts.delete_media")
         cards = [
             render_to_string("posts/admin/media_card.html", {"file": row, "may_choose": may_choose}, request)
             for row in rows
         ]
-        return JsonResponse({"cards": cards}, status=201)
+        return JsonResponse({"cards": cards, "error": " ".join(refused)}, status=201 if cards else 200)
     if stored:
         text = ngettext("%(n)s file is in the library.", "%(n)s files are in the library.", len(stored))
         messages.success(request, text % {"n": len(stored)})

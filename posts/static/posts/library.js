@@ -26,7 +26,7 @@ function send(form, file, bar, tell) {
     request.onload = () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* said below */ }
-      resolve(answer.cards ? answer : { error: answer.error || say(form.dataset.lost, { name: file.name }) });
+      resolve(answer.cards?.length || answer.error ? answer : { error: say(form.dataset.lost, { name: file.name }) });
     };
     const body = new FormData();
     body.append("file", file);

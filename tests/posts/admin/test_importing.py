@@ -95,6 +95,8 @@ def test_confirming_twice_makes_no_second_post_even_if_one_was_edited_since(grac
     again = confirm(grace, trial)
     assert again.status_code == 302
     assert "imported already" in messages_of(again)
+    assert "You have imported this very file before" in words(send(grace))
+    assert "this very file" not in words(send(grace, GOOD.replace("Hello", "Other")))
     assert Post.objects.count() == 2
 
 
