@@ -25,9 +25,10 @@ ZONE = "Europe/Berlin"
 BLUESKY, X_NAME, MASTODON, INSTAGRAM = "@ada.example.com", "Ada on X", "@ada@social.example", "ada.bakes"
 MAKE_ACCOUNTS = f"""
 from posts.models import Account
+from posts.services.accounts import connect_account
+connect_account("outbox", {{"name": "Second"}})
 for name, platform in (
     ({BLUESKY!r}, "bluesky"), ({X_NAME!r}, "x"), ({MASTODON!r}, "mastodon"), ({INSTAGRAM!r}, "instagram"),
-    ("Second", "outbox"),
 ):
     Account.objects.create(name=name, platform=platform, identity_id=name)
 """
