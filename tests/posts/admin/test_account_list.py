@@ -198,7 +198,7 @@ def test_deletion_counts_many_and_names_the_newest(boss: Client, django_assert_m
     found = account("Ada")
     for number in range(25):
         draft(found, text=f"Draft {number}")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         text = act(boss, "delete", found, sure=False).content.decode()
     assert "25 drafts lose it." in text
     assert "Draft 24" in text
