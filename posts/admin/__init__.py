@@ -5,5 +5,6 @@ from posts.admin.account import AccountAdmin
 from posts.admin.delivery import DeliveryAdmin
 from posts.admin.media import MediaAdmin
 from posts.admin.post import PostAdmin
+from posts.admin.recurrence import RecurrenceAdmin
 
-__all__ = ["AccountAdmin", "DeliveryAdmin", "MediaAdmin", "PostAdmin", "dashboard"]
+__all__ = ["AccountAdmin", "DeliveryAdmin", "MediaAdmin", "PostAdmin", "RecurrenceAdmin", "dashboard"]

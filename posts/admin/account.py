@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from posts.admin import account_doing, zones
+from posts.admin import account_doing, slots, zones
 from posts.admin.account_actions import Delete, Disable, Enable, Test, may_manage
 from posts.admin.account_capacity import capacity_context
 from posts.admin.account_connect import ConnectPages, tell
@@ -69,7 +69,7 @@ class AccountAdmin(ConfirmedActionsMixin, ConnectPages):
             path("<int:pk>/texts/", wrap(self.texts_view), name="posts_account_texts"),
             path("<int:pk>/failure/", wrap(self.failure_view), name="posts_account_failure"),
         ]
-        return account_doing.urls(self) + own + list(super().get_urls())
+        return [*account_doing.urls(self), *slots.urls(self), *own, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, each account with how it stands."""

@@ -7,7 +7,7 @@ transaction is open while uploads are stored.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -22,12 +22,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from posts import conf
-from posts.admin import zones
+from posts.admin import composer_series, when, zones
 from posts.admin.composer_conflict import ConflictShown, conflict_of, typed_texts
 from posts.admin.composer_form import Composer
 from posts.admin.composer_judging import find_duplicates, judge, show
 from posts.admin.people import person_of
 from posts.admin.post_actions import PublishNow, Schedule
+from posts.admin.slots import slot_notes
 from posts.media.inspect import EXTENSIONS
 from posts.models import Post, PostStatus, Tag
 from posts.selectors.posts import may_see
@@ -43,7 +44,7 @@ from queue_app.database import atomic
 if TYPE_CHECKING:
     from posts.admin.post import PostAdmin
 
-SAVE, SCHEDULE, ATTACH, CHECK, TAKE = "_save", "_schedule", "_attach", "_check", "_take"
+SAVE, SCHEDULE, ATTACH, CHECK, TAKE, NEXT_SLOT = "_save", "_schedule", "_attach", "_check", "_take", "_next_slot"
 PUBLISH, PUBLISH_SURELY = "_publish", "_publish_surely"
 # The same, once more, by somebody who was told that the text has been, or will be, there already.
 SURELY = {"_save_surely": SAVE, "_schedule_surely": SCHEDULE}
@@ -54,6 +55,7 @@ BUTTONS: Mapping[str, str] = {
     ATTACH: "",
     CHECK: "",
     TAKE: "",
+    NEXT_SLOT: "",
     SCHEDULE: "posts.schedule_post",
     "_schedule_surely": "posts.schedule_post",
     PUBLISH: "posts.publish_post",
@@ -75,6 +77,8 @@ class Asked:
     publishes: bool = False  # “Publish now?”
     repeats: str = ""  # the button for: the same text is there already, once more all the same?
     is_checked: bool = False
+    scope: str = ""  # the button for: this post repeats, this one or all future ones?
+    scope_said: str = ""  # what was answered to that
     conflict: ConflictShown | None = None
     typed: Sequence[tuple[str, str]] = ()  # texts that gave way to what somebody else saved
 
@@ -87,7 +91,9 @@ def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpRe
     if request.method != "POST":
         composer.propose(proposed)
         return _page(admin, request, composer)
-    button = next((name for name in BUTTONS if name in request.POST), SAVE)
+    button = next(
+        (name for name in BUTTONS if name in request.POST), composer_series.button_of(request, SAVE, SCHEDULE)
+    )
     if BUTTONS[button] and not person.has_perm(BUTTONS[button]):
         raise PermissionDenied
     taken = _taken_already(request)
@@ -97,11 +103,15 @@ def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpRe
         composer.listen(request)
         stored = Composer(person, post, composer.zone)
         return _page(admin, request, stored, Asked(typed=typed_texts(composer)))
-    if not composer.read(request) or button == ATTACH:
+    if button == NEXT_SLOT:
+        when.fill_next_slot(request, when.chosen_accounts(request, request.POST))
+    if not composer.read(request) or button in (ATTACH, NEXT_SLOT):
         return _page(admin, request, composer)
+    if SURELY.get(button, button) in (SAVE, SCHEDULE) and composer_series.must_ask(post, request):
+        return _page(admin, request, composer, Asked(scope=button))
     asked = _question(composer, button)
     if asked is not None:
-        return _page(admin, request, composer, asked)
+        return _page(admin, request, composer, replace(asked, scope_said=request.POST.get(composer_series.SCOPE, "")))
     return _save_and_answer(admin, request, composer, SURELY.get(button, button))
 
 
@@ -141,8 +151,11 @@ def _save_and_answer(admin: PostAdmin, request: HttpRequest, composer: Composer,
     else:
         if saved is not None:
             messages.success(request, SAID[button] % {"post": saved})
-            for note in notes_of(saved, deliveries_of(saved)):
-                messages.warning(request, f"{note.message}")
+            for text in [
+                *(note.message for note in notes_of(saved, deliveries_of(saved))),
+                *slot_notes(request, saved),
+            ]:
+                messages.warning(request, text)
             return HttpResponseRedirect(reverse("admin:posts_post_change", args=[saved.pk]))
     return _page(admin, request, composer, asked)
 
@@ -157,6 +170,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
     if form.errors:
         return None
     with atomic():
+        composer_series.lock(post, request)
         saved = save_draft(
             post=post,
             owner=person,
@@ -180,6 +194,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
             saved = publish_now(saved, actor=person)
         elif at is not None:
             saved = _set_time(saved, composer, button, at)
+        composer_series.follow(request, composer, saved)
         history.record(request, saved, ADDITION if post is None else CHANGE, DONE[button])
     return saved
 
@@ -209,6 +224,12 @@ def _arrived(admin: PostAdmin, request: HttpRequest, post: Post) -> HttpResponse
     return HttpResponseRedirect(reverse("admin:posts_post_change", args=[post.pk]))
 
 
+def _slot_context(request: HttpRequest) -> dict[str, Any]:
+    if NEXT_SLOT not in request.POST:
+        return {}
+    return when.slot_words(when.chosen_accounts(request, request.POST))
+
+
 def _upload_url() -> str:
     """Return where scripts send pictures; "" on a site without the posts app's addresses."""
     try:
@@ -234,6 +255,9 @@ def _page(admin: PostAdmin, request: HttpRequest, composer: Composer, asked: Ask
         "person": composer.person,
         "form": composer.form,
         "asked": asked,
+        "when": when.said(composer.form),
+        **composer_series.shown(post),
+        **_slot_context(request),
         "is_scheduled": scheduled,
         "may_schedule": may[SCHEDULE] and not scheduled,
         "may_publish": may[PUBLISH],

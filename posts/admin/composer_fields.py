@@ -9,14 +9,15 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from posts.admin.wall_time import WallTimeForm, wall_time_field
+from posts.admin.repeat_form import RepeatForm
+from posts.admin.wall_time import wall_time_field
 from posts.models import ThreadMode
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 
 PRIORITY_WORDS = {2: _("2 – high"), 5: _("5 – normal"), 8: _("8 – low")}
 
 
-class ComposerForm(WallTimeForm):
+class ComposerForm(RepeatForm):
     """The post's own fields. ``token`` makes a form that is sent twice one post; ``version`` shows who was faster."""
 
     text = forms.CharField(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from posts.admin.composer_fields import ComposerForm
 from posts.admin.composer_rows import AccountRow, PictureRow, option_name
+from posts.admin.repeat_form import repeat_initial
 from posts.models import Account, Media, Post, PostStatus
 from posts.publishing.types import Option
 from posts.selectors.posts import usable_accounts, usable_media
@@ -83,7 +84,7 @@ class Composer:
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Put each problem where the person looks: beside its account, its field, or on top."""
-        names = {"scheduled_at": "goes_out", "expires_at": "drop_after"}
+        names = {"scheduled_at": "goes_out", "expires_at": "drop_after", "rule": "repeats", "ends_on": "repeat_until"}
         rows = {row.account.pk: row for row in self.accounts}
         for problem in problems:
             name = names.get(problem.field, problem.field)
@@ -170,7 +171,9 @@ def _initial(post: Post | None, zone: str) -> dict[str, Any]:
         "tags": ", ".join(post.tags.values_list("name", flat=True)),
         "timezone": zone,
         "goes_out": at,
+        "fold": str(post.scheduled_at.astimezone(ZoneInfo(zone)).fold) if at and post.scheduled_at else "",
         "drop_after": _wall(post.expires_at, zone),
+        **repeat_initial(post),
     }
 
 

@@ -60,6 +60,7 @@ def _unsaved(composer: Composer) -> Unsaved:
     given, stored = composer.form.cleaned_data, composer.post
     post = Post(
         pk=stored.pk if stored is not None else None,
+        recurrence_id=stored.recurrence_id if stored is not None else None,
         text=given.get("text", ""),
         language=given.get("language", ""),
         thread_mode=given.get("thread_mode", ""),

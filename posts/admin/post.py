@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from posts import conf
-from posts.admin import attention, calendar, composer_preview, importing, zones
+from posts.admin import attention, calendar, composer_preview, importing, when, zones
 from posts.admin.compose import compose
 from posts.admin.filters import AccountFilter, PlatformFilter
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
@@ -88,7 +88,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             *calendar.urls(self),
             *composer_preview.urls(self),
         ]
-        return own + list(super().get_urls())
+        return [*own, *when.urls(self), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with the ways into and out of CSV files."""

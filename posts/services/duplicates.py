@@ -35,8 +35,9 @@ class Duplicate:
 def duplicates_of(post: Post, deliveries: Sequence[Delivery], at: datetime) -> list[Duplicate]:
     """Return for each account of ``deliveries`` the nearest other post with the same text within 24 hours of ``at``.
 
-    ``post`` and ``deliveries`` need not be saved. Texts are the same that differ in case, spaces and invisible signs
-    alone; posts without a text are never. The nearest 500 posts in time are looked at.
+    Others of its own series do not count: they are meant to repeat. ``post`` and ``deliveries`` need not be saved.
+    Texts are the same that differ in case, spaces and invisible signs alone; posts without a text are never. The
+    nearest 500 posts in time are looked at.
     """
     wanted = {found.account_id: normalised(_said(found, post)) for found in deliveries}
     wanted = {account_id: text for account_id, text in wanted.items() if text}
@@ -54,6 +55,8 @@ def duplicates_of(post: Post, deliveries: Sequence[Delivery], at: datetime) -> l
         .defer("options", "checkpoints", "snapshot", "live", "progress", "response")
         .order_by("-post__scheduled_at")
     )
+    if post.recurrence_id is not None:
+        others = others.exclude(post__recurrence=post.recurrence_id)
     nearest: dict[int, Duplicate] = {}
     for other in others[:MOST_COMPARED]:
         when = other.published_at or other.post.scheduled_at

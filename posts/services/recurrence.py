@@ -60,7 +60,7 @@ def repeat_post(
     access.require(actor, "schedule_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
-        if stored.recurrence_id is not None:
+        if stored.recurrence is not None and stored.recurrence.ended_at is None:
             raise Refused(f"Post {stored.pk} repeats already; change all its future posts instead")
         first = first_wall_time or stored.wall_time
         if not first:
