@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from posts.admin import zones
 from posts.admin.people import person_of
+from posts.admin.series_actions import cancel_with_future, delete_with_future, means_future, scope_form
 from posts.admin.wall_time import WallTimeForm, wall_time_field
 from posts.models import DeliveryStatus, Post
 from posts.services import posts as services
@@ -185,8 +186,14 @@ class Cancel(PostAction):
             return "it may already be live; settle that on the page of its delivery"
         return f"it is {row.get_status_display().lower()}, nothing of it waits"
 
+    def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
+        """Ask which posts of a series are meant."""
+        return scope_form(request, rows, bound=bound)
+
     def perform(self, row: Post, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Cancel it; say where that came too late."""
+        if means_future(row, answers):
+            return cancel_with_future(row, request)
         report = services.cancel_post(row, actor=person_of(request))
         late = ", ".join(str(delivery.account) for delivery in report.refused)
         if not report.cancelled:
@@ -207,7 +214,13 @@ class Delete(PostAction):
             return f"it is {row.get_status_display().lower()}; wait for its outcome or settle it first"
         return ""
 
+    def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
+        """Ask which posts of a series are meant."""
+        return scope_form(request, rows, bound=bound)
+
     def perform(self, row: Post, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Delete it."""
+        if means_future(row, answers):
+            return delete_with_future(row, request)
         services.delete_post(row, actor=person_of(request))
         return ""

@@ -19,12 +19,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from posts.admin import zones
 from posts.admin.people import person_of
 from posts.admin.repeat_words import day_words, end_words, rule_words
+from posts.admin.series_actions import report_words
 from posts.models import Post, Recurrence
 from posts.planning.rules import Rule
 from posts.selectors.posts import may_see
 from posts.selectors.recurrences import next_wall_times, open_posts, visible_recurrences
 from posts.services.errors import ServiceError
-from posts.services.series import SeriesReport, end_recurrence, extend_recurrence
+from posts.services.series import end_recurrence, extend_recurrence
 from queue_app import clock
 from queue_app.admin import display
 from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
@@ -81,7 +82,7 @@ class End(SeriesAction):
     def perform(self, row: Recurrence, request: HttpRequest, answers: dict[str, Any]) -> str:
         """End it."""
         with_exceptions = bool(answers.get("with_exceptions"))
-        return _kept_words(end_recurrence(row, with_exceptions=with_exceptions, actor=person_of(request)))
+        return report_words(end_recurrence(row, with_exceptions=with_exceptions, actor=person_of(request)))
 
 
 class Extend(SeriesAction):
@@ -94,7 +95,7 @@ class Extend(SeriesAction):
         """Move it."""
         ends_on = answers["ends_on"]
         report = extend_recurrence(row, ends_on, actor=person_of(request))
-        return f"{end_words(ends_on)} {_kept_words(report)}".strip()
+        return f"{end_words(ends_on)} {report_words(report)}".strip()
 
 
 @admin.register(Recurrence)
@@ -170,14 +171,3 @@ class RecurrenceAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Return when the next posts go out."""
         times = ((display.moment(post.scheduled_at, row.person_zone),) for post in row.coming)
         return format_html_join("", "<div>{}</div>", times) or display.NOTHING
-
-
-def _kept_words(report: SeriesReport) -> str:
-    """Return what became of the posts, for the history."""
-    parts = [ngettext("%(n)d post", "%(n)d posts", report.changed) % {"n": report.changed}]
-    if report.kept:
-        names = ", ".join(f"“{post}” {post.wall_time[:10]}" for post in report.kept[:10])
-        parts.append(_("changed by themselves and kept: %(names)s") % {"names": names})
-    if report.refused:
-        parts.append(_("%(n)d already being sent") % {"n": len(report.refused)})
-    return "; ".join(parts)

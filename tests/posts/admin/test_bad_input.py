@@ -16,7 +16,7 @@ from django.template.base import Template
 from django.test import Client
 from django.urls import reverse
 
-from posts.models import Account, Delivery, Media, Post, Tag
+from posts.models import Account, Delivery, Media, Post, Recurrence, Tag
 from queue_app import blocks, clock
 from queue_app.models import Attempt, Block, BlockKind, Breaker, Event, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import browser, edit_form, form, list_of, page, person
@@ -29,6 +29,7 @@ NONSENSE = ["", "abc", "²", "\0", "%s\r\nX: y", "9" * 30, "1" * 5000, "a " * 20
 # Of each list the actions that ask for most.
 ASKING = {
     Post: ("reschedule_with_spacing", "retry"),
+    Recurrence: ("end", "extend"),
     Delivery: ("mark_published",),
     Account: ("delete",),
     Media: ("tag", "delete"),
@@ -64,7 +65,8 @@ def rows() -> dict[type[Any], Any]:
     every = [found.post, found, ada, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
     limit = Limit.objects.create(key="account:7", used=1, opens_at=now)
     breaker = Breaker.objects.create(key="account:7", trips=1, open_until=now)
-    every += [Notice.objects.get(), limit, breaker]
+    series = Recurrence.objects.create(rule="FREQ=DAILY", first_wall_time="2026-11-27T14:05:00", timezone="UTC")
+    every += [Notice.objects.get(), limit, breaker, series]
     return {type(row): row for row in every} | {Event: Event.objects.order_by("pk").last()}
 
 
@@ -119,6 +121,8 @@ def test_actions_take_any_answer(kind: Any, boss: Client, rows: dict[type[Any], 
         "arguments": "{}",
         "reason": "x",
         "priority": "3",
+        "ends_on": "2030-01-01",
+        "with_exceptions": "",
     }
 
     def ask(action: str, field: str, value: object) -> Question:
@@ -162,11 +166,14 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
         "remove": "",
     }
     times = {"goes_out": "2030-01-01T10:00", "drop_after": "2030-01-02T10:00", "fold": "", "language": "en"}
+    series = {"repeats": "weekly", "repeat_every": "1", "repeat_days": ["TU"], "repeat_rule": "FREQ=DAILY"}
+    times |= {**series, "repeat_until": "2030-03-01", "scope": "this"}
     window = {"name": "x", "key": "all", "weekdays": ["0"], "starts": "02:30", "duration_minutes": "5", "enabled": "on"}
     add, connect = reverse("admin:posts_post_add"), reverse("admin:posts_account_add")
     return {
         add: form(ada, button="_schedule", **of_row, **times),
         page(post): edit_form(boss, post, ada, button="_publish_surely", **of_row, **times),
+        reverse("admin:posts_account_slots", args=[ada.pk]): {"do": "copy", "day": "0", "time": "09:00", "to": ["1"]},
         f"{connect}?platform=outbox": {"name": "X", "keeps_keys": "yes", "shared": "on"},
         reverse("admin:posts_account_failure", args=[ada.pk]): {"failure": "lost", "times": "3"},
         page(cat): {"_save": "yes", "alt_text": "x", "tags": "a, b", "is_in_library": "on"},

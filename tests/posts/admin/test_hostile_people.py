@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from posts import urls as posts_urls
-from posts.models import Account, Delivery, Media, Post
+from posts.models import Account, Delivery, Media, Post, Recurrence
 from posts.services.accounts import connect_account
 from posts.services.standing import ask_reconnect
 from queue_app import blocks, clock
@@ -41,9 +41,13 @@ PAGES: dict[str, set[str]] = {
     "posts_media_upload": {"editor", "publisher", "librarian"},
     "posts_media_pick": SEES_MEDIA,
     "posts_media_tags": SEES_MEDIA,
+    **{f"posts_recurrence_{view}": SEES_POSTS for view in VIEWS},
     "posts_post_add": WRITES,
     "posts_post_import": WRITES,
     "posts_post_export": SEES_POSTS,
+    "posts_post_when": WRITES,
+    "posts_post_next_slot": WRITES,
+    "posts_account_slots": SEES_POSTS,
     "posts_account_add": {"operator"},
     "posts_account_reconnect": {"operator"},
     "posts_account_failure": {"operator"},
@@ -54,13 +58,13 @@ PAGES: dict[str, set[str]] = {
 }
 # Nobody, superusers included.
 CLOSED = {
-    *(f"posts_{kind}_delete" for kind in ("post", "delivery", "account", "media")),
+    *(f"posts_{kind}_delete" for kind in ("post", "delivery", "account", "media", "recurrence")),
     *(f"queue_app_{kind}_delete" for kind in ("job", "block", "limit", "breaker", *READ_ONLY)),
-    *(f"posts_{kind}_add" for kind in ("delivery", "media")),
+    *(f"posts_{kind}_add" for kind in ("delivery", "media", "recurrence")),
     *(f"queue_app_{kind}_add" for kind in ("job", "limit", "breaker", *READ_ONLY)),
 }
 # Pages that are of no one row.
-WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags", "_import", "_export")
+WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags", "_import", "_export", "_when", "_next_slot")
 # What a person comes back to from a network's page is tested with logging in.
 LOGINS = {"posts_account_callback", "posts_account_choose"}
 # The app's own addresses are tested beside their views.
@@ -83,7 +87,10 @@ def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
     limit, breaker = Limit.objects.create(key="account:7"), Breaker.objects.create(key="platform:x")
     event = found.job.events.earliest("id")
     rows = [post, found, found.account, Media.objects.get(), found.job, Attempt.objects.get(), worker, block, window]
-    rows += [limit, breaker, event]
+    series = Recurrence.objects.create(
+        owner=owner, rule="FREQ=DAILY", first_wall_time="2026-11-27T14:05:00", timezone="UTC"
+    )
+    rows += [limit, breaker, event, series]
     return {type(row): row for row in [*rows, Notice.objects.get()]}
 
 

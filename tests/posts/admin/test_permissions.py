@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from posts.models import Account, Delivery, Media, Post
+from posts.models import Account, Delivery, Media, Post, Recurrence
 from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.models import ApiKey, Attempt, Block, Breaker, Event, Job, Limit, Notice, Worker
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, act, browser, form, list_of, page, person
@@ -55,6 +55,8 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Post, "retry"): {"publisher"},
     (Post, "cancel"): {"publisher"},
     (Post, "delete"): {"publisher"},
+    (Recurrence, "end"): {"publisher"},
+    (Recurrence, "extend"): {"publisher"},
     (Delivery, "mark_published"): {"publisher"},
     (Delivery, "check_again"): {"publisher"},
     (Delivery, "retry"): {"publisher"},
@@ -95,7 +97,8 @@ def rows() -> dict[type[Any], Any]:
     limit = Limit.objects.create(key="account:7", used=1)
     breaker = Breaker.objects.create(key="account:7", trips=1, open_until=clock.now() + timedelta(hours=1))
     key, _secret = keys.create_key(person("program"), name="Script", scopes=["read"])
-    other = {Media: picture(is_in_library=True), ApiKey: key, Event: delivery.job.events.first()}
+    series = Recurrence.objects.create(rule="FREQ=DAILY", first_wall_time="2026-11-27T14:05:00", timezone="UTC")
+    other = {Recurrence: series, Media: picture(is_in_library=True), ApiKey: key, Event: delivery.job.events.first()}
     return {**found, Limit: limit, Breaker: breaker, **other}
 
 
@@ -118,6 +121,7 @@ def test_an_action_is_for_exactly_these(kind: type[Any], name: str, rows: dict[t
     row = rows[kind]
     for who, user in everyone().items():
         Post.objects.update(owner=user)
+        Recurrence.objects.update(owner=user)
         for sure in (False, True):
             answer = act(browser(user), name, row, sure=sure and who not in TABLE[kind, name])
             expected = 200 if who in TABLE[kind, name] else 403
@@ -179,6 +183,7 @@ PAGES = [
     "posts_delivery_changelist",
     "posts_account_changelist",
     "posts_media_changelist",
+    "posts_recurrence_changelist",
     "queue_app_job_changelist",
     "queue_app_attempt_changelist",
     "queue_app_worker_changelist",
