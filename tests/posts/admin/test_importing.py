@@ -27,6 +27,12 @@ HOSTILE = "\"'><script>alert(1)</script>{{ 7|add:7 }}"
 GOOD = "text,accounts,scheduled_at,timezone\nHello,Ada,2031-03-01 09:30,Asia/Tokyo\nLater,Ada,,\nBad,Nobody,,\n"
 
 
+@pytest.fixture(autouse=True)
+def one_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, all rows are done in one portion."""
+    monkeypatch.setattr(importing, "PORTION_SECONDS", 600)
+
+
 @pytest.fixture
 def grace() -> Client:
     account("Ada")
