@@ -95,17 +95,20 @@ def hand_over(order: Order, job_ids: Sequence[int]) -> Progress:
         for number, start in enumerate(starts, 1)
     )
     api.enqueue_many(BULK_OPERATION, parts, actor=order.actor)
-    return Progress(name, _words(order.operation, len(job_ids), order.actor), len(starts), len(starts), 0)
+    return Progress(name, words_of(order.operation, len(job_ids), order.actor), len(starts), len(starts), 0)
 
 
-def under_way() -> list[Progress]:
-    """Return the newest orders that were handed over and are not done, or of which a part failed. A few look-ups."""
+def under_way(job_type: str = BULK_OPERATION) -> list[Progress]:
+    """Return the newest orders that were handed over and are not done, or of which a part failed. A few look-ups.
+
+    ``job_type`` is that of their parts, which have the same arguments and metadata whoever works through them.
+    """
     orders: dict[str, list[tuple[int, str]]] = {}
     # One look-up a state, grouped here: asked for all of them at once, SQLite would read every job.
     parts = [
         (job_id, name, state)
         for state in (*UNFINISHED, JobState.FAILED)
-        for job_id, name in Job.objects.filter(state=state, type=BULK_OPERATION).values_list("pk", "target_id")
+        for job_id, name in Job.objects.filter(state=state, type=job_type).values_list("pk", "target_id")
     ]
     for job_id, name, state in sorted(parts, reverse=True):
         orders.setdefault(name, []).append((job_id, state))
@@ -120,7 +123,8 @@ def under_way() -> list[Progress]:
 
 def describe(job: Job) -> str:
     """Name a part to people."""
-    words = _words(job.args["operation"], len(job.args["job_ids"]), job.args["actor"])
+    noun = job.metadata.get("noun", "jobs")
+    words = words_of(job.args["operation"], len(job.args["job_ids"]), job.args["actor"], noun)
     return f"{words}, part {job.metadata['part']} of {job.metadata['parts']}"
 
 
@@ -131,13 +135,15 @@ def summary(answer: Many) -> dict[str, Any]:
 
 
 def _progress(name: str, part: Job, states: Sequence[str]) -> Progress:
-    words = _words(part.args["operation"], part.metadata["jobs"], part.args["actor"])
+    noun = part.metadata.get("noun", "jobs")
+    words = words_of(part.args["operation"], part.metadata["jobs"], part.args["actor"], noun)
     failed = states.count(JobState.FAILED)
     return Progress(name, words, part.metadata["parts"], len(states) - failed, failed)
 
 
-def _words(operation: str, jobs: int, actor: str) -> str:
-    return f"{operation} of {jobs:,} jobs by {actor}"
+def words_of(operation: str, number: int, actor: str, noun: str = "jobs") -> str:
+    """Name an order to people; an operation's kind of row, before a dot, is not repeated."""
+    return f"{operation.rpartition('.')[2].replace('_', ' ')} of {number:,} {noun} by {actor}"
 
 
 def _retry(job: Job, order: Order) -> None:

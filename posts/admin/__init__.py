@@ -1,10 +1,19 @@
 """The posts app in the admin: posts, deliveries, accounts, pictures. Parse, call a service, render; no logic."""
 
-from posts.admin import dashboard
+from posts.admin import dashboard, history, jobs
 from posts.admin.account import AccountAdmin
 from posts.admin.delivery import DeliveryAdmin
 from posts.admin.media import MediaAdmin
 from posts.admin.post import PostAdmin
 from posts.admin.recurrence import RecurrenceAdmin
 
-__all__ = ["AccountAdmin", "DeliveryAdmin", "MediaAdmin", "PostAdmin", "RecurrenceAdmin", "dashboard"]
+__all__ = [
+    "AccountAdmin",
+    "DeliveryAdmin",
+    "MediaAdmin",
+    "PostAdmin",
+    "RecurrenceAdmin",
+    "dashboard",
+    "history",
+    "jobs",
+]

@@ -12,22 +12,30 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from posts.admin import zones
-from posts.admin.filters import NeedsFilter
+from posts.admin.chips import account_chip
+from posts.admin.filters import DeliveryAccountFilter, DeliveryPlatformFilter, NeedsFilter
+from posts.admin.many import ManyRowsMixin
 from posts.admin.people import person_of
 from posts.models import Delivery, DeliveryStatus
 from posts.publishing import registry
-from posts.selectors.deliveries import explanation, next_step, progress, timeline
-from posts.selectors.posts import visible_posts
+from posts.selectors.deliveries import explanation, next_step, progress, timeline, trouble
+from posts.selectors.posts import visible_deliveries
+from posts.selectors.waiting import waits_until
 from posts.services import deliveries as services
 from posts.services.errors import ServiceError
 from posts.services.options import chosen_of, offered
 from posts.services.publication import parts_of
 from posts.services.queueing import may_be_live
 from queue_app.admin import display
-from queue_app.admin.actions import ConfirmedAction, ConfirmedActionsMixin
+from queue_app.admin.actions import ConfirmedAction
+from queue_app.admin.days import ComingDaysFilter, DaysFilter
+from queue_app.admin.lists import LongListMixin
 from queue_app.admin.pages import ReadOnlyAdmin
+from queue_app.course import course_of
+from queue_app.states import JobState
 
 TWICE = "may already be live: a retry could publish twice. Look on the platform first."
 
@@ -100,6 +108,20 @@ class MarkAsPublished(DeliveryAction):
     permission = "posts.retry_post"
     form_class = LinkForm
 
+    def warning_for(self, rows: Sequence[Any]) -> str:
+        """Say what of a thread will never be sent then."""
+        rest = max((unsent_parts(row) for row in rows), default=0)
+        if not rest:
+            return ""
+        text = ngettext(
+            "%(n)d later part of the thread has not been sent, and will not be: this ends the whole delivery. "
+            "Retry instead if it should go out, too.",
+            "%(n)d later parts of the thread have not been sent, and will not be: this ends the whole delivery. "
+            "Retry instead if they should go out, too.",
+            rest,
+        )
+        return text % {"n": rest}
+
     def why_not(self, row: Delivery, request: HttpRequest) -> str:
         """Skip what does not need review."""
         return _only_review(row)
@@ -133,20 +155,22 @@ def _only_review(row: Delivery) -> str:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
+class DeliveryAdmin(ManyRowsMixin, LongListMixin, ReadOnlyAdmin):
     """Deliveries of the posts that the person may see."""
 
     page_template = "posts/admin/delivery.html"
-    empty_hint = "Nothing here yet: a delivery appears for each account that a post is written for."
+    empty_hint = _("Nothing here yet. Write a post: a delivery appears for each account that it goes out on.")
     confirmed_actions = [MarkAsPublished, CheckAgain, Retry, Cancel]
-    list_display = ["title", "account", "status_badge", "goes_out_at", "published", "live_link", "error"]
+    list_display = ["title", "chip", "status_badge", "goes_out_at", "published", "error"]
     list_filter = [
         "status",
         NeedsFilter,
-        "account__platform",
-        ("account", admin.RelatedOnlyFieldListFilter),
-        "published_at",
+        DeliveryAccountFilter,
+        DeliveryPlatformFilter,
+        ("post__scheduled_at", ComingDaysFilter),
+        ("published_at", DaysFilter),
     ]
+    search_help_text = _("Search in texts, errors and links.")
     search_fields = ["post__text", "text_override", "error_message", "url"]
     ordering = ["-id"]
     list_per_page = 50
@@ -157,7 +181,7 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Return the deliveries that the person may see."""
         zone = Value(zones.zone_of(request.user), output_field=CharField())
-        rows = Delivery.objects.filter(post__in=visible_posts(request.user)).select_related("post", "account", "job")
+        rows = visible_deliveries(request.user).select_related("post", "account", "job")
         return rows.annotate(person_zone=zone).order_by(*self.ordering)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -174,14 +198,17 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         return {
             "title": f"{row.post} → {row.account}",
             "zone": zones.zone_of(request.user),
-            "explanation": explanation(row),
+            "tone": display.LOOKS[row.status][1],
+            "explanation": explanation(row, zones.zone_of(request.user)),
+            "wait_until": waits_until(job) if job is not None and job.state == JobState.PENDING else None,
+            "trouble": trouble(row),
             "next_step": next_step(row),
             "progress": progress(row),
             "live": _live_in_words(row),
             "options": _options_in_words(row),
             "moments": timeline(row),
             "job": job,
-            "attempts": job.attempt_set.order_by("id") if job is not None else [],
+            "course": course_of(job) if job is not None else None,
             "may_see_job": request.user.has_perm("queue_app.view_job"),
             "answer": display.as_json(row.response),
             "is_moving": row.status
@@ -193,6 +220,19 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def title(self, delivery: Delivery) -> str:
         """Return the beginning of the post's text."""
         return str(delivery.post)
+
+    def history_jobs(self, row: Delivery) -> list[int]:
+        """Return its job."""
+        return [row.job_id] if row.job_id is not None else []
+
+    def zone_name(self, request: HttpRequest) -> str:
+        """Count days in the person's own zone."""
+        return zones.zone_of(request.user)
+
+    @admin.display(description=_("account"), ordering="account")
+    def chip(self, delivery: Delivery) -> SafeString:
+        """Return the account with its platform."""
+        return account_chip(delivery.account)
 
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, delivery: Delivery) -> SafeString:
@@ -207,18 +247,22 @@ class DeliveryAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     @admin.display(description=_("published"), ordering="published_at")
     def published(self, delivery: Any) -> SafeString | str:
-        """Return when it went out."""
-        return display.moment(delivery.published_at, delivery.person_zone)
-
-    @admin.display(description=_("link"))
-    def live_link(self, delivery: Delivery) -> SafeString | str:
-        """Return the link to the live post."""
-        return external_link(delivery.url, "Open") or display.NOTHING
+        """Return when it went out, with the link to the live post."""
+        if delivery.published_at is None:
+            return ""
+        at, link = display.moment(delivery.published_at, delivery.person_zone), external_link(delivery.url, _("Open"))
+        return format_html('{}<span class="sq-second">{}</span>', at, link) if link else at
 
     @admin.display(description=_("last error"))
     def error(self, delivery: Delivery) -> str:
         """Return the beginning of the last error."""
         return display.short(delivery.error_message)
+
+
+def unsent_parts(delivery: Delivery) -> int:
+    """Return how many parts of the thread lie behind the one of which nobody knows whether it is live."""
+    uncertain = 0 if delivery.live and not delivery.live[-1].get("settled", True) else 1
+    return max(0, len(parts_of(delivery.snapshot or {})) - len(delivery.live) - uncertain)
 
 
 def _live_in_words(delivery: Delivery) -> list[tuple[str, str]]:
@@ -244,7 +288,7 @@ def _options_in_words(delivery: Delivery) -> list[tuple[str, str]]:
     return found
 
 
-def external_link(url: str, text: str) -> SafeString | str:
+def external_link(url: str, text: object) -> SafeString | str:
     """Return a link out of the site, if ``url`` is a web address: it came from outside."""
     if not url.startswith(("https://", "http://")):
         return ""

@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from posts.models import Delivery
+from posts.models import Delivery, Post, Tag
 from posts.publishing import registry
 from posts.selectors import attention
-from posts.selectors.posts import usable_accounts
+from posts.selectors.posts import usable_accounts, visible_posts
 from queue_app import clock
 from queue_app.admin.asked import whole_number
 
+TAGS_OFFERED = 200
 
-class PlatformFilter(admin.SimpleListFilter):
-    """Posts that go out on a platform."""
+
+class DeliveryPlatformFilter(admin.SimpleListFilter):
+    """Deliveries on a platform."""
 
     title = _("platform")
-    parameter_name = "platform"
+    parameter_name = "account__platform"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the platforms that the person has accounts on."""
@@ -29,29 +31,52 @@ class PlatformFilter(admin.SimpleListFilter):
         known = registry.platforms()
         return [(name, known[name].label if name in known else name) for name in names]
 
+    def condition(self) -> Q:
+        """Return what a delivery must be."""
+        return Q(account__platform=self.value())
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the posts with a delivery on the platform."""
-        if not self.value():
-            return queryset
-        return queryset.filter(Exists(Delivery.objects.filter(post=OuterRef("pk"), account__platform=self.value())))
+        """Return the deliveries on the platform."""
+        return queryset.filter(self.condition()) if self.value() else queryset
 
 
-class AccountFilter(admin.SimpleListFilter):
-    """Posts that go out on an account."""
+class DeliveryAccountFilter(admin.SimpleListFilter):
+    """Deliveries on an account."""
 
     title = _("account")
-    parameter_name = "account"
+    parameter_name = "account__id__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the accounts that the person may use."""
         return [(str(account.pk), str(account)) for account in usable_accounts(request.user)]
 
+    def condition(self) -> Q:
+        """Return what a delivery must be; nonsense matches nothing."""
+        return Q(account=whole_number(self.value()) or 0)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the deliveries on the account."""
+        return queryset.filter(self.condition()) if self.value() else queryset
+
+
+class PlatformFilter(DeliveryPlatformFilter):
+    """Posts that go out on a platform."""
+
+    parameter_name = "platform"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the posts with a delivery on the platform."""
+        return _with_delivery(queryset, self.condition()) if self.value() else queryset
+
+
+class AccountFilter(DeliveryAccountFilter):
+    """Posts that go out on an account."""
+
+    parameter_name = "account"
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the posts with a delivery on the account."""
-        account = whole_number(self.value())
-        if account is None:
-            return queryset
-        return queryset.filter(Exists(Delivery.objects.filter(post=OuterRef("pk"), account=account)))
+        return _with_delivery(queryset, self.condition()) if self.value() else queryset
 
 
 class NeedsFilter(admin.SimpleListFilter):
@@ -77,3 +102,24 @@ class NeedsFilter(admin.SimpleListFilter):
             case "late":
                 return queryset.filter(attention.late(clock.now()))
         return queryset
+
+
+class TagFilter(admin.SimpleListFilter):
+    """Posts with a tag."""
+
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the tags of posts that the person sees."""
+        seen = Post.tags.through.objects.filter(tag=OuterRef("pk"), post__in=visible_posts(request.user))
+        names = Tag.objects.filter(Exists(seen)).values_list("name", flat=True)[:TAGS_OFFERED]
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the posts with the tag."""
+        return queryset.filter(tags__name=self.value()) if self.value() else queryset
+
+
+def _with_delivery(posts: QuerySet[Any], condition: Q) -> QuerySet[Any]:
+    return posts.filter(Exists(Delivery.objects.filter(condition, post=OuterRef("pk"))))

@@ -12,15 +12,17 @@ from django.db.models import CharField, Prefetch, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from posts import conf
 from posts.admin import attention, calendar, composer_preview, importing, when, zones
+from posts.admin.chips import delivery_chips, tag_words
 from posts.admin.compose import compose
-from posts.admin.filters import AccountFilter, PlatformFilter
+from posts.admin.filters import AccountFilter, PlatformFilter, TagFilter
+from posts.admin.many import ManyRowsMixin
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
 from posts.selectors.media import renderings_of
@@ -29,19 +31,20 @@ from posts.services.queueing import deliveries_of, may_be_live
 from posts.services.validation import SETTLED
 from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
 from queue_app.admin import display
-from queue_app.admin.actions import ConfirmedActionsMixin
+from queue_app.admin.days import ComingDaysFilter
 from queue_app.admin.pages import ReadOnlyAdmin
 
 
 @admin.register(Post)
-class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
+class PostAdmin(ManyRowsMixin, ReadOnlyAdmin):
     """Posts. People see their own; ``posts.view_all_posts`` widens that."""
 
     page_template = "posts/admin/post.html"
-    empty_hint = "No post yet. Press “Add post” above to write the first one."
+    empty_hint = _("No post yet. Press “Add post” above to write the first one.")
     confirmed_actions = [Schedule, PublishNow, RescheduleWithSpacing, Retry, Cancel, Delete]
     list_display = ["excerpt", "status_badge", "goes_out_at", "goes_out_on"]
-    list_filter = ["status", PlatformFilter, AccountFilter, "scheduled_at"]
+    list_filter = ["status", AccountFilter, PlatformFilter, TagFilter, ("scheduled_at", ComingDaysFilter)]
+    show_facets = admin.ShowFacets.NEVER
     list_select_related = ["owner"]
     search_fields = ["text"]
     search_help_text = _("Search in the texts.")
@@ -55,7 +58,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         """Return the posts that the person may see, with what the list shows of them."""
         shown = Delivery.objects.select_related("account", "job").order_by("account__platform", "account__name")
         zone = Value(zones.zone_of(request.user), output_field=CharField())
-        posts = visible_posts(request.user).prefetch_related(Prefetch("deliveries", shown))
+        posts = visible_posts(request.user).prefetch_related(Prefetch("deliveries", shown), "tags")
         return posts.annotate(person_zone=zone).order_by(*self.ordering)
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -124,7 +127,7 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def page_context(self, request: HttpRequest, row: Post) -> dict[str, Any]:
         """Return where the post stands on each account, its pictures and the buttons."""
         return {
-            "detail": post_detail(row.pk),
+            "detail": post_detail(row.pk, zones.zone_of(request.user)),
             "zone": zones.zone_of(request.user),
             "is_moving": row.status in MOVING,
             "renderings": renderings_of(row) if row.status in MOVING else None,
@@ -135,8 +138,16 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     @admin.display(description=_("post"), ordering="text")
     def excerpt(self, post: Post) -> str:
-        """Return the beginning of the text."""
-        return str(post)
+        """Return the beginning of the text and the tags."""
+        return format_html("{}{}", str(post), tag_words(post.tags.all()))
+
+    def history_jobs(self, row: Post) -> list[int]:
+        """Return the jobs of its deliveries."""
+        return [found.job_id for found in row.deliveries.all() if found.job_id is not None]
+
+    def zone_name(self, request: HttpRequest) -> str:
+        """Count days in the person's own zone."""
+        return zones.zone_of(request.user)
 
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, post: Post) -> SafeString:
@@ -146,14 +157,13 @@ class PostAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         out = sum(delivery.status == DeliveryStatus.PUBLISHED for delivery in deliveries)
         if not out or out == len(deliveries):
             return badge
-        return format_html('{} <span class="sq-quiet">{} of {} published</span>', badge, out, len(deliveries))
+        so_far = _("%(out)d of %(all)d published") % {"out": out, "all": len(deliveries)}
+        return format_html('{} <span class="sq-second">{}</span>', badge, so_far)
 
     @admin.display(description=_("accounts"))
     def goes_out_on(self, post: Post) -> SafeString | str:
         """Return the accounts, each with the icon of its own state."""
-        found = [(display.mark(d.status, d.get_status_display()), d.account) for d in post.deliveries.all()]
-        line = '<span class="sq-account">{} {}</span>'
-        return format_html_join(" ", line, found) if found else display.NOTHING
+        return delivery_chips(post.deliveries.all()) or display.NOTHING
 
     @admin.display(description=_("goes out"), ordering="scheduled_at")
     def goes_out_at(self, post: Any) -> SafeString | str:

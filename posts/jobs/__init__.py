@@ -1,5 +1,5 @@
 """The jobs of posts: publishing, rendering ahead, keeping accounts and files in order. Importing this registers all."""
 
-from posts.jobs import pictures, publish, repeating, upkeep
+from posts.jobs import bulk, pictures, publish, repeating, upkeep
 
-__all__ = ["pictures", "publish", "repeating", "upkeep"]
+__all__ = ["bulk", "pictures", "publish", "repeating", "upkeep"]

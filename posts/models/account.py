@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from posts.publishing import registry
+
 
 class Account(models.Model):
     """Somebody's account on one network. Credentials are ciphertext here; ``posts.credentials`` opens them.
@@ -55,7 +57,13 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.platform})"
+        return f"{self.name} ({self.platform_label})"
+
+    @property
+    def platform_label(self) -> str:
+        """The platform's name for people; its own word where this site does not know it."""
+        platform = registry.platforms().get(self.platform)
+        return platform.label if platform is not None else self.platform
 
     @property
     def block_key(self) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from posts.models import Account, Delivery, DeliveryStatus
-from posts.publishing import registry, words
+from posts.publishing import words
+from posts.selectors.waiting import until_words
 from queue_app.explain import explain
 from queue_app.explain import words as reason_words
 from queue_app.models import AttemptOutcome, Event, EventName, Job
@@ -55,9 +56,38 @@ class Moment:
     detail: str = ""
 
 
-def explanation(delivery: Delivery) -> str:
-    """Say in words where the delivery stands: why it is not out yet and until when, or what became of it."""
-    return " ".join(filter(None, [_standing(delivery), _so_far(delivery)]))
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong: a plain ``reason`` ("" where the message says it), what the platform said, code and answer."""
+
+    reason: str
+    message: str
+    code: str
+    response_code: int | None
+
+
+def explanation(delivery: Delivery, zone: str = "UTC") -> str:
+    """Say in words where the delivery stands: why it is not out yet and until when, or what became of it.
+
+    When a limit is free again is said on the clocks of ``zone``.
+    """
+    return " ".join(filter(None, [_standing(delivery, zone), _so_far(delivery)]))
+
+
+def trouble(delivery: Delivery) -> Trouble | None:
+    """Return what keeps or kept the delivery from being live, ``None`` where nothing went wrong."""
+    if not delivery.error_message or delivery.status == DeliveryStatus.PUBLISHED:
+        return None
+    label = delivery.account.platform_label
+    known = words.WORDS.get(delivery.error_code)
+    plain = known is not None and "{" not in known.sentence.replace("{platform}", "")
+    reason = words.sentence(delivery.error_code, {}, label) if plain else ""
+    last = delivery.job.attempt_set.order_by("-id").first() if delivery.job is not None else None
+    code = last.response_code if last is not None else None
+    said = delivery.error_message
+    if reason and said.startswith(f"{reason} (") and said.endswith(")"):
+        said = said[len(reason) + 2 : -1]  # the platform's own words stand behind the sentence
+    return Trouble("" if said == reason else reason, said, delivery.error_code, code)
 
 
 def progress(delivery: Delivery) -> tuple[int, str] | None:
@@ -82,7 +112,7 @@ def _so_far(delivery: Delivery) -> str:
     return " ".join(said)
 
 
-def _standing(delivery: Delivery) -> str:
+def _standing(delivery: Delivery, zone: str) -> str:
     match delivery.status:
         case DeliveryStatus.DRAFT:
             return "Not scheduled yet."
@@ -96,7 +126,7 @@ def _standing(delivery: Delivery) -> str:
     blocked = _account_words(delivery.account) if delivery.status in WAITING else ""
     if blocked or delivery.job is None:
         return blocked or f"{delivery.get_status_display()}."
-    return _job_words(delivery.job, delivery.account) or f"{delivery.get_status_display()}."
+    return _job_words(delivery.job, delivery.account, zone) or f"{delivery.get_status_display()}."
 
 
 def next_step(delivery: Delivery) -> str:
@@ -153,25 +183,23 @@ def _of_event(event: Event) -> Moment:
 
 
 def _account_words(account: Account) -> str:
-    name = f"{account.name} on {_platform_label(account)}"
+    name = f"{account.name} on {account.platform_label}"
     if not account.enabled:
         return f"Waits: {name} is disabled."
     if account.reconnect_reason:
-        reason = words.sentence(account.reconnect_reason, {}, _platform_label(account))
+        reason = words.sentence(account.reconnect_reason, {}, account.platform_label)
         return f"Waits until {name} is reconnected: {reason}"
     return ""
 
 
-def _job_words(job: Job, account: Account) -> str:
+def _job_words(job: Job, account: Account, zone: str) -> str:
     """Return the queue's explanation as a sentence, keys by the names that people know."""
+    limited = until_words(job, account, zone) if job.state == JobState.PENDING and job.parked_by else ""
+    if limited:
+        return f"{limited}."
     text = explain(job).text.replace(f"({account.block_key})", f"({account.name})")
-    text = text.replace(f"(platform:{account.platform})", f"({_platform_label(account)})").rstrip(".")
+    text = text.replace(f"(platform:{account.platform})", f"({account.platform_label})").rstrip(".")
     return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _platform_label(account: Account) -> str:
-    platform = registry.platforms().get(account.platform)
-    return platform.label if platform is not None else account.platform
 
 
 def _expiry_words(job: Job | None) -> str:

@@ -31,6 +31,7 @@ class DeliveryDetail:
     account: int
     account_name: str
     platform: str
+    platform_label: str
     status: str
     status_label: str
     url: str
@@ -60,6 +61,11 @@ def visible_posts(person: Person) -> QuerySet[Post]:
     return Post.objects.all() if person.has_perm(SEE_ALL) else Post.objects.filter(owner=person.pk or 0)
 
 
+def visible_deliveries(person: Person) -> QuerySet[Delivery]:
+    """Return the deliveries of the posts that ``person`` may see."""
+    return Delivery.objects.all() if person.has_perm(SEE_ALL) else Delivery.objects.filter(post__owner=person.pk or 0)
+
+
 def usable_accounts(person: Person | None) -> QuerySet[Account]:
     """Return the accounts that ``person`` may post to: shared ones, their own, or all with the permission.
 
@@ -78,8 +84,11 @@ def may_see(person: Person, owner_id: int | None) -> bool:
     return person.has_perm(SEE_ALL) or (owner_id is not None and owner_id == person.pk)
 
 
-def post_detail(post_id: int) -> PostDetail | None:
-    """Return the post with its deliveries and why each stands where it does; ``None`` if there is no such post."""
+def post_detail(post_id: int, zone: str = "UTC") -> PostDetail | None:
+    """Return the post with its deliveries and why each stands where it does; ``None`` if there is no such post.
+
+    Times that a limit is free again are on the clocks of ``zone``.
+    """
     shown = Delivery.objects.select_related("account", "job", "post").order_by("account__platform", "account__name")
     post = Post.objects.prefetch_related(Prefetch("deliveries", shown)).filter(pk=post_id).first()
     if post is None:
@@ -92,11 +101,11 @@ def post_detail(post_id: int) -> PostDetail | None:
         scheduled_at=post.scheduled_at,
         wall_time=post.wall_time,
         timezone=post.timezone,
-        deliveries=tuple(delivery_detail(delivery) for delivery in post.deliveries.all()),
+        deliveries=tuple(delivery_detail(delivery, zone) for delivery in post.deliveries.all()),
     )
 
 
-def delivery_detail(delivery: Delivery) -> DeliveryDetail:
+def delivery_detail(delivery: Delivery, zone: str = "UTC") -> DeliveryDetail:
     """Return where the delivery stands, as people see it. Ask for its ``account``, ``job`` and ``post`` with it."""
     account = delivery.account
     return DeliveryDetail(
@@ -104,12 +113,13 @@ def delivery_detail(delivery: Delivery) -> DeliveryDetail:
         account=account.pk,
         account_name=account.name,
         platform=account.platform,
+        platform_label=account.platform_label,
         status=delivery.status,
         status_label=delivery.get_status_display(),
         url=delivery.url,
         attempts=_attempts(delivery),
         published_at=delivery.published_at,
-        explanation=deliveries.explanation(delivery),
+        explanation=deliveries.explanation(delivery, zone),
         next_step=deliveries.next_step(delivery),
         asks_reconnect=waits_for_login(delivery),
     )

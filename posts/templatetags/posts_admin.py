@@ -8,6 +8,7 @@ from django import template
 from django.template.context import Context
 
 from posts.admin.attention import banner_of
+from posts.admin.chips import account_chip
 from posts.admin.delivery import external_link
 from posts.admin.first_steps import steps_context
 from posts.admin.media import size_of, thumbnail_of
@@ -19,6 +20,7 @@ from queue_app.admin import dashboard
 
 register = template.Library()
 
+register.simple_tag(account_chip, name="account_chip")
 register.simple_tag(external_link, name="external_link")
 register.simple_tag(thumbnail_of, name="picture_thumbnail")
 register.filter(window_words)

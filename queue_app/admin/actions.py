@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -23,15 +23,11 @@ from django.utils.text import capfirst
 
 from queue_app.admin import history
 from queue_app.admin.asked import whole_number
+from queue_app.admin.pages import ListAdmin, nothing_selected
 from queue_app.database import atomic
 
 SHOWN = 20
 CONFIRMED, WARNED, NEXT = "confirmed", "warned", "next"
-
-if TYPE_CHECKING:
-    AnyModelAdmin = admin.ModelAdmin[Any]
-else:
-    AnyModelAdmin = admin.ModelAdmin
 
 Skipped = list[tuple[Any, str]]
 
@@ -59,7 +55,7 @@ class ConfirmedAction:
 
     ``permission`` is "app.codename". ``refusals`` are the exceptions whose text tells the person why a row was left
     alone. ``form_class`` asks for more; ``warning`` stands above the button, ``sure`` on it where "Yes, <label> this
-    one" would be no English.
+    one" would be no English. ``of_one``: only the page of a row offers it, no list.
     """
 
     name: ClassVar[str]
@@ -70,6 +66,7 @@ class ConfirmedAction:
     form_class: ClassVar[type[forms.Form] | None] = None
     warning: ClassVar[str] = ""
     flag: ClassVar[int] = CHANGE
+    of_one: ClassVar[bool] = False
     sure: ClassVar[str] = ""
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
@@ -115,7 +112,7 @@ class ConfirmedAction:
         return count, refused
 
 
-class ConfirmedActionsMixin(AnyModelAdmin):
+class ConfirmedActionsMixin(ListAdmin):
     """Gives a ModelAdmin its ``confirmed_actions``, and its pages the buttons that start them."""
 
     confirmed_actions: ClassVar[Sequence[type[ConfirmedAction]]] = ()
@@ -136,9 +133,22 @@ class ConfirmedActionsMixin(AnyModelAdmin):
             refused = [kind for kind in self.confirmed_actions if not request.user.has_perm(kind.permission)]
             if any(kind.name in wanted for kind in refused):
                 raise PermissionDenied
-            if None in map(whole_number, request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            if None in map(whole_number, selected):
                 raise BadRequest("A selected row has no such key.")
+            if not selected and request.POST.get("select_across") == "1":
+                # "All that match" by itself says which rows are meant; Django asks for one of them, too.
+                request.POST = request.POST.copy()
+                request.POST[ACTION_CHECKBOX_NAME] = "0"
+            elif not selected and wanted:
+                self.message_user(request, nothing_selected(), messages.WARNING)
+                return HttpResponseRedirect(request.get_full_path())
         return super().changelist_view(request, extra_context)
+
+    def bulk_buttons(self, request: HttpRequest) -> list[tuple[str, str, bool]]:
+        """Return the actions that this person may use; what cannot be undone comes last and looks so."""
+        kinds = [kind for kind in self.confirmed_actions if request.user.has_perm(kind.permission) and not kind.of_one]
+        return [(kind.name, str(kind.label), kind.flag == DELETION) for kind in kinds]
 
     def buttons_for(self, request: HttpRequest, row: Model) -> list[type[ConfirmedAction]]:
         """Return every action that the page of ``row`` offers, which are those that would not skip it, as a rule."""

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
+from queue_app.admin.days import DaysFilter
 from queue_app.admin.lists import AttemptTypeFilter, ChosenFilter, LongListMixin
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Attempt, AttemptOutcome
@@ -75,7 +76,7 @@ class AttemptAdmin(LongListMixin, ReadOnlyAdmin):
         "worker",
     ]
     list_display_links = ["started"]
-    list_filter = [OutcomeFilter, ErrorFilter, AttemptTypeFilter, "started_at"]
+    list_filter = [OutcomeFilter, ErrorFilter, AttemptTypeFilter, ("started_at", DaysFilter)]
     list_select_related = ["job"]
     search_fields = ["message", "code", "job__target_id"]
     search_help_text = _("Search messages, codes and targets.")

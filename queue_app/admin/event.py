@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
 from queue_app.admin.asked import whole_number
+from queue_app.admin.days import DaysFilter
 from queue_app.admin.lists import LongListMixin
 from queue_app.admin.pages import SEARCH_CHARACTERS, ReadOnlyAdmin
 from queue_app.explain import REASONS, words
@@ -43,7 +44,7 @@ class EventAdmin(LongListMixin, ReadOnlyAdmin):
     empty_hint = "Nothing has happened yet. Each job that is queued begins with an event."
     list_display = ["happened", "name_badge", "job_link", "change", "why", "actor"]
     list_display_links = ["happened"]
-    list_filter = ["name", TargetFilter, "at"]
+    list_filter = ["name", TargetFilter, ("at", DaysFilter)]
     list_select_related = ["job"]
     search_fields = ["actor", "reason"]
     search_help_text = _("Search by the number of a job, by who did it, or by the reason.")

@@ -120,7 +120,7 @@ class RetryEdited(Retry):
     """Run one job again with other arguments."""
 
     name, label, done = "retry_edited", "Retry with edited arguments", "put back to run now with edited arguments"
-    sure = "Yes, retry with these arguments"
+    sure, of_one = "Yes, retry with these arguments", True
     refusals = (*REFUSALS, ValueError, registry.UnknownJobType)
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:

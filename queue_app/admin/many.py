@@ -5,6 +5,7 @@ It is counted by state, done in batches, and where it is longer than a page shou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from queue_app import blocks, clock, mass, workers
 from queue_app.admin import history
 from queue_app.admin.actions import CONFIRMED, SHOWN, Choice, ConfirmedAction, ConfirmedActionsMixin, is_sure
 from queue_app.database import atomic
-from queue_app.mass import Operation, Order
+from queue_app.mass import Operation, Order, Progress
 from queue_app.models import Job
 from queue_app.states import JobState
 
@@ -85,7 +86,12 @@ def parts_url(name: str) -> str:
 
 
 def progress_lines() -> list[SafeString]:
-    """Return a line for each order that the queue is working on."""
+    """Return a line for each order on jobs that the queue is working on."""
+    return lines_of(mass.under_way())
+
+
+def lines_of(orders: Iterable[Progress]) -> list[SafeString]:
+    """Return a line for each of ``orders``."""
     return [
         format_html(
             '{}: {} of {} parts done{}. <a href="{}">Look at them</a>',
@@ -95,7 +101,7 @@ def progress_lines() -> list[SafeString]:
             f", {progress.failed} failed" if progress.failed else "",
             parts_url(progress.name),
         )
-        for progress in mass.under_way()
+        for progress in orders
     ]
 
 
@@ -124,8 +130,13 @@ def _warning(number: int) -> str:
     parts = -(-number // mass.PART_JOBS)
     said = f"This takes longer than a page should. The queue does it itself: {parts} parts, about one a second. "
     said += "What starts or ends meanwhile is left alone; pause it first if none may."
-    now = clock.now()
-    block = blocks.first_active(Job(type=mass.BULK_OPERATION), now)
+    return said + what_keeps_it(mass.BULK_OPERATION)
+
+
+def what_keeps_it(job_type: str) -> str:
+    """Say what would keep the queue from working through parts of this type, "" if nothing would."""
+    now, said = clock.now(), ""
+    block = blocks.first_active(Job(type=job_type), now)
     if block is not None:
         said += f" But {block.key} is blocked ({block.get_kind_display()}): it waits until that is over."
     if not workers.alive(now).exists():

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
+from queue_app.admin.days import DaysFilter
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Notice
 
@@ -50,7 +51,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     page_template = "queue_app/admin/notice.html"
     empty_hint = "Nobody had to be told anything so far."
     list_display = ["created", "kind_in_words", "subject", "detail", "state", "mailed", "job_link"]
-    list_filter = [OpenFilter, "kind", "created_at"]
+    list_filter = [OpenFilter, "kind", ("created_at", DaysFilter)]
     list_select_related = ["job"]
     search_fields = ["subject", "text"]
     ordering = ["-id"]

@@ -8,6 +8,7 @@ from django import template
 from django.apps import apps
 from django.template.context import Context
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_htmx.jinja import htmx_script
@@ -26,6 +27,7 @@ register.simple_tag(display.icon, name="icon")
 register.simple_tag(display.badge, name="badge")
 register.simple_tag(display.moment, name="moment")
 register.simple_tag(display.exact_moment, name="exact_moment")
+register.simple_tag(lambda zone="": zone or timezone.get_current_timezone_name(), name="zone_name")
 register.filter("duration", display.duration)
 register.simple_tag(explain.words, name="reason_words")
 

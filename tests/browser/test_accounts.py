@@ -265,7 +265,7 @@ def test_53_test_connection_reports_identity_scopes_and_expiry_and_posts_nothing
     expect(page.locator(".messagelist")).to_contain_text(f"it is {name}")
     assert mastodon.accepted == []
     page.locator("#result_list").get_by_role("link", name=name).click()
-    page.get_by_role("link", name="History").click()
+    page.locator(".object-tools").get_by_role("link", name="History").click()
     expect(page.locator("#change-history")).to_contain_text("Tested: it is")
 
 

@@ -175,7 +175,7 @@ def test_asking_to_reconnect_blocks_the_account_and_tells_people_once() -> None:
         assert ask_reconnect(account, "reconnect_needed")
     assert Block.objects.get().key == account.block_key
     notice = Notice.objects.get()
-    assert (notice.kind, notice.subject) == ("reconnect", "Ada (outbox)")
+    assert (notice.kind, notice.subject) == ("reconnect", "Ada (Outbox)")
     assert "Connect the account again" in notice.text
     account.refresh_from_db()
     assert account.reconnect_reason == "reconnect_needed"

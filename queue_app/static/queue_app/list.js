@@ -1,0 +1,62 @@
+// Selecting rows of a list: the whole page, a stretch with Shift, all that match. Says why nothing happens where nothing
+// is selected. Without it the tick boxes and buttons send their form all the same. Its words stand in the page.
+
+const bulk = document.querySelector("[data-bulk]");
+const boxes = [...document.querySelectorAll("#result_list input.action-select")];
+const whole = document.getElementById("action-toggle");
+const across = bulk?.querySelector("[data-bulk-all]");
+const count = bulk?.querySelector("[data-bulk-count]");
+const help = bulk?.querySelector("[data-bulk-help]");
+let last = null;
+
+function show() {
+  const chosen = boxes.filter((box) => box.checked).length;
+  boxes.forEach((box) => box.closest("tr").classList.toggle("selected", box.checked));
+  if (whole) {
+    whole.checked = boxes.length > 0 && chosen === boxes.length;
+    whole.indeterminate = chosen > 0 && chosen < boxes.length;
+  }
+  if (across && chosen < boxes.length) across.checked = false;
+  if (count) {
+    count.hidden = chosen === 0;
+    count.textContent = across?.checked ? count.dataset.all : count.dataset.some.replace("{n}", chosen);
+  }
+  if (help && chosen > 0) help.hidden = true;
+}
+
+function all(checked) {
+  boxes.forEach((box) => { box.checked = checked; });
+  show();
+}
+
+function stretch(box, event) {
+  if (event.shiftKey && last && last !== box) {
+    const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((one, other) => one - other);
+    boxes.slice(from, to + 1).forEach((each) => { each.checked = box.checked; });
+  }
+  last = box;
+  show();
+}
+
+if (bulk) {
+  boxes.forEach((box) => box.addEventListener("click", (event) => stretch(box, event)));
+  whole?.addEventListener("change", () => all(whole.checked));
+  across?.addEventListener("change", () => all(across.checked));
+  bulk.closest("form").addEventListener("submit", (event) => {
+    if (!event.submitter?.closest("[data-bulk-buttons], .sq-bulk-buttons") || boxes.some((box) => box.checked)) return;
+    event.preventDefault();
+    help.hidden = false;
+  });
+  window.addEventListener("pageshow", show);
+}
+
+// One menu is open at a time; Escape and a click elsewhere close it.
+const menus = [...document.querySelectorAll("details.sq-menu")];
+const close = (but) => menus.forEach((menu) => { if (menu !== but) menu.open = false; });
+document.addEventListener("click", (event) => close(event.target.closest("details.sq-menu")));
+document.addEventListener("keydown", (event) => {
+  const open = menus.find((menu) => menu.open);
+  if (event.key !== "Escape" || !open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+});
