@@ -39,7 +39,11 @@ ENTRIES = (
     Entry(_("Library"), "admin:posts_media_changelist", ("posts.view_media",)),
     Entry(_("Accounts"), "admin:posts_account_changelist", ("posts.view_account",)),
     Entry(_("Jobs"), "admin:queue_app_job_changelist", ("queue_app.view_job",)),
-    Entry(_("History"), "admin:admin_logentry_changelist", ("admin.view_logentry",)),
+    Entry(
+        _("History"),
+        "admin:admin_logentry_changelist",
+        ("admin.view_logentry", "posts.view_post", "queue_app.view_job"),
+    ),
 )
 
 

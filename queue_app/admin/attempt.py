@@ -63,7 +63,7 @@ class AttemptAdmin(LongListMixin, ReadOnlyAdmin):
     """Attempts with their errors. Read only."""
 
     page_template = "queue_app/admin/attempt.html"
-    empty_hint = "Nothing has gone wrong. Choose “All executions” in the filter to see what has run."
+    empty_hint = _("Nothing has gone wrong. Choose “All executions” in the filter to see what has run.")
     list_display = [
         "started",
         "outcome_badge",

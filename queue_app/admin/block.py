@@ -126,7 +126,7 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     """Blocks: pauses are placed and lifted here, the others are shown."""
 
     page_template = "queue_app/admin/block.html"
-    empty_hint = "Nothing is paused, limited or blocked."
+    empty_hint = _("Nothing is paused, limited or blocked.")
     confirmed_actions = [Lift]
     list_display = ["key", "kind_badge", "reason", "begins", "ends", "actor", "parked"]
     list_filter = ["kind"]

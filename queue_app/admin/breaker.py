@@ -74,7 +74,7 @@ class BreakerAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     """Breakers. Read only, but for closing one."""
 
     page_template = "queue_app/admin/breaker.html"
-    empty_hint = "No key has failed so far. A job type counts failures where it says breaker="
+    empty_hint = _("No key has failed so far. A job type counts failures where it says breaker=")
     confirmed_actions = [CloseNow]
     list_display = ["key", "state", "failures", "waiting", "ends", "error", "probed_by"]
     list_filter = [StateFilter]

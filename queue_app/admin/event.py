@@ -41,7 +41,7 @@ class EventAdmin(LongListMixin, ReadOnlyAdmin):
     """Events. Read only."""
 
     page_template = "queue_app/admin/event.html"
-    empty_hint = "Nothing has happened yet. Each job that is queued begins with an event."
+    empty_hint = _("Nothing has happened yet. Each job that is queued begins with an event.")
     list_display = ["happened", "name_badge", "job_link", "change", "why", "actor"]
     list_display_links = ["happened"]
     list_filter = ["name", TargetFilter, ("at", DaysFilter)]

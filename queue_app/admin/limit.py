@@ -63,7 +63,9 @@ class LimitAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     page_template = "queue_app/admin/limit.html"
     change_list_template = "queue_app/admin/limit_list.html"
-    empty_hint = "No job has come under a limit yet. Limits are set in SOCIALQ_LIMITS, such as platform:linkedin=20/d."
+    empty_hint = _(
+        "No job has come under a limit yet. Limits are set in SOCIALQ_LIMITS, such as platform:linkedin=20/d."
+    )
     confirmed_actions = [ForgetUses]
     list_display = ["key", "rates", "used_so_far", "left", "opens", "waiting"]
     search_fields = ["key"]

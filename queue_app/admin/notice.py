@@ -49,7 +49,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     """Notices. Read only."""
 
     page_template = "queue_app/admin/notice.html"
-    empty_hint = "Nobody had to be told anything so far."
+    empty_hint = _("Nobody had to be told anything so far.")
     list_display = ["created", "kind_in_words", "subject", "detail", "state", "mailed", "job_link"]
     list_filter = [OpenFilter, "kind", ("created_at", DaysFilter)]
     list_select_related = ["job"]

@@ -75,7 +75,7 @@ class WindowForm(WindowModelForm):
 class WindowAdmin(ListAdmin):
     """Maintenance windows."""
 
-    empty_hint = "No maintenance window. Add one to pause something at the same time every week or day."
+    empty_hint = _("No maintenance window. Add one to pause something at the same time every week or day.")
     form = WindowForm
     actions = None
     list_display = ["name", "key", "days", "starts", "duration", "upcoming", "enabled"]

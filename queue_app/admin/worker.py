@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import clock, conf, routes, workers
@@ -52,7 +53,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     """Worker processes. Read only: they are started and stopped by their commands."""
 
     page_template = "queue_app/admin/worker.html"
-    empty_hint = f"No worker has run yet. Start some with: {START_COMMAND}"
+    empty_hint = format_lazy("{} {}", _("No worker has run yet. Start some with:"), START_COMMAND)
     list_display = [
         "name",
         "life",

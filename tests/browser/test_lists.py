@@ -61,7 +61,8 @@ def rows(page: Page) -> Locator:
 
 
 def choose(page: Page, name: str, choice: str) -> None:
-    page.get_by_role("group", name="Filters").locator("summary", has_text=name).click()
+    menu_name = page.locator(".sq-menu-name", has_text=re.compile(f"^{name}$"))
+    page.get_by_role("group", name="Filters").locator("summary", has=menu_name).click()
     page.locator("details[open]").get_by_role("link", name=choice, exact=True).click()
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from posts.models import Delivery, DeliveryStatus
+from posts.models import Delivery, DeliveryStatus, Post
 from posts.services.accounts import disable_account
 from posts.services.posts import publish_now
 from queue_app import api
 from queue_app.models import Job
+from queue_app.outcomes import Fail, Failure
 from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person, value
 from tests.posts.making import NO_ANSWER, REJECTED, account, delivery, draft, end, job_of, sent, unsettled
 
@@ -148,3 +151,39 @@ def test_asks_again_when_more_match_than_were_counted(boss: Client) -> None:
     answer = boss.post(list_of(Delivery), {**data, "confirmed": "1", "warned": ""})
     assert "Cancel: 2 deliveries" in answer.content.decode()
     assert {job_of(first).state, job_of(second).state} == {"pending"}
+
+
+def test_a_middle_part_says_that_the_rest_will_not_be_sent(boss: Client) -> None:
+    found = delivery(unsettled(account("Ada")))
+    Delivery.objects.filter(pk=found.pk).update(
+        snapshot={"parts": [{"text": str(place)} for place in range(5)]}, live=[{"id": "1", "url": "", "settled": True}]
+    )
+    text = act(boss, "mark_published", found, sure=False).content.decode()
+    assert "3 later parts of the thread have not been sent, and will not be" in text
+    Delivery.objects.filter(pk=found.pk).update(live=[{"id": str(place), "settled": True} for place in range(4)])
+    assert "have not been sent" not in act(boss, "mark_published", found, sure=False).content.decode()
+
+
+def test_what_failed_tells_reason_message_code_and_step_once(boss: Client) -> None:
+    outcome = Fail(
+        Failure("ContentRejected", "Outbox refused the post. (No cats <b>)", code="content_rejected", response_code=422)
+    )
+    text = read(boss, delivery(sent(account("Ada"), outcome=outcome)))
+    for said in ("Outbox refused the post.", "No cats &lt;b&gt;", "response 422", "Change the post, then retry."):
+        assert said in text
+    assert "What Outbox said" in text
+    assert text.count("Next step") == 1
+
+
+@pytest.mark.parametrize("kind", [Post, Delivery, Job])
+def test_a_list_is_read_in_few_queries_however_long_it_is(
+    kind: type[Any], boss: Client, django_assert_max_num_queries: Any
+) -> None:
+    counts = []
+    for _round in range(2):
+        for _number in range(8):
+            sent(account("Ada"), account("Bob"))
+        with django_assert_max_num_queries(30) as queries:
+            assert boss.get(list_of(kind)).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -193,6 +193,7 @@ PAGES = [
     "queue_app_limit_changelist",
     "queue_app_breaker_changelist",
     "queue_app_event_changelist",
+    "admin_logentry_changelist",
     "queue_app_apikey_changelist",
     "queue_app_dashboard",
     "posts_attention",

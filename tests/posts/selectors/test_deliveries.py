@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from posts.models import Account, Delivery, DeliveryStatus
 from posts.selectors.deliveries import explanation, next_step, timeline
+from posts.selectors.waiting import rate_words
 from posts.services.posts import cancel_post, publish_now, reschedule_post, schedule_post
 from queue_app import blocks, clock, finish, rescue, transitions
 from queue_app.database import atomic
-from queue_app.models import BlockKind, Job
+from queue_app.models import BlockKind, Job, Limit, LimitUse
 from queue_app.outcomes import Fail, Failure, Retry
+from queue_app.rates import parse_rates
 from queue_app.states import JobState
 from tests.posts.making import NO_ANSWER, account, begin, delivery, draft, end, job_of, sent, unsettled, user
 
@@ -78,6 +81,30 @@ def test_a_block_on_account_or_platform_is_told_by_name_and_with_its_end() -> No
     with atomic():
         blocks.place(found.account.block_key, BlockKind.PAUSE, now=clock.now())
     assert explanation(found) == "Paused (Ada)."
+
+
+def test_what_waits_for_a_limit_says_what_is_allowed_and_when_it_is_free_again(settings: Any) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "LIMITS": {"platform:linkedin": "1/d"}}
+    ada = account("Ada", platform="linkedin")
+    now = clock.now()
+    limit = Limit.objects.create(key="platform:linkedin", used=1)
+    LimitUse.objects.create(limit=limit, number=1, at=now - timedelta(hours=23))
+    found = delivery(publish_now(draft(ada)))
+    Job.objects.update(parked_by="limit:platform:linkedin")
+    found = delivery(found.post)
+    free = (now + timedelta(hours=1)).astimezone(ZoneInfo("Asia/Tokyo"))
+    same_day = free.date() == now.astimezone(ZoneInfo("Asia/Tokyo")).date()
+    at = f"{free:%H:%M}" if same_day else f"{free:%Y-%m-%d %H:%M}"
+    assert explanation(found, "Asia/Tokyo") == f"LinkedIn allows 1 a day; next free {at} (Asia/Tokyo)."
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [("20/d", "20 a day"), ("25/15m", "25 in 15 minutes"), ("5/2d", "5 in 2 days"), ("1/s", "1 a second")],
+)
+def test_a_rate_is_said_as_people_say_it(rate: str, words: str) -> None:
+    (found,) = parse_rates(rate)
+    assert rate_words(found) == words
 
 
 def test_a_retry_tells_the_last_error() -> None:
