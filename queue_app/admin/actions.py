@@ -138,8 +138,9 @@ class ConfirmedActionsMixin(ListAdmin):
                 raise BadRequest("A selected row has no such key.")
             if not selected and request.POST.get("select_across") == "1":
                 # "All that match" by itself says which rows are meant; Django asks for one of them, too.
-                request.POST = request.POST.copy()
-                request.POST[ACTION_CHECKBOX_NAME] = "0"
+                whole = request.POST.copy()
+                whole[ACTION_CHECKBOX_NAME] = "0"
+                request.POST = whole  # type: ignore[assignment]  # a form of our own is as good as the one that came
             elif not selected and wanted:
                 self.message_user(request, nothing_selected(), messages.WARNING)
                 return HttpResponseRedirect(request.get_full_path())

@@ -49,7 +49,7 @@ class DaysFilter(admin.FieldListFilter):
         """Return the parameters of the URL."""
         return f"{field_path}_from", f"{field_path}_to"
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Return the parameters that are ours."""
         return [self.from_name, self.to_name]
 
@@ -64,7 +64,7 @@ class DaysFilter(admin.FieldListFilter):
         shown = [day.isoformat() if day else "" for day in (self._from, self._to)]
         return Days(self.from_name, self.to_name, shown[0], shown[1], self._zone)
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield the days that have a name."""
         for label, start, end in self._named():
             asked = {self.from_name: start.isoformat(), self.to_name: end.isoformat()} if start and end else {}

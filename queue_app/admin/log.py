@@ -5,7 +5,7 @@ People see what they did themselves; whoever has one of ``SEES_ALL`` sees what e
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
@@ -90,9 +90,10 @@ class FlagFilter(admin.SimpleListFilter):
 class LogAdmin(LongListMixin, ListAdmin):
     """The history. Nothing is added, changed or deleted by hand. Registered by the app that shows it."""
 
+    change_list_template = "queue_app/admin/log_list.html"
     empty_hint = _("Nothing was done yet. What people do here is written down by itself.")
     actions = None
-    list_display: ClassVar[list[str]] = ["when", "who", "kind", "thing", "what"]
+    list_display = ["when", "who", "kind", "thing", "what"]
     list_display_links = None
     list_filter = [PersonFilter, KindFilter, FlagFilter, ("action_time", DaysFilter)]
     list_select_related = ["user", "content_type"]

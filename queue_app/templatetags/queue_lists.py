@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 register = template.Library()
 
-EMPTY = re.compile(r">\s*[-–]?\s*</t[dh]>$")
+EMPTY = re.compile(r"<t[dh][^>]*>\s*[-–]?\s*</t[dh]>")
 
 
 @register.inclusion_tag("queue_app/admin/results.html")
@@ -51,7 +51,7 @@ def _named(cell: SafeString, name: str) -> SafeString:
     if not name:
         return cell
     tag, rest = SafeString(cell[:3]), SafeString(cell[3:])
-    empty = SafeString(" data-empty") if EMPTY.search(cell) else ""
+    empty = SafeString(" data-empty") if EMPTY.fullmatch(cell) else ""
     return format_html('{} data-label="{}"{}', tag, capfirst(name), empty) + rest
 
 
