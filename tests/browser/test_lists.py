@@ -28,6 +28,8 @@ scheduled("Fresh bread", other, hours=24 * 20, tags=["bakery"])
 scheduled("Kept by hand", good, hours=72)
 draft("Not ready", other)
 cancel_post(scheduled("Called off", other), actor=boss)
+facts = {{"mime_type": "application/pdf", "kind": "document", "sha256": "0" * 64, "width": 0, "height": 0}}
+Media.objects.create(file="media/aa/plan", original_name="plan.pdf", size_bytes=1000, **facts)
 """
 PAGES = [
     *("posts/post", "posts/delivery", "posts/account", "posts/media", "auth/user", "auth/group", "admin/logentry"),
@@ -163,7 +165,8 @@ def test_22_the_question_counts_exactly_and_names_what_is_skipped(page: Page, se
     page.locator("[data-bulk-all]").check()
     page.get_by_role("button", name="Retry…").click()
     expect(page.get_by_role("heading", name="Retry: 60 posts")).to_be_visible()
-    expect(page.get_by_role("heading", name=f"Skipped: {MANY + 4}")).to_be_visible()
+    rest = served.site.sql("SELECT COUNT(*) FROM posts_post")[0][0] - 60
+    expect(page.get_by_role("heading", name=f"Skipped: {rest}")).to_be_visible()
     expect(page.locator("li", has_text="1 posts – Draft")).to_contain_text("there is nothing to do")
 
 
@@ -201,7 +204,6 @@ def test_56_empty_lists_say_what_to_do_next(page: Page, browser: Browser, served
         for path, said in (
             ("posts/post", "Press “Add post” above to write the first one."),
             ("posts/delivery", "Write a post"),
-            ("posts/media", "Attach one while you write a post"),
             ("queue_app/block", "Nothing is paused"),
             ("admin/logentry", "What people do here is written down by itself."),
         ):
