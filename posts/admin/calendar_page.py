@@ -40,7 +40,8 @@ class Card:
     at: datetime | None
     accounts: list[str]
     picture: PostMedia | None
-    is_movable: bool
+    url: str
+    move_url: str
 
     @property
     def time(self) -> str:
@@ -104,6 +105,13 @@ class CalendarPage:
         self.zone = ZoneInfo(asked.zone)
         self.local_now = asked.now.astimezone(self.zone).replace(tzinfo=None)
         self.url = reverse("admin:posts_calendar")
+        shown = urlencode({"shown": asked.query()})
+        # An address is looked up once, not for every card.
+        self.post_url = reverse("admin:posts_post_change", args=[0]).replace("/0/", "/%s/")
+        self.move_url = f"{reverse('admin:posts_calendar_move', args=[0])}?{shown}".replace("%", "%%").replace(
+            "/0/", "/%s/", 1
+        )
+        self.add_url = reverse("admin:posts_post_add")
         self.is_by_hours = asked.view in (WEEK, DAY)
         self.dates = _dates(asked.view, asked.day)
         self.days = self._days()
@@ -215,7 +223,7 @@ class CalendarPage:
         account = account or self.asked.filters.account
         if account:
             asked["account"] = str(account)
-        return f"{reverse('admin:posts_post_add')}?{urlencode(asked)}"
+        return f"{self.add_url}?{urlencode(asked)}"
 
     def _list_of(self, cell: Cell) -> str:
         """Return the address of the list of posts for a span that is too full even for its day."""
@@ -256,7 +264,8 @@ class CalendarPage:
                 for account in names
             ],
             picture=first_picture(post),
-            is_movable=may and not why_not_movable(post),
+            url=self.post_url % post.pk,
+            move_url=self.move_url % post.pk if may and not why_not_movable(post) else "",
         )
 
 

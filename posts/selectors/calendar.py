@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 QUARTER_SECONDS = 900
 QUARTER = timedelta(seconds=QUARTER_SECONDS)
+# More cards on one page are no overview any more, and take long to draw.
+MOST_IN_ALL = 200
 Range = tuple[datetime, datetime]
 
 
@@ -82,9 +84,12 @@ def filtered_posts(person: Person, filters: Filters) -> QuerySet[Post]:
     return posts.filter(status=filters.state) if filters.state else posts
 
 
-def cells_between(person: Person, filters: Filters, bounds: Sequence[datetime], *, most: int) -> list[Cell]:
+def cells_between(
+    person: Person, filters: Filters, bounds: Sequence[datetime], *, most: int, most_in_all: int = MOST_IN_ALL
+) -> list[Cell]:
     """Return the cells between each two of ``bounds`` (aware, ascending), with at most ``most`` posts in each.
 
+    Where that would be more than ``most_in_all``, each cell has fewer, but one in any case.
     A draft has no time, whatever was once meant for it, so it lies in none.
     """
     cells = [Cell(start, end) for start, end in pairwise(bounds)]
@@ -95,6 +100,8 @@ def cells_between(person: Person, filters: Filters, bounds: Sequence[datetime], 
     quarters: Counter[int] = Counter(dict(counted))
     for quarter, count in quarters.items():
         cells[_place(starts, _start_of(quarter))].count += count
+    while most > 1 and sum(min(cell.count, most) for cell in cells) > most_in_all:
+        most -= 1
     ranges = _ranges_of_the_first(quarters, starts, most)
     if not ranges:
         return cells

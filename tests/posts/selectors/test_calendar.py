@@ -110,3 +110,13 @@ def test_free_slots_are_those_of_the_plan_that_nothing_was_put_in() -> None:
     assert [(slot.at, slot.account) for slot in found] == [(START + 9 * HOUR, bob), (START + 17 * HOUR, ada)]
     assert len(free_slots([ada, bob], START, START + timedelta(days=8))) == 5
     assert free_slots([ada], START + 18 * HOUR, START + timedelta(days=7)) == []
+
+
+def test_a_full_view_has_fewer_of_each_cell_and_still_counts_all() -> None:
+    chief, ada = user("chief", sees_all=True), account()
+    for minutes in (0, 1, 2, 60, 61, 120):
+        scheduled(START + timedelta(minutes=minutes), ada)
+    cells = cells_between(chief, Filters(), hours(3), most=3, most_in_all=5)
+    assert [(len(cell.posts), cell.more) for cell in cells] == [(2, 1), (2, 0), (1, 0)]
+    cells = cells_between(chief, Filters(), hours(3), most=3, most_in_all=2)
+    assert [(len(cell.posts), cell.more) for cell in cells] == [(1, 2), (1, 1), (1, 0)]
