@@ -68,13 +68,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[folder_key], ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL keep what touches a database; on SQLite leave out what needs a PostgreSQL server."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """On PostgreSQL keep what its database matters to; on SQLite leave out what needs a PostgreSQL server.
+
+    Then, once all is shuffled: groups go first, which one worker does alone, so that none is begun at the very end.
+    """
     postgresql = config.getoption("--db") == "postgresql"
-    chosen = [item for item in items if (_touches_database(item) if postgresql else not _needs_postgres(item))]
+    chosen = [item for item in items if (_needs_both(item) if postgresql else not _needs_postgres(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +122,15 @@ def _touches_database(item: pytest.Item) -> bool:
     of_class = isinstance(item, pytest.Function) and item.cls is not None and issubclass(item.cls, TransactionTestCase)
     fixtures = set(getattr(item, "fixturenames", ()))
     return of_class or item.get_closest_marker("django_db") is not None or bool(fixtures & DATABASE_FIXTURES)
+
+
+def _needs_both(item: pytest.Item) -> bool:
+    """Return whether a test shows something else on another database.
+
+    What people see is the same on both: in a browser the whole story is enough.
+    """
+    is_seen = item.get_closest_marker("browser") is not None and item.get_closest_marker("story") is None
+    return _touches_database(item) and not is_seen and item.get_closest_marker("one_database") is None
 
 
 def _needs_postgres(item: pytest.Item) -> bool:

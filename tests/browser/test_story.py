@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Served, open_context, sign_in
 from tests.posts.media.pictures import encoded, quarters
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.story, pytest.mark.xdist_group("browser")]
 
 ZONE = "Europe/Berlin"
 

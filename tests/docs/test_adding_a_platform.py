@@ -99,6 +99,7 @@ def fake(package: Path) -> Iterator[str]:
 
 
 @pytest.mark.faults
+@pytest.mark.one_database
 @pytest.mark.xdist_group("clusters")
 def test_a_site_publishes_through_it(package: Path, site: Site) -> None:
     site.env["PYTHONPATH"] = f"{package}:{site.env['PYTHONPATH']}"

@@ -13,7 +13,7 @@ from tests.posts.media.films import film
 from tests.posts.platforms.networks import contract_of, served
 from tests.site import Site
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.faults, pytest.mark.one_database, pytest.mark.xdist_group("clusters")]
 
 FILM_BYTES = 300_000_000
 MOST_GROWTH_BYTES = 64_000_000
