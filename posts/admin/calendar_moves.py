@@ -83,6 +83,8 @@ class MoveForm(WallTimeForm):
 
 def drop(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
     """Move the post that was dragged onto a day or an hour."""
+    if not request.user.has_perm("posts.reschedule_post"):
+        raise PermissionDenied
     asked = asked_by(request, _shown(request))
     form = DropForm(request.POST)
     if not form.is_valid() or form.cleaned_data["day"].year not in YEARS:
