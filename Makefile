@@ -20,7 +20,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test test-browser check format lock clean bench bench-day bench-media faults
+.PHONY: run test test-browser check format lock clean bench bench-day bench-media bench-pages screenshots faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -58,6 +58,15 @@ bench-day: $(VENV)/dev.installed
 # Renders pictures beside a plain Pillow loop, by turns; takes a few minutes. A first look: make bench-media ARGS="--quick"
 bench-media: $(VENV)/dev.installed
 	$(PYTHON) -m benchmarks.media $(ARGS)
+
+# The admin's pages with 100,000 posts and 300,000 jobs on both databases; takes about ten minutes. A first look:
+# make bench-pages ARGS="--posts 2000 --jobs 6000 --rounds 2 --json /dev/null"
+bench-pages: $(VENV)/dev.installed
+	$(PYTHON) -m benchmarks.pages $(ARGS)
+
+# Takes the pictures of docs/control-room.md from a running site. Some: make screenshots ARGS="calendar-week delivery"
+screenshots: $(VENV)/dev.installed
+	$(PYTHON) -m tests.browser.screenshots $(ARGS)
 
 # Kills, stops, starves and blocks the site in rounds on both databases, for half an hour at most; writes docs/faults.md.
 # A first look: make faults ARGS="--short --rounds 1 --no-table"
