@@ -57,11 +57,11 @@ function leave(except = null) {
   document.querySelectorAll(".cal-over").forEach((cell) => cell !== except && cell.classList.remove("cal-over"));
 }
 
-// Puts a card back whose move got no answer, and says so.
-function snapBack() {
-  if (!home) return;
-  home.parent.insertBefore(home.card, home.next);
-  home.card.classList.remove("cal-pending");
+// Puts a card back whose move got no answer, and says so; whatever else of the calendar gets none says so, too.
+function snapBack(event) {
+  if (!page.contains(event.target)) return;
+  home?.parent.insertBefore(home.card, home.next);
+  home?.card.classList.remove("cal-pending");
   home = null;
   const line = document.createElement("p");
   line.className = "cal-said-box cal-refused";
@@ -74,7 +74,8 @@ document.addEventListener("htmx:responseError", snapBack);
 document.addEventListener("htmx:sendError", snapBack);
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr, serverResponse } = event.detail;
+  const { xhr, serverResponse, target } = event.detail;
+  if (!page.contains(target)) return; // another part of the page asks for itself
   const isOurs = /id="calendar(-move-form)?"/.test(serverResponse);
   if (xhr.status < 300 && !isOurs) {
     event.preventDefault(); // the session is over: what came is the page for signing in
