@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import CharField, OuterRef, Prefetch, QuerySet, Subquery, Value
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -112,6 +112,10 @@ class RecurrenceAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
 
     class Media:
         css = {"all": ["posts/admin.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list under the name that people know."""
+        return super().changelist_view(request, {"title": _("Repeating posts"), **(extra_context or {})})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whoever may see posts sees what repeats."""

@@ -125,7 +125,7 @@ def test_44_a_time_that_does_not_exist_is_refused_and_an_ambiguous_one_asks_whic
 
 def test_50_next_free_slot_fills_the_accounts_next_slot(page: Page, served: Served) -> None:
     page.goto("/admin/posts/account/1/change/")
-    page.get_by_role("link", name="Posting slots").click()
+    page.get_by_role("link", name="Weekly slots").click()
     page.get_by_label("Clocks of").select_option(BERLIN)
     page.get_by_role("button", name="Use this zone").click()
     first, second = days_ahead(2), days_ahead(3)
