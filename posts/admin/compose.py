@@ -115,6 +115,21 @@ def compose(admin: PostAdmin, request: HttpRequest, post: Post | None) -> HttpRe
     return _save_and_answer(admin, request, composer, SURELY.get(button, button))
 
 
+def too_late(admin: PostAdmin, request: HttpRequest, post: Post) -> HttpResponse:
+    """Say that ``post`` is on its way or out, so that nothing was saved; what was typed can be copied."""
+    person = person_of(request)
+    composer = Composer(person, post, zones.zone_of(person))
+    composer.listen(request)
+    context = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "row": post,
+        "title": str(post),
+        "typed": typed_texts(composer),
+    }
+    return TemplateResponse(request, "posts/admin/composer_too_late.html", context)
+
+
 def _question(composer: Composer, button: str) -> Asked | None:
     """Return what is to be asked before anything is saved, if something is."""
     if button in (CHECK, PUBLISH):

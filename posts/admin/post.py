@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Prefetch, QuerySet, Value
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from posts import conf
 from posts.admin import attention, calendar, composer_preview, importing, when, zones
 from posts.admin.chips import delivery_chips, tag_words
-from posts.admin.compose import compose
+from posts.admin.compose import compose, too_late
 from posts.admin.filters import AccountFilter, PlatformFilter, TagFilter
 from posts.admin.many import ManyRowsMixin
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
@@ -114,9 +114,7 @@ class PostAdmin(ManyRowsMixin, ReadOnlyAdmin):
             if may_be_edited(post):
                 return compose(self, request, post)
             if request.method == "POST":
-                text = f"“{post}” was not saved: it is being sent, or is out already, so it cannot be changed any more."
-                self.message_user(request, text, messages.ERROR)
-                return HttpResponseRedirect(request.path)
+                return too_late(self, request, post)
         return super().change_view(request, object_id, form_url, extra_context)
 
     def page_base(self, request: HttpRequest, post: Post | None) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def test_28_what_is_being_sent_is_not_edited_and_two_tabs_see_a_conflict(
     text_of(other).fill(f"{text} – too late")
     other.get_by_role("button", name="Save draft", exact=True).click()
     expect(other.get_by_text("cannot be changed any more")).to_be_visible()
+    expect(other.get_by_label("Text", exact=True)).to_have_value(f"{text} – too late")  # to be copied
     assert stored(served, f"{text} – too late") == []
 
 
