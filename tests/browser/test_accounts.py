@@ -34,7 +34,7 @@ renew_logins(JobContext(Job(), "tests"))
 @pytest.fixture(scope="module")
 def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A site that may reach this machine, and keeps to a limit of its own."""
-    env = {"SOCIALQ_ALLOW_PRIVATE_NETWORKS": "true", "QUEUE_LIMITS": "account:*=25/15m"}
+    env = {"SOCIALQ_ALLOW_PRIVATE_NETWORKS": "true", "SOCIALQ_LIMITS": "account:*=25/15m"}
     with open_served(site_databases, tmp_path_factory, "accounts", env) as served:
         yield served
 
@@ -79,13 +79,18 @@ def schedule(page: Page, name: str, text: str, when: str = "2030-01-01T09:00") -
     return page.url
 
 
-def lose_login(page: Page, mastodon: AskingMastodon, name: str, texts: list[str]) -> None:
-    """Take the login away at the network, and let posts meet that."""
-    mastodon.grants.clear()
-    for text in texts:
-        write(page, name, text)
-        publish(page)
-        expect(page.locator("#deliveries")).to_contain_text(f"{name} on Mastodon")
+def make_due(served: Served, name: str) -> None:
+    """Let what is scheduled for the account be due now."""
+    due = """UPDATE queue_app_job SET run_at = %s WHERE id IN (SELECT job_id FROM posts_delivery
+             JOIN posts_account ON posts_account.id = account_id WHERE name = %s)"""
+    served.site.sql(due, [f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", name])
+
+
+def wait_until_held(served: Served, name: str, number: int) -> None:
+    """Wait until so many posts of the account have met what keeps them."""
+    key = "'account:' || (SELECT id FROM posts_account WHERE name = %s)"
+    count = f"SELECT COUNT(*) FROM queue_app_job WHERE parked_by = {key}"
+    served.site.wait_until(lambda: served.site.sql(count, [name]) == [(number,)], 60)
 
 
 def test_14_an_expired_account_is_marked_everywhere_and_each_mark_leads_to_reconnect(
@@ -142,10 +147,16 @@ def test_15_reconnecting_as_another_is_refused_by_name_and_as_the_same_keeps_all
     expect(page.locator("#deliveries")).to_contain_text("Scheduled")
 
 
-def test_16_after_reconnecting_resume_held_posts_sends_them(page: Page, mastodon: AskingMastodon) -> None:
+def test_16_after_reconnecting_resume_held_posts_sends_them(
+    page: Page, mastodon: AskingMastodon, served: Served
+) -> None:
     name = connect(page, mastodon)
     account = page.url
-    lose_login(page, mastodon, name, ["First held", "Second held"])
+    for text in ("First held", "Second held"):
+        schedule(page, name, text)
+    mastodon.grants.clear()  # the login was taken away at the server
+    make_due(served, name)
+    wait_until_held(served, name, 2)
     page.goto(account)
     expect(page.locator(".sq-held")).to_contain_text("2 posts are due and held. Reconnect first")
     page.get_by_role("link", name="Reconnect", exact=True).click()
@@ -288,7 +299,7 @@ def test_54_disable_keeps_the_history_and_holds_posts_and_delete_lists_what_is_a
     )
     page.goto(waits)
     expect(page.locator("#deliveries")).to_contain_text(f"{name} on Mastodon is disabled")
-    served.site.wait_until(lambda: served.site.sql("SELECT 1 FROM queue_app_job WHERE parked_by <> ''"))
+    wait_until_held(served, name, 1)
     assert len(mastodon.accepted) == 1
     page.goto(went_out)
     expect(page.locator("#deliveries")).to_contain_text("Published")  # the history stays
