@@ -12,12 +12,14 @@ from pathlib import Path
 WORD = re.compile(r"[^\W\d_]{2,}")
 TRANSLATED = re.compile(r"{%\s*blocktrans(?:late)?\b.*?{%\s*endblocktrans(?:late)?\s*%}", re.DOTALL)
 COMMENT = re.compile(r"{#.*?#}|{%\s*comment\b.*?{%\s*endcomment\s*%}", re.DOTALL)
+# Blocks whose content is no text: classes of the body.
+BODY_CLASS = re.compile(r"{%\s*block bodyclass\s*%}.*?{%\s*endblock[^%]*%}", re.DOTALL)
 TAG = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
 # Tags of ours and Django's that show a literal as it is: {% icon "check" %} shows no word, "default:'none'" does.
-SPOKEN_FILTER = re.compile(r"\|\s*(?:default|default_if_none|yesno)\s*:\s*(?P<literal>\"[^\"]*\"|'[^']*')")
+SPOKEN_FILTER = re.compile(r"\|\s*(?:default|default_if_none)\s*:\s*(?P<literal>\"[^\"]*\"|'[^']*')")
 SPOKEN_ATTRIBUTES = ("alt", "aria-label", "aria-description", "placeholder", "title")
 SILENT = ("code", "kbd", "pre", "samp", "script", "style")
-NAMES = ("SocialQ", "CSV", "RRULE", "JSON", "UTM", "URL", "PDF", "Ctrl", "Enter")
+NAMES = ("SocialQ", "CSV", "RRULE", "JSON", "UTM", "URL", "PDF", "UTC", "Ctrl", "Enter")
 
 TRANSLATORS = ("_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "gettext_noop")
 # Two words or more: names of fields, of templates, of states and the like are one.
@@ -42,11 +44,12 @@ UNSPOKEN_CALLS = re.compile(
 
 def in_template(source: str) -> list[str]:
     """Return the words of a template that stand outside of ``translate`` and ``blocktranslate``."""
-    text = COMMENT.sub("", TRANSLATED.sub("", source))
+    text = BODY_CLASS.sub("", COMMENT.sub("", TRANSLATED.sub("", source)))
     spoken = [match["literal"][1:-1] for match in SPOKEN_FILTER.finditer(text)]
     reader = _Words()
-    reader.feed(TAG.sub("", text))
-    reader.close()
+    if "<" in TAG.sub("", text):  # else it holds attributes for another template
+        reader.feed(TAG.sub("", text))
+        reader.close()
     return [found for found in (_trimmed(said) for said in [*spoken, *reader.said]) if _has_words(found)]
 
 
