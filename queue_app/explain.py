@@ -11,50 +11,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
 from queue_app import breakers, clock, conf, forecast, gates, limits, registry, routes
 from queue_app.models import BlockKind, Job
 from queue_app.states import JobState
+from queue_app.wording import Words
 
 # Every code that a transition may carry as its reason, in words. Codes of a site's own handlers appear as they are.
-REASONS: Mapping[str, str] = {
+REASONS: Mapping[str, Words] = {
     "": "",
-    "retry": "the last execution failed and it will be tried again",
-    "worker_lost": "its worker was lost",
-    "handed_back": "its cluster was stopped before it was done",
-    "blocked": "it met a block while it ran",
-    "parked": "set aside under a blocked key",
-    "unparked": "let go: the block is over",
-    "rescheduled": "moved to another time",
-    "marked": "about to do the step that cannot be taken back",
-    "step_done": "one step of several that cannot be taken back is done",
-    "needs_review": "nobody can tell what became of it: a person must decide",
-    "expired": "its time was over before it could run",
-    "by_hand": "by hand",
-    "taken_back": "taken back by hand from its worker",
-    "discarded": "given up by hand after it failed",
-    "stopped_may_be_live": "stopped by hand; what it sent may be live",
-    "said_by_person": "a person said that it took effect",
-    "found": "found when looked up",
-    "proven_absent": "looked up, and provably not there: it runs again",
-    "no_answer": "no clear answer came after the step that cannot be taken back",
-    "no_lookup": "it cannot be looked up",
-    "lookup_failed": "looking it up failed",
-    "out_of_attempts": "all attempts are used up",
-    "unknown_type": "no running worker knows its type",
-    "hook_failed": "what follows its changes is broken, so it cannot be started",
-    "timeout": "it ran too long",
-    "token_refreshed": "access was refreshed and it goes on at once",
-    "refresh_busy": "another worker is refreshing the account's access",
+    "retry": _("the last execution failed and it will be tried again"),
+    "worker_lost": _("its worker was lost"),
+    "handed_back": _("its cluster was stopped before it was done"),
+    "blocked": _("it met a block while it ran"),
+    "parked": _("set aside under a blocked key"),
+    "unparked": _("let go: the block is over"),
+    "rescheduled": _("moved to another time"),
+    "marked": _("about to do the step that cannot be taken back"),
+    "step_done": _("one step of several that cannot be taken back is done"),
+    "needs_review": _("nobody can tell what became of it: a person must decide"),
+    "expired": _("its time was over before it could run"),
+    "by_hand": _("by hand"),
+    "taken_back": _("taken back by hand from its worker"),
+    "discarded": _("given up by hand after it failed"),
+    "stopped_may_be_live": _("stopped by hand; what it sent may be live"),
+    "said_by_person": _("a person said that it took effect"),
+    "found": _("found when looked up"),
+    "proven_absent": _("looked up, and provably not there: it runs again"),
+    "no_answer": _("no clear answer came after the step that cannot be taken back"),
+    "no_lookup": _("it cannot be looked up"),
+    "lookup_failed": _("looking it up failed"),
+    "out_of_attempts": _("all attempts are used up"),
+    "unknown_type": _("no running worker knows its type"),
+    "hook_failed": _("what follows its changes is broken, so it cannot be started"),
+    "timeout": _("it ran too long"),
+    "token_refreshed": _("access was refreshed and it goes on at once"),
+    "refresh_busy": _("another worker is refreshing the account's access"),
 }
 
 # Every kind of gate (``gates.Shut.kind``), in words.
-GATES: Mapping[str, str] = {kind.value: str(kind.label) for kind in BlockKind} | {
-    gates.LIMIT: "the limit is used up",
-    gates.BREAKER: "it failed again and again and is left alone",
-    gates.TURN: "it is not its turn yet",
+GATES: Mapping[str, Words] = {kind.value: kind.label for kind in BlockKind} | {
+    gates.LIMIT: _("the limit is used up"),
+    gates.BREAKER: _("it failed again and again and is left alone"),
+    gates.TURN: _("it is not its turn yet"),
 }
 
-START_COMMAND = "python manage.py qcluster"
+START_COMMAND = _("python manage.py qcluster")
 TIME = "%Y-%m-%d %H:%M:%S UTC"
 # A forecast is told where it is this much later than what has been said already.
 NEWS = timedelta(seconds=10)
@@ -96,10 +100,13 @@ def explain(job: Job) -> Explanation:
     if by_queue:
         text, until = by_queue[0].words, by_queue[0].until
     else:
-        text, until = f"due, but {by_workers[0].words}" if by_workers else _in_line(job, now), None
+        text, until = (
+            gettext("due, but %(words)s") % {"words": by_workers[0].words} if by_workers else _in_line(job, now),
+            None,
+        )
     expected_at = forecast.forecast(job, now)
     if expected_at is not None and expected_at - (until or now) > NEWS:
-        text += f"; it will run about {expected_at:{TIME}}"
+        text += gettext("; it will run about %(expected_at)s") % {"expected_at": f"{expected_at:{TIME}}"}
     return Explanation(text, (*by_queue, *by_workers), until, expected_at)
 
 
@@ -108,7 +115,7 @@ def words(job: Job, reason: str | None = None) -> str:
     code = job.reason if reason is None else reason
     job_type = registry.known().get(job.type)
     own = job_type.reasons if job_type is not None else {}
-    return own.get(code) or REASONS.get(code, code.replace("_", " "))
+    return str(own.get(code) or REASONS.get(code, code.replace("_", " ")))
 
 
 def start_command(queue: str) -> str:
@@ -125,15 +132,18 @@ def _of_state(job: Job) -> Blocker:
     until = None
     match job.state:
         case JobState.RUNNING:
-            said, until = "it is being sent right now" if job.marked_at else "it is running right now", job.lease_until
+            said, until = (
+                gettext("it is being sent right now") if job.marked_at else gettext("it is running right now"),
+                job.lease_until,
+            )
         case JobState.HELD:
-            said = f"held until a person releases it: {words(job)}"
+            said = gettext("held until a person releases it: %(words)s") % {"words": words(job)}
         case JobState.UNCERTAIN:
             said, until = _uncertain(job)
         case JobState.FAILED:
-            said = f"failed: {job.last_error or words(job)}"
+            said = gettext("failed: %(last_error)s") % {"last_error": job.last_error or words(job)}
         case JobState.CANCELLED:
-            said = f"cancelled: {words(job)}" if job.reason else "cancelled"
+            said = gettext("cancelled: %(words)s") % {"words": words(job)} if job.reason else "cancelled"
         case _:
             said = ""
     return Blocker(str(job.state), said, until)
@@ -141,10 +151,14 @@ def _of_state(job: Job) -> Blocker:
 
 def _uncertain(job: Job) -> tuple[str, datetime | None]:
     if job.needs_review_at is not None:
-        return f"it may already be live; a person must decide ({words(job)})", None
+        return gettext("it may already be live; a person must decide (%(words)s)") % {"words": words(job)}, None
     look_up = Job.objects.filter(unique_key=f"reconcile:{job.pk}", state=JobState.PENDING).first()
-    said = f"it may already be live: {words(job)}; it is being looked up"
-    return (said, None) if look_up is None else (f"{said}, at {look_up.run_at:{TIME}}", look_up.run_at)
+    said = gettext("it may already be live: %(words)s; it is being looked up") % {"words": words(job)}
+    return (
+        (said, None)
+        if look_up is None
+        else (gettext("%(said)s, at %(run_at)s") % {"said": said, "run_at": f"{look_up.run_at:{TIME}}"}, look_up.run_at)
+    )
 
 
 def _of_queue(job: Job, now: datetime) -> list[Blocker]:
@@ -157,14 +171,16 @@ def _of_queue(job: Job, now: datetime) -> list[Blocker]:
         found.append(_not_due(job))
     found.sort(key=lambda blocker: blocker.until.timestamp() if blocker.until else math.inf, reverse=True)
     if job.expires_at is not None and job.expires_at <= now:
-        said = f"its time was over at {job.expires_at:{TIME}}, so it is dropped instead of run"
+        said = gettext("its time was over at %(expires_at)s, so it is dropped instead of run") % {
+            "expires_at": f"{job.expires_at:{TIME}}"
+        }
         found.insert(0, Blocker("expired", said))
     return found
 
 
 def _by_gate(gate: gates.Shut, now: datetime) -> Blocker:
     detail = f": {gate.reason}" if gate.reason else ""
-    until = f", until {gate.until:{TIME}}" if gate.until and gate.until > now else ""
+    until = gettext(", until %(until)s") % {"until": f"{gate.until:{TIME}}"} if gate.until and gate.until > now else ""
     return Blocker(gate.kind, f"{GATES[gate.kind]} ({gate.key}){detail}{until}", gate.until)
 
 
@@ -173,14 +189,26 @@ def _by_open_gate(job: Job) -> Blocker:
     # A block's lot is emptied at once; out of the others' a few go at a time.
     kind = next((prefix for prefix in (limits.LOT, breakers.LOT) if job.parked_by.startswith(prefix)), "")
     ahead = forecast.ahead_in_lot(job) if kind else 0
-    said = f"behind {_others(ahead)}" if ahead else "about to be let go"
-    return Blocker("parked", f"set aside under {job.parked_by.removeprefix(kind)}, {said}")
+    said = gettext("behind %(others)s") % {"others": _others(ahead)} if ahead else gettext("about to be let go")
+    return Blocker(
+        "parked",
+        gettext("set aside under %(removeprefix)s, %(said)s")
+        % {"removeprefix": job.parked_by.removeprefix(kind), "said": said},
+    )
 
 
 def _not_due(job: Job) -> Blocker:
     why = f"{words(job)}; " if job.reason not in ("", "by_hand") else ""
-    error = f" (last error: {job.last_error})" if job.reason == "retry" and job.last_error else ""
-    return Blocker("not_due", f"{why}due at {job.run_at:{TIME}}{error}", job.run_at)
+    error = (
+        gettext(" (last error: %(last_error)s)") % {"last_error": job.last_error}
+        if job.reason == "retry" and job.last_error
+        else ""
+    )
+    return Blocker(
+        "not_due",
+        gettext("%(why)sdue at %(run_at)s%(error)s") % {"why": why, "run_at": f"{job.run_at:{TIME}}", "error": error},
+        job.run_at,
+    )
 
 
 def _of_workers(job: Job, now: datetime) -> list[Blocker]:
@@ -189,18 +217,29 @@ def _of_workers(job: Job, now: datetime) -> list[Blocker]:
     if job.run_at > now or any(job.type in worker.types for worker in serving):
         return []
     if serving:
-        return [Blocker("unknown_type", f"no running worker knows the type {job.type!r}")]
+        return [
+            Blocker("unknown_type", gettext("no running worker knows the type %(type)s") % {"type": repr(job.type)})
+        ]
     command = start_command(job.queue)
-    step = f"start one with {command}" if command else "the setting CLUSTERS gives it to no cluster, name it there"
-    return [Blocker("no_worker", f"no worker serves the queue {job.queue!r}: {step}")]
+    step = (
+        gettext("start one with %(command)s") % {"command": command}
+        if command
+        else gettext("the setting CLUSTERS gives it to no cluster, name it there")
+    )
+    return [
+        Blocker(
+            "no_worker",
+            gettext("no worker serves the queue %(queue)s: %(step)s") % {"queue": repr(job.queue), "step": step},
+        )
+    ]
 
 
 def _in_line(job: Job, now: datetime) -> str:
     ahead = forecast.ahead_in_queue(job, now)
-    return f"due, behind {_others(ahead)}" if ahead else "due now, next in line"
+    return gettext("due, behind %(others)s") % {"others": _others(ahead)} if ahead else gettext("due now, next in line")
 
 
 def _others(number: int) -> str:
     if number >= forecast.MOST:
-        return f"{number:,} others or more"
-    return f"{number:,} other{'' if number == 1 else 's'}"
+        return gettext("%(number)s others or more") % {"number": f"{number:,}"}
+    return ngettext("%(number)s other", "%(number)s others", number) % {"number": f"{number:,}"}

@@ -91,7 +91,7 @@ class AccountAdmin(ConfirmedActionsMixin, ConnectPages):
                 tell(form, error)
             else:
                 said = gettext("%(account)s has new texts; scheduled posts go out with them.") % {"account": account}
-                return self.done(request, account, CHANGE, "Has new texts.", said)
+                return self.done(request, account, CHANGE, gettext("Has new texts."), said)
         title = gettext("Texts of %(account)s") % {"account": account}
         return self.own_page(request, "posts/admin/texts.html", title, form=form, account=account)
 
@@ -99,7 +99,7 @@ class AccountAdmin(ConfirmedActionsMixin, ConnectPages):
         """Choose how an outbox account answers."""
         account = self.managed(request, pk)
         if account.platform != OUTBOX:
-            raise Http404("Only outbox accounts can be told to fail.")
+            raise Http404(gettext("Only outbox accounts can be told to fail."))
         form = FailureForm(request.POST or None, account=account)
         if form.is_valid():
             try:
@@ -109,7 +109,7 @@ class AccountAdmin(ConfirmedActionsMixin, ConnectPages):
             else:
                 how = dict(form.fields["failure"].choices)[form.cleaned_data["failure"]]  # type: ignore[attr-defined]  # a ChoiceField
                 said = gettext("%(account)s will now: %(how)s.") % {"account": account, "how": how}
-                return self.done(request, account, CHANGE, f"Will now: {how}.", said)
+                return self.done(request, account, CHANGE, gettext("Will now: %(how)s.") % {"how": how}, said)
         title = gettext("How %(account)s answers") % {"account": account}
         return self.own_page(request, "posts/admin/failure.html", title, form=form, account=account)
 

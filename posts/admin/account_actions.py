@@ -37,17 +37,21 @@ class AccountAction(ConfirmedAction):
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what belongs to everybody, unless the person looks after everybody's."""
-        return "" if may_manage(request, row) else "it is shared by all; ask an administrator"
+        return "" if may_manage(request, row) else gettext("it is shared by all; ask an administrator")
 
 
 class Test(AccountAction):
     """Ask the networks who the logins belong to and what they may do; nothing is posted."""
 
-    name, label, done = "test", "Test connection", "tested"
+    name, label, done = "test", _("Test connection"), _("tested")
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what nobody can ask."""
-        unknown = "" if row.platform in registry.platforms() else f"this site does not know {row.platform}"
+        unknown = (
+            ""
+            if row.platform in registry.platforms()
+            else gettext("this site does not know %(platform)s") % {"platform": row.platform}
+        )
         return super().why_not(row, request) or unknown
 
     def perform_all(
@@ -62,27 +66,36 @@ class Test(AccountAction):
                 refused.append((row, str(refusal)))
             else:
                 count += 1
-                history.record(request, row, self.flag, f"Tested: {note}.")
+                history.record(request, row, self.flag, gettext("Tested: %(note)s.") % {"note": note})
                 messages.info(request, f"{row}: {note}.")
         return count, refused
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Test it; say who it is, what was granted and until when."""
         found = check_account(row)
-        ends = f"access ends {found.expires_at:%Y-%m-%d %H:%M} UTC" if found.expires_at else "access does not end"
-        renewed = ", renewed by itself" if found.expires_at and found.refreshes else ""
-        granted = f"; granted: {', '.join(found.scopes)}" if found.scopes else ""
-        return f"it is {found.name}; {ends}{renewed}{granted}"
+        ends = (
+            gettext("access ends %(expires_at)s UTC") % {"expires_at": f"{found.expires_at:%Y-%m-%d %H:%M}"}
+            if found.expires_at
+            else gettext("access does not end")
+        )
+        renewed = gettext(", renewed by itself") if found.expires_at and found.refreshes else ""
+        granted = gettext("; granted: %(scopes)s") % {"scopes": ", ".join(found.scopes)} if found.scopes else ""
+        return gettext("it is %(found)s; %(ends)s%(renewed)s%(granted)s") % {
+            "found": found.name,
+            "ends": ends,
+            "renewed": renewed,
+            "granted": granted,
+        }
 
 
 class Disable(AccountAction):
     """Stop publishing to accounts; what is scheduled waits."""
 
-    name, label, done = "disable", "Disable", "disabled; what is scheduled for it waits"
+    name, label, done = "disable", _("Disable"), _("disabled; what is scheduled for it waits")
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what is disabled."""
-        return super().why_not(row, request) or ("" if row.enabled else "it is disabled already")
+        return super().why_not(row, request) or ("" if row.enabled else gettext("it is disabled already"))
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Disable it."""
@@ -93,15 +106,15 @@ class Disable(AccountAction):
 class Enable(AccountAction):
     """Publish to accounts again."""
 
-    name, label, done = "enable", "Enable", "enabled"
+    name, label, done = "enable", _("Enable"), _("enabled")
 
     def why_not(self, row: Account, request: HttpRequest) -> str:
         """Skip what is enabled."""
-        return super().why_not(row, request) or ("it is enabled already" if row.enabled else "")
+        return super().why_not(row, request) or (gettext("it is enabled already") if row.enabled else "")
 
     def perform(self, row: Account, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Enable it."""
-        return f"{services.enable_account(row):,} jobs waited"
+        return gettext("%(enable_account)s jobs waited") % {"enable_account": f"{services.enable_account(row):,}"}
 
 
 class Delete(AccountAction):

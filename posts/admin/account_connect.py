@@ -121,7 +121,7 @@ class ConnectPages(ReadOnlyAdmin):
         account = self.managed(request, pk)
         platform = registry.platforms().get(account.platform)
         if platform is None:
-            raise Http404(f"This site does not know the platform {account.platform}.")
+            raise Http404(_("This site does not know the platform %(platform)s.") % {"platform": account.platform})
         form = ConnectForm(platform, _sent(request), kept=services.reconnect_answers(account))
         if form.is_valid():
             try:
@@ -142,7 +142,7 @@ class ConnectPages(ReadOnlyAdmin):
             raise PermissionDenied
         account = usable_accounts(request.user).filter(pk=pk).first()
         if account is None:
-            raise Http404("There is no such account.")
+            raise Http404(_("There is no such account."))
         if not may_manage(request, account):
             raise PermissionDenied
         return account
@@ -165,7 +165,7 @@ class ConnectPages(ReadOnlyAdmin):
         named = {"account": account}
         if account.credentials_version == FIRST_LOGIN:
             said = _("%(account)s is connected; now it can be posted to.") % named
-            return self.done(request, account, ADDITION, "Is connected.", said)
+            return self.done(request, account, ADDITION, _("Is connected."), said)
         said = _("%(account)s is connected again.") % named
         waiting = held_by(account).waiting
         if waiting:
@@ -175,7 +175,7 @@ class ConnectPages(ReadOnlyAdmin):
                 waiting,
             )
             said = f"{said} {wait % {'n': f'{waiting:,}'}}"
-        return self.done(request, account, CHANGE, "Is connected again.", said)
+        return self.done(request, account, CHANGE, _("Is connected again."), said)
 
     def _back_to_list(self, request: HttpRequest, text: str, level: int) -> HttpResponse:
         self.message_user(request, text, level)

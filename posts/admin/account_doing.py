@@ -52,12 +52,12 @@ def test_connection(admin: ConnectPages, request: HttpRequest, pk: int) -> HttpR
     except ServiceError as error:
         unable, note = str(error), ""
     if unable:
-        history.record(request, account, CHANGE, "Tested: it failed.")
+        history.record(request, account, CHANGE, _("Tested: it failed."))
         admin.message_user(
             request, _("The test of %(account)s failed: %(why)s") % {"account": account, "why": unable}, messages.ERROR
         )
     else:
-        history.record(request, account, CHANGE, f"Tested: {note}.")
+        history.record(request, account, CHANGE, _("Tested: %(note)s.") % {"note": note})
         said = _("%(account)s works: %(note)s. Nothing was posted.") % {"account": account, "note": note}
         admin.message_user(request, said, messages.SUCCESS)
     return HttpResponseRedirect(_back(request, pk))
@@ -69,7 +69,7 @@ def resume_held(admin: ConnectPages, request: HttpRequest, pk: int) -> HttpRespo
     waiting = held_by(account).waiting
     with atomic():
         resume_account(account, actor=person_of(request))
-        history.record(request, account, CHANGE, f"Resumed; {waiting:,} held.")
+        history.record(request, account, CHANGE, _("Resumed; %(waiting)s held.") % {"waiting": f"{waiting:,}"})
     if waiting:
         said = ngettext(
             "%(n)s held post goes out now.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from posts.models import Account
@@ -58,7 +59,7 @@ class ChoiceForm(forms.Form):
 
     def __init__(self, choices: Sequence[Choice], data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)
-        known = " (connected already)"
+        known = gettext(" (connected already)")
         offered = [(str(each.place), each.name + (known if each.is_known else "")) for each in choices]
         self.fields["chosen"].choices = offered  # type: ignore[attr-defined]  # a ChoiceField
 
@@ -99,7 +100,7 @@ class TextsForm(forms.Form):
         lines = [line for line in str(self.cleaned_data["variables"]).splitlines() if line.strip()]
         for line in lines:
             if "=" not in line:
-                raise forms.ValidationError(f"“{line[:60]}” is not name=value.")
+                raise forms.ValidationError(gettext("“%(line)s” is not name=value.") % {"line": line[:60]})
         pairs = (line.partition("=") for line in lines)
         return {name.strip(): value.strip() for name, _equals, value in pairs}
 

@@ -88,7 +88,7 @@ def drop(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
     asked = asked_by(request, _shown(request))
     form = DropForm(request.POST)
     if not form.is_valid() or form.cleaned_data["day"].year not in YEARS:
-        raise BadRequest("This is no day or hour of the calendar.")
+        raise BadRequest(_("This is no day or hour of the calendar."))
     given = form.cleaned_data
     post = _post(request, given["post"])
     if post is None:
@@ -157,7 +157,9 @@ def undo(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
                 actor=person_of(request),
                 is_exception=kept["is_exception"],
             )
-            history.record(request, moved, CHANGE, f"Moved back to {_when(moved, moved.timezone)}.")
+            history.record(
+                request, moved, CHANGE, _("Moved back to %(when)s.") % {"when": _when(moved, moved.timezone)}
+            )
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error
     except ServiceError as error:
@@ -189,7 +191,11 @@ def _move(request: HttpRequest, post: Post, landing: Landing, version: int, aske
         with atomic():
             moved = move_post(post, landing, expected_version=version, actor=person_of(request))
             new = _when(moved, moved.timezone)
-            line = f"Scheduled for {new}." if was_draft else f"Moved from {old} to {new}."
+            line = (
+                _("Scheduled for %(new)s.") % {"new": new}
+                if was_draft
+                else _("Moved from %(old)s to %(new)s.") % {"old": old, "new": new}
+            )
             history.record(request, moved, CHANGE, line)
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error

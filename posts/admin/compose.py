@@ -66,7 +66,7 @@ SAID = {
     SCHEDULE: gettext_lazy("“%(post)s” is scheduled."),
     PUBLISH_SURELY: gettext_lazy("“%(post)s” is to be published now."),
 }
-DONE = {SAVE: "Saved.", SCHEDULE: "Scheduled.", PUBLISH_SURELY: "To be published now."}
+DONE = {SAVE: "Saved.", SCHEDULE: "Scheduled.", PUBLISH_SURELY: gettext_lazy("To be published now.")}
 MOST_TAGS_PROPOSED = 200
 
 
@@ -210,7 +210,7 @@ def _save(request: HttpRequest, composer: Composer, button: str) -> Post | None:
         elif at is not None:
             saved = _set_time(saved, composer, button, at)
         composer_series.follow(request, composer, saved)
-        history.record(request, saved, ADDITION if post is None else CHANGE, DONE[button])
+        history.record(request, saved, ADDITION if post is None else CHANGE, str(DONE[button]))
     return saved
 
 

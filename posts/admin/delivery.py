@@ -11,8 +11,8 @@ from django.db.models import CharField, QuerySet, Value
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from posts.admin import zones
 from posts.admin.chips import account_chip
@@ -37,7 +37,7 @@ from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.course import course_of
 from queue_app.states import JobState
 
-TWICE = "may already be live: a retry could publish twice. Look on the platform first."
+TWICE = _("may already be live: a retry could publish twice. Look on the platform first.")
 
 
 class LinkForm(forms.Form):
@@ -61,18 +61,24 @@ class DeliveryAction(ConfirmedAction):
 class Retry(DeliveryAction):
     """Send again what did not go out; release what is held; what may be live only after a warning."""
 
-    name, label, done, permission = "retry", "Retry", "to be tried again now", "posts.retry_post"
+    name, label, done, permission = "retry", _("Retry"), _("to be tried again now"), "posts.retry_post"
 
     def why_not(self, row: Delivery, request: HttpRequest) -> str:
         """Skip what is waiting, under way or out."""
         if row.status in services.RETRIABLE or row.status == DeliveryStatus.NEEDS_REVIEW:
             return ""
-        return f"it is {row.get_status_display().lower()}"
+        return gettext("it is %(status)s") % {"status": row.get_status_display().lower()}
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Warn of what could be published twice."""
         live = sum(may_be_live(row) for row in rows)
-        return f"{live} of these {TWICE}" if live and len(rows) > 1 else f"This one {TWICE}" if live else ""
+        return (
+            gettext("%(live)s of these %(twice)s") % {"live": live, "twice": TWICE}
+            if live and len(rows) > 1
+            else gettext("This one %(twice)s") % {"twice": TWICE}
+            if live
+            else ""
+        )
 
     def perform(self, row: Delivery, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Retry it; the person has read the warning."""
@@ -83,16 +89,20 @@ class Retry(DeliveryAction):
 class Cancel(DeliveryAction):
     """Stop what has not gone out, and look-ups of what may be live."""
 
-    name, label, done, permission = "cancel", "Cancel", "cancelled", "posts.cancel_post"
+    name, label, done, permission = "cancel", _("Cancel"), _("cancelled"), "posts.cancel_post"
 
     def why_not(self, row: Delivery, request: HttpRequest) -> str:
         """Skip what is settled."""
-        return "" if row.status in services.CANCELLABLE else f"it is {row.get_status_display().lower()}"
+        return (
+            ""
+            if row.status in services.CANCELLABLE
+            else gettext("it is %(status)s") % {"status": row.get_status_display().lower()}
+        )
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Say that cancelling takes nothing back."""
         if any(row.status == DeliveryStatus.NEEDS_REVIEW for row in rows):
-            return "What may already be live stays live: cancelling only ends looking for it."
+            return gettext("What may already be live stays live: cancelling only ends looking for it.")
         return ""
 
     def perform(self, row: Delivery, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -104,7 +114,7 @@ class Cancel(DeliveryAction):
 class MarkAsPublished(DeliveryAction):
     """Take a person's word that it is live."""
 
-    name, label, done = "mark_published", "Mark as published", "marked as published"
+    name, label, done = "mark_published", _("Mark as published"), _("marked as published")
     permission = "posts.retry_post"
     form_class = LinkForm
 
@@ -135,7 +145,7 @@ class MarkAsPublished(DeliveryAction):
 class CheckAgain(DeliveryAction):
     """Have it looked up on the platform once more."""
 
-    name, label, done = "check_again", "Check again", "being looked up again"
+    name, label, done = "check_again", _("Check again"), _("being looked up again")
     permission = "posts.retry_post"
 
     def why_not(self, row: Delivery, request: HttpRequest) -> str:
@@ -151,7 +161,9 @@ class CheckAgain(DeliveryAction):
 def _only_review(row: Delivery) -> str:
     if row.status == DeliveryStatus.NEEDS_REVIEW:
         return ""
-    return f"it is {row.get_status_display().lower()}; only what needs review is settled by hand"
+    return gettext("it is %(status)s; only what needs review is settled by hand") % {
+        "status": row.get_status_display().lower()
+    }
 
 
 @admin.register(Delivery)
@@ -270,7 +282,7 @@ def _live_in_words(delivery: Delivery) -> list[tuple[str, str]]:
     kinds = [part.get("kind") for part in parts_of(delivery.snapshot or {})]
     kinds += [""] * len(delivery.live)
     return [
-        (str(part.get("url") or part.get("id", "")), "first comment" if kind == "comment" else "")
+        (str(part.get("url") or part.get("id", "")), gettext("first comment") if kind == "comment" else "")
         for part, kind in zip(delivery.live, kinds, strict=False)
     ]
 

@@ -10,6 +10,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from posts.admin import zones
@@ -37,7 +38,7 @@ def _export(admin: PostAdmin, request: HttpRequest) -> HttpResponseBase:
     try:
         posts = admin.get_changelist_instance(request).queryset
     except IncorrectLookupParameters as error:
-        raise BadRequest("No such filter.") from error
+        raise BadRequest(gettext("No such filter.")) from error
     lines = exported_lines(posts, usable_accounts(request.user), zone=zones.zone_of(request.user))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="posts-{clock.now():%Y-%m-%d}.csv"'

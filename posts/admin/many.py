@@ -57,7 +57,10 @@ class ManyRowsMixin(ConfirmedActionsMixin):
         with atomic():
             progress = bulk.hand_over(order, ids)
             number = f"{len(ids):,} {self.opts.verbose_name_plural}"
-            said = f"{action.label}: handed to the queue as {progress.name}."
+            said = _("%(action)s: handed to the queue as %(progress)s.") % {
+                "action": action.label,
+                "progress": progress.name,
+            }
             history.record(request, self.model(), CHANGE, said, key="", name=number)
         words = format_html(
             '{}: {}. <a href="{}">{}</a>',

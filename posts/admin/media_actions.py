@@ -48,8 +48,8 @@ class MediaAction(ConfirmedAction):
 class Keep(MediaAction):
     """Keep files whatever becomes of their posts."""
 
-    name, label, done = "keep", "Keep in the library", "kept in the library"
-    sure = "Yes, keep in the library"
+    name, label, done = "keep", gettext_lazy("Keep in the library"), gettext_lazy("kept in the library")
+    sure = gettext_lazy("Yes, keep in the library")
 
     def why_not(self, row: Media, request: HttpRequest) -> str:
         """Skip what is kept or gone."""
@@ -66,7 +66,7 @@ class Keep(MediaAction):
 class LetGo(MediaAction):
     """Have files deleted once no post needs them."""
 
-    name, label, done = "let_go", "Let go", "no longer kept in the library"
+    name, label, done = "let_go", gettext_lazy("Let go"), gettext_lazy("no longer kept in the library")
 
     def why_not(self, row: Media, request: HttpRequest) -> str:
         """Skip what is not kept."""
@@ -85,8 +85,8 @@ class LetGo(MediaAction):
 class AddTags(MediaAction):
     """Give files more tags."""
 
-    name, label, done = "tag", "Add tags", "tagged"
-    sure = "Add these tags"
+    name, label, done = "tag", gettext_lazy("Add tags"), gettext_lazy("tagged")
+    sure = gettext_lazy("Add these tags")
     form_class = TagsForm
 
     def perform(self, row: Media, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -99,7 +99,7 @@ class AddTags(MediaAction):
 class Delete(MediaAction):
     """Delete files that nothing waits for. Its question lists the posts that they are in."""
 
-    name, label, done, permission = "delete", "Delete", "deleted", "posts.delete_media"
+    name, label, done, permission = "delete", gettext_lazy("Delete"), gettext_lazy("deleted"), "posts.delete_media"
     flag = DELETION
 
     def warning_for(self, rows: Sequence[Any]) -> str:

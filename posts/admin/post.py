@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -186,16 +187,18 @@ def _limited(view: Any) -> Any:
         try:
             read_body(request, **conf.upload_limits())
         except BodyTooLargeError as error:
-            text = f"The files are too large: one form takes {error.max_bytes / 1_000_000:,.0f} MB. Nothing was saved."
+            text = gettext("The files are too large: one form takes %(max_bytes)s MB. Nothing was saved.") % {
+                "max_bytes": f"{error.max_bytes / 1000000:,.0f}"
+            }
             return _refused(request, text, 413)
         except BodyUnreadableError:
-            return _refused(request, "The form did not arrive completely. Nothing was saved.", 400)
+            return _refused(request, gettext("The form did not arrive completely. Nothing was saved."), 400)
         return protected(request, *args, **kwargs)
 
     return limited
 
 
 def _refused(request: HttpRequest, text: str, status: int) -> HttpResponse:
-    page = {"title": "Not saved", "text": text, "list_url": reverse("admin:posts_post_changelist")}
+    page = {"title": gettext("Not saved"), "text": text, "list_url": reverse("admin:posts_post_changelist")}
     context = {**admin.site.each_context(request), **page}
     return TemplateResponse(request, "posts/admin/refused.html", context, status=status)

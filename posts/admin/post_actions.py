@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.admin.models import DELETION
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from posts.admin import zones
@@ -75,14 +76,14 @@ class PostAction(ConfirmedAction):
         """Return why a post cannot start its way, "" if it can."""
         statuses = self.statuses(post)
         if not statuses <= set(STARTABLE):
-            return f"it is {post.get_status_display().lower()} already"
+            return gettext("it is %(status)s already") % {"status": post.get_status_display().lower()}
         return "; ".join(problem.message for problem in problems_of(post))
 
 
 class Schedule(PostAction):
     """Give drafts, and what was cancelled, failed or expired, a time to go out."""
 
-    name, label, done, permission = "schedule", "Schedule", "scheduled", "posts.schedule_post"
+    name, label, done, permission = "schedule", _("Schedule"), _("scheduled"), "posts.schedule_post"
     asks_when = WhenForm
 
     def why_not(self, row: Post, request: HttpRequest) -> str:
@@ -98,7 +99,7 @@ class Schedule(PostAction):
 class PublishNow(PostAction):
     """Publish drafts and scheduled posts at once."""
 
-    name, label, done, permission = "publish_now", "Publish now", "to be published now", "posts.publish_post"
+    name, label, done, permission = "publish_now", _("Publish now"), _("to be published now"), "posts.publish_post"
 
     def why_not(self, row: Post, request: HttpRequest) -> str:
         """Skip what is being sent or out, and what the platforms would not take."""
@@ -115,7 +116,7 @@ class PublishNow(PostAction):
 class RescheduleWithSpacing(PostAction):
     """Have posts go out one after the other, in the order they have now: all or none."""
 
-    name, label, done = "reschedule_with_spacing", "Reschedule with spacing", "rescheduled"
+    name, label, done = "reschedule_with_spacing", _("Reschedule with spacing"), _("rescheduled")
     permission = "posts.reschedule_post"
     asks_when = SpacingForm
 
@@ -124,12 +125,12 @@ class RescheduleWithSpacing(PostAction):
         if DeliveryStatus.SCHEDULED in self.statuses(row):
             return ""
         if not person_of(request).has_perm("posts.schedule_post"):
-            return "it is not scheduled yet, and you may not schedule posts"
+            return gettext("it is not scheduled yet, and you may not schedule posts")
         return self.why_not_startable(row)
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Say which order is meant."""
-        return "They go out in the order of their present times, drafts last; either all are moved or none."
+        return gettext("They go out in the order of their present times, drafts last; either all are moved or none.")
 
     def perform_all(self, rows: Sequence[Any], request: HttpRequest, answers: dict[str, Any]) -> tuple[int, Skipped]:
         """Move them all in one transaction."""
@@ -143,7 +144,13 @@ class RescheduleWithSpacing(PostAction):
                     actor=person_of(request),
                 )
                 for post in moved:
-                    history.record(request, post, self.flag, f"Rescheduled to {post.scheduled_at:%Y-%m-%d %H:%M} UTC.")
+                    history.record(
+                        request,
+                        post,
+                        self.flag,
+                        gettext("Rescheduled to %(scheduled_at)s UTC.")
+                        % {"scheduled_at": f"{post.scheduled_at:%Y-%m-%d %H:%M}"},
+                    )
         except self.refusals as refusal:
             return 0, [(row, str(refusal)) for row in rows]
         return len(moved), []
@@ -152,7 +159,7 @@ class RescheduleWithSpacing(PostAction):
 class Retry(PostAction):
     """Publish again what failed or expired; what may be live only if the person says so."""
 
-    name, label, done, permission = "retry", "Retry", "to be tried again now", "posts.retry_post"
+    name, label, done, permission = "retry", _("Retry"), _("to be tried again now"), "posts.retry_post"
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
         """Ask about what may be live, where there is such."""
@@ -164,7 +171,7 @@ class Retry(PostAction):
         """Skip what neither failed nor expired nor needs review."""
         if self.statuses(row) & {DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.NEEDS_REVIEW}:
             return ""
-        return "nothing of it has failed or expired"
+        return gettext("nothing of it has failed or expired")
 
     def perform(self, row: Post, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Retry it."""
@@ -176,15 +183,15 @@ class Retry(PostAction):
 class Cancel(PostAction):
     """Stop what has not gone out."""
 
-    name, label, done, permission = "cancel", "Cancel", "cancelled", "posts.cancel_post"
+    name, label, done, permission = "cancel", _("Cancel"), _("cancelled"), "posts.cancel_post"
 
     def why_not(self, row: Post, request: HttpRequest) -> str:
         """Skip what has nothing waiting."""
         if self.statuses(row) & {DeliveryStatus.SCHEDULED, DeliveryStatus.HELD, DeliveryStatus.PUBLISHING}:
             return ""
         if DeliveryStatus.NEEDS_REVIEW in self.statuses(row):
-            return "it may already be live; settle that on the page of its delivery"
-        return f"it is {row.get_status_display().lower()}, nothing of it waits"
+            return gettext("it may already be live; settle that on the page of its delivery")
+        return gettext("it is %(status)s, nothing of it waits") % {"status": row.get_status_display().lower()}
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
         """Ask which posts of a series are meant."""
@@ -197,21 +204,23 @@ class Cancel(PostAction):
         report = services.cancel_post(row, actor=person_of(request))
         late = ", ".join(str(delivery.account) for delivery in report.refused)
         if not report.cancelled:
-            raise Refused(f"it is already being sent, or may be live, on {late}")
-        return f"too late for {late}" if late else ""
+            raise Refused(gettext("it is already being sent, or may be live, on %(late)s") % {"late": late})
+        return gettext("too late for %(late)s") % {"late": late} if late else ""
 
 
 class Delete(PostAction):
     """Delete posts; what waits is cancelled first."""
 
-    name, label, done, permission = "delete", "Delete", "deleted", "posts.delete_post"
+    name, label, done, permission = "delete", _("Delete"), _("deleted"), "posts.delete_post"
     flag = DELETION
-    warning = "What waits is cancelled first. What is live on a platform stays there. This cannot be undone."
+    warning = _("What waits is cancelled first. What is live on a platform stays there. This cannot be undone.")
 
     def why_not(self, row: Post, request: HttpRequest) -> str:
         """Skip what is being sent or may be live."""
         if self.statuses(row) & set(IN_FLIGHT):
-            return f"it is {row.get_status_display().lower()}; wait for its outcome or settle it first"
+            return gettext("it is %(status)s; wait for its outcome or settle it first") % {
+                "status": row.get_status_display().lower()
+            }
         return ""
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:

@@ -66,7 +66,7 @@ class SeriesAction(ConfirmedAction):
 class End(SeriesAction):
     """End series now: what has not been sent is cancelled."""
 
-    name, label, done, permission = "end", "End now", "ended", "posts.cancel_post"
+    name, label, done, permission = "end", gettext_lazy("End now"), gettext_lazy("ended"), "posts.cancel_post"
     form_class = EndForm
 
     def warning_for(self, rows: Sequence[Any]) -> str:
@@ -88,7 +88,12 @@ class End(SeriesAction):
 class Extend(SeriesAction):
     """Move the end of series."""
 
-    name, label, done, permission = "extend", "Change the end", "given another end", "posts.schedule_post"
+    name, label, done, permission = (
+        "extend",
+        gettext_lazy("Change the end"),
+        gettext_lazy("given another end"),
+        "posts.schedule_post",
+    )
     form_class = ExtendForm
 
     def perform(self, row: Recurrence, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -103,7 +108,7 @@ class RecurrenceAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     """Series of repeating posts, seen by whom their posts are."""
 
     page_template = "posts/admin/recurrence.html"
-    empty_hint = "Nothing repeats yet. Choose “Repeat” below the time when you write a post."
+    empty_hint = gettext_lazy("Nothing repeats yet. Choose “Repeat” below the time when you write a post.")
     confirmed_actions = [End, Extend]
     list_display = ["excerpt", "state_badge", "rule_in_words", "next_dates", "owner"]
     list_select_related = ["owner"]

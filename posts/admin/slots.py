@@ -76,7 +76,7 @@ def _slots_view(admin: AccountAdmin, request: HttpRequest, pk: int) -> HttpRespo
         raise PermissionDenied
     account = usable_accounts(request.user).filter(pk=pk).first()
     if account is None:
-        raise Http404("There is no such account.")
+        raise Http404(_("There is no such account."))
     may_plan = request.user.has_perm("posts.change_account") and may_manage(request, account)
     if request.method == "POST":
         if not may_plan:
@@ -138,13 +138,13 @@ def _asked(request: HttpRequest, account: Account) -> str:
     if what == "remove":
         services.remove_slot(account, day, at, actor=person)
         return _("%(day)s %(time)s is no slot any more; what is scheduled then stays.") % names
-    raise BadRequest("Nothing that a plan can do.")
+    raise BadRequest(_("Nothing that a plan can do."))
 
 
 def _day(text: str | None) -> int:
     number = whole_number(text)
     if number is None or number > 6:
-        raise BadRequest("A day of the week is 0 to 6.")
+        raise BadRequest(_("A day of the week is 0 to 6."))
     return number
 
 
@@ -152,4 +152,4 @@ def _time(text: str) -> time:
     try:
         return datetime.strptime(text[:8], "%H:%M:%S" if text.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a time of day
     except ValueError:
-        raise BadRequest("A time is written like 09:30.") from None
+        raise BadRequest(_("A time is written like 09:30.")) from None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from posts.models import Account, Delivery, DeliveryStatus
 from posts.publishing import words
 from posts.selectors.waiting import until_words
@@ -17,29 +20,29 @@ MEGABYTE = 1_000_000
 WAITING = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD)
 
 NEXT_STEPS = {
-    DeliveryStatus.DRAFT: "Schedule the post or publish it now.",
-    DeliveryStatus.SCHEDULED: "Nothing to do: it goes out by itself. You may still edit, reschedule or cancel it.",
-    DeliveryStatus.HELD: "Release it by a retry if it should go out now, or cancel it.",
-    DeliveryStatus.PUBLISHING: "Nothing to do: wait for its outcome.",
+    DeliveryStatus.DRAFT: _("Schedule the post or publish it now."),
+    DeliveryStatus.SCHEDULED: _("Nothing to do: it goes out by itself. You may still edit, reschedule or cancel it."),
+    DeliveryStatus.HELD: _("Release it by a retry if it should go out now, or cancel it."),
+    DeliveryStatus.PUBLISHING: _("Nothing to do: wait for its outcome."),
     DeliveryStatus.PUBLISHED: "",
-    DeliveryStatus.CANCELLED: "Schedule the post again, or retry this account, if it should go out after all.",
-    DeliveryStatus.EXPIRED: "Retry it if it should go out late, or leave it.",
+    DeliveryStatus.CANCELLED: _("Schedule the post again, or retry this account, if it should go out after all."),
+    DeliveryStatus.EXPIRED: _("Retry it if it should go out late, or leave it."),
 }
 EVENT_WORDS = {
-    "marked": "Sending began",
-    "parked": "Set aside: something blocks it",
-    "unparked": "Let go: the block is over",
-    "rescheduled": "Moved to another time",
-    "needs_review": "Needs review: nobody can tell whether it is live",
-    "proven_absent": "Looked up: what is not there is sent again",
-    "step_done": "A part is live",
-    "found": "Looked up and found live",
+    "marked": _("Sending began"),
+    "parked": _("Set aside: something blocks it"),
+    "unparked": _("Let go: the block is over"),
+    "rescheduled": _("Moved to another time"),
+    "needs_review": _("Needs review: nobody can tell whether it is live"),
+    "proven_absent": _("Looked up: what is not there is sent again"),
+    "step_done": _("A part is live"),
+    "found": _("Looked up and found live"),
 }
 STATE_WORDS = {
     JobState.PENDING: "Waits",
-    JobState.RUNNING: "Execution started",
+    JobState.RUNNING: _("Execution started"),
     JobState.HELD: "Held",
-    JobState.UNCERTAIN: "No clear answer: it may be live",
+    JobState.UNCERTAIN: _("No clear answer: it may be live"),
     JobState.COMPLETED: "Published",
     JobState.FAILED: "Failed",
     JobState.CANCELLED: "Cancelled",
@@ -96,7 +99,11 @@ def progress(delivery: Delivery) -> tuple[int, str] | None:
     if not total or done >= total or delivery.status not in (*WAITING, DeliveryStatus.PUBLISHING):
         return None
     what = delivery.progress.get("what", "")
-    megabytes = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB" if total > MEGABYTE else f"{done:,} of {total:,}"
+    megabytes = (
+        gettext("%(done)s of %(total)s MB") % {"done": f"{done / 1000000.0:,.1f}", "total": f"{total / 1000000.0:,.1f}"}
+        if total > MEGABYTE
+        else gettext("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"}
+    )
     return min(99, 100 * done // total), f"{megabytes} {what}".strip()
 
 
@@ -105,24 +112,28 @@ def _so_far(delivery: Delivery) -> str:
     said = []
     parts = len((delivery.snapshot or {}).get("parts", [])) or 1
     if delivery.live and delivery.status != DeliveryStatus.PUBLISHED and parts > 1:
-        said.append(f"{len(delivery.live)} of {parts} parts are live.")
+        said.append(gettext("%(number)s of %(parts)s parts are live.") % {"number": len(delivery.live), "parts": parts})
     under_way = progress(delivery)
     if under_way is not None:
-        said.append(f"So far: {under_way[1]}.")
+        said.append(gettext("So far: %(under_way)s.") % {"under_way": under_way[1]})
     return " ".join(said)
 
 
 def _standing(delivery: Delivery, zone: str) -> str:
     match delivery.status:
         case DeliveryStatus.DRAFT:
-            return "Not scheduled yet."
+            return gettext("Not scheduled yet.")
         case DeliveryStatus.PUBLISHED:
-            at = f" at {delivery.published_at:%Y-%m-%d %H:%M:%S} UTC" if delivery.published_at else ""
+            at = (
+                gettext(" at %(published_at)s UTC") % {"published_at": f"{delivery.published_at:%Y-%m-%d %H:%M:%S}"}
+                if delivery.published_at
+                else ""
+            )
             return f"Published{at}."
         case DeliveryStatus.FAILED if delivery.error_message:
-            return f"Failed: {delivery.error_message}"
+            return gettext("Failed: %(error_message)s") % {"error_message": delivery.error_message}
         case DeliveryStatus.EXPIRED:
-            return f"Dropped: it was not out {_expiry_words(delivery.job)}."
+            return gettext("Dropped: it was not out %(expiry_words)s.") % {"expiry_words": _expiry_words(delivery.job)}
     blocked = _account_words(delivery.account) if delivery.status in WAITING else ""
     if blocked or delivery.job is None:
         return blocked or f"{delivery.get_status_display()}."
@@ -135,17 +146,17 @@ def next_step(delivery: Delivery) -> str:
         return (
             words.next_step(delivery.error_code)
             if delivery.error_code in words.WORDS
-            else "Look at the error, then retry."
+            else gettext("Look at the error, then retry.")
         )
     if delivery.status == DeliveryStatus.NEEDS_REVIEW:
         if delivery.job is not None and delivery.job.needs_review_at is None:
-            return "Nothing to do yet: it is being looked up."
+            return gettext("Nothing to do yet: it is being looked up.")
         return words.DECIDE
     if delivery.status in WAITING and not delivery.account.enabled:
-        return "Enable the account, or cancel this delivery."
+        return gettext("Enable the account, or cancel this delivery.")
     if delivery.status in WAITING and delivery.account.reconnect_reason:
         return words.RECONNECT
-    return NEXT_STEPS[DeliveryStatus(delivery.status)]
+    return str(NEXT_STEPS[DeliveryStatus(delivery.status)])
 
 
 def timeline(delivery: Delivery) -> list[Moment]:
@@ -153,7 +164,7 @@ def timeline(delivery: Delivery) -> list[Moment]:
 
     What a purged job knew is gone; the first and the last moment remain.
     """
-    moments = [Moment(delivery.created_at, "Account chosen")]
+    moments = [Moment(delivery.created_at, gettext("Account chosen"))]
     job = delivery.job
     if job is None:
         if delivery.published_at is not None:
@@ -163,7 +174,10 @@ def timeline(delivery: Delivery) -> list[Moment]:
     gone_wrong = job.attempt_set.exclude(outcome__in=[AttemptOutcome.RUNNING, AttemptOutcome.COMPLETED])
     moments += [
         Moment(
-            attempt.finished_at, f"Attempt {attempt.number}: {attempt.get_outcome_display()}", detail=attempt.message
+            attempt.finished_at,
+            gettext("Attempt %(number)s: %(outcome)s")
+            % {"number": attempt.number, "outcome": attempt.get_outcome_display()},
+            detail=attempt.message,
         )
         for attempt in gone_wrong.exclude(finished_at=None).order_by("id")
         if attempt.finished_at is not None
@@ -174,21 +188,24 @@ def timeline(delivery: Delivery) -> list[Moment]:
 def _of_event(event: Event) -> Moment:
     if event.name == EventName.ADDED:
         return Moment(event.at, "Scheduled", event.actor)
-    text = EVENT_WORDS.get(event.reason) or STATE_WORDS[JobState(event.target)]
+    text = str(EVENT_WORDS.get(event.reason) or STATE_WORDS[JobState(event.target)])
     detail = "" if event.reason in EVENT_WORDS else reason_words(event.job, event.reason)
     if event.reason == "rescheduled":
-        detail = f"to {event.data.get('run_at', '')}"
+        detail = gettext("to %(data)s") % {"data": event.data.get("run_at", "")}
     # A worker's name stands with its attempt; here people are named.
     return Moment(event.at, text, "" if event.target == JobState.RUNNING else event.actor, detail)
 
 
 def _account_words(account: Account) -> str:
-    name = f"{account.name} on {account.platform_label}"
+    name = gettext("%(account)s on %(platform_label)s") % {
+        "account": account.name,
+        "platform_label": account.platform_label,
+    }
     if not account.enabled:
-        return f"Waits: {name} is disabled."
+        return gettext("Waits: %(name)s is disabled.") % {"name": name}
     if account.reconnect_reason:
         reason = words.sentence(account.reconnect_reason, {}, account.platform_label)
-        return f"Waits until {name} is reconnected: {reason}"
+        return gettext("Waits until %(name)s is reconnected: %(reason)s") % {"name": name, "reason": reason}
     return ""
 
 
@@ -203,4 +220,8 @@ def _job_words(job: Job, account: Account, zone: str) -> str:
 
 
 def _expiry_words(job: Job | None) -> str:
-    return f"by {job.expires_at:%Y-%m-%d %H:%M} UTC" if job is not None and job.expires_at is not None else "in time"
+    return (
+        gettext("by %(expires_at)s UTC") % {"expires_at": f"{job.expires_at:%Y-%m-%d %H:%M}"}
+        if job is not None and job.expires_at is not None
+        else gettext("in time")
+    )

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from posts import conf
 from posts.publishing import registry
 from posts.publishing.capabilities import Capabilities, TextLimit, VideoLimits, Window
@@ -19,9 +22,9 @@ UNITS = {
     "code_points": "characters",
     "utf16": "UTF-16 units",
     "utf8_bytes": "bytes",
-    "x_weighted": "weighted characters",
+    "x_weighted": _("weighted characters"),
     "mastodon": "characters",
-    "threads": "characters, emoji by bytes",
+    "threads": _("characters, emoji by bytes"),
 }
 COLUMNS = ("text", "pictures", "video", "documents", "threads", "login", "repeats", "windows")
 
@@ -73,13 +76,19 @@ def shortcomings() -> list[str]:
     for name in conf.get("ENABLED_PLATFORMS"):
         platform = registry.platforms().get(name)
         if platform is None:
-            found.append(f"{name} is enabled, but this site knows no such platform")
+            found.append(gettext("%(name)s is enabled, but this site knows no such platform") % {"name": name})
             continue
         given, prefix = conf.of_platform(name), f"SOCIALQ_{name.upper()}"
         if platform.oauth is not None and platform.needs_app and not given.get("CLIENT_ID"):
-            found.append(f"{platform.label}: set {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET. {platform.setup}")
+            found.append(
+                gettext("%(platform)s: set %(prefix)s_CLIENT_ID and %(prefix)s_CLIENT_SECRET. %(setup)s")
+                % {"platform": platform.label, "prefix": prefix, "setup": platform.setup}
+            )
         if platform.capabilities.fetches_media and not _is_public(str(queue_conf.get("SITE_URL"))):
-            found.append(f"{platform.label}: it downloads files itself, so SITE_URL must be a public https:// address")
+            found.append(
+                gettext("%(platform)s: it downloads files itself, so SITE_URL must be a public https:// address")
+                % {"platform": platform.label}
+            )
     return found
 
 
@@ -97,9 +106,9 @@ def _facts(platform: Platform) -> PlatformFacts:
         pictures=_pictures(able),
         video=_video(able.videos, able.max_videos),
         documents=f"{able.max_documents}, {_bytes(able.documents.max_bytes)}" if able.documents else "",
-        threads="threads" if able.threads else "first comment" if able.comment else "",
-        login="in the browser" if spec is not None else "by a form",
-        repeats="safe" if platform.repeat_is_safe else "looked up first",
+        threads="threads" if able.threads else gettext("first comment") if able.comment else "",
+        login=gettext("in the browser") if spec is not None else gettext("by a form"),
+        repeats="safe" if platform.repeat_is_safe else gettext("looked up first"),
         windows=", ".join(map(window_words, platform.windows)),
         scopes=(*spec.scopes, *spec.optional_scopes) if spec is not None else (),
         options=tuple(option.name for option in platform.options),
@@ -108,7 +117,11 @@ def _facts(platform: Platform) -> PlatformFacts:
 
 def _texts(able: Capabilities) -> str:
     said = _limits(able.text)
-    return f"{said}; with files {_limits(able.caption)}" if able.caption else said
+    return (
+        gettext("%(said)s; with files %(limits)s") % {"said": said, "limits": _limits(able.caption)}
+        if able.caption
+        else said
+    )
 
 
 def _limits(limits: Iterable[TextLimit]) -> str:
@@ -133,13 +146,19 @@ def window_words(window: Window) -> str:
     """Return a window in words, as in “100 in 15 min”, with the choice that counts, if only one does: “(reel)”."""
     units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
     unit, size = next((unit, size) for unit, size in units if window.seconds % size == 0)
-    whose = " for the app" if window.scope == "app" else ""
+    whose = gettext(" for the app") if window.scope == "app" else ""
     which = f" ({window.option[1]})" if window.option is not None else ""
-    return f"{window.count:,} in {window.seconds // size} {unit}{whose}{which}"
+    return gettext("%(count)s in %(seconds)s %(unit)s%(whose)s%(which)s") % {
+        "count": f"{window.count:,}",
+        "seconds": window.seconds // size,
+        "unit": unit,
+        "whose": whose,
+        "which": which,
+    }
 
 
 def _bytes(number: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if number >= size:
             return f"{number / size:,.0f} {unit}"
-    return f"{number} bytes"
+    return gettext("%(number)s bytes") % {"number": number}

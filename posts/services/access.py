@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from posts.models import Post
 from posts.selectors.posts import may_see
 from posts.services.errors import NotAllowed
@@ -15,19 +18,19 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 ACTIONS = {
-    "add_post": "write posts",
-    "change_post": "change posts",
-    "delete_post": "delete posts",
-    "schedule_post": "schedule posts",
-    "publish_post": "publish posts now",
-    "reschedule_post": "reschedule posts",
-    "retry_post": "retry posts",
-    "cancel_post": "cancel posts",
-    "add_media": "upload files",
-    "change_media": "change files",
-    "delete_media": "delete files",
-    "change_tag": "rename tags",
-    "delete_tag": "delete tags",
+    "add_post": _("write posts"),
+    "change_post": _("change posts"),
+    "delete_post": _("delete posts"),
+    "schedule_post": _("schedule posts"),
+    "publish_post": _("publish posts now"),
+    "reschedule_post": _("reschedule posts"),
+    "retry_post": _("retry posts"),
+    "cancel_post": _("cancel posts"),
+    "add_media": _("upload files"),
+    "change_media": _("change files"),
+    "delete_media": _("delete files"),
+    "change_tag": _("rename tags"),
+    "delete_tag": _("delete tags"),
 }
 
 
@@ -36,9 +39,14 @@ def require(person: User | None, action: str, post: Post | None = None) -> None:
     if person is None:
         return
     if not person.has_perm(f"posts.{action}"):
-        raise NotAllowed(f"{person.get_username()} may not {ACTIONS[action]}; ask an administrator for the permission")
+        raise NotAllowed(
+            gettext("%(person)s may not %(actions)s; ask an administrator for the permission")
+            % {"person": person.get_username(), "actions": ACTIONS[action]}
+        )
     if post is not None and not may_see(person, post.owner_id):
-        raise NotAllowed(f"Post {post.pk} belongs to somebody else; ask its owner or an administrator")
+        raise NotAllowed(
+            gettext("Post %(post)s belongs to somebody else; ask its owner or an administrator") % {"post": post.pk}
+        )
 
 
 def name_of(person: User | None) -> str:

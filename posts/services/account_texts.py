@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from django.utils.translation import gettext
+
 from posts.models import Account
 from posts.services.errors import Problem, ValidationFailed
 from posts.text.storable import is_storable
@@ -36,15 +38,28 @@ def set_account_texts(
 
 def _variable_problems(variables: Mapping[str, str]) -> list[Problem]:
     problems = [
-        Problem("variables", f"“{name[:40]}” is no name for a variable: use small letters, digits and _")
+        Problem(
+            "variables",
+            gettext("“%(name)s” is no name for a variable: use small letters, digits and _") % {"name": name[:40]},
+        )
         for name in variables
         if not NAME.fullmatch(name)
     ]
     if len(variables) > MOST_VARIABLES:
-        problems.append(Problem("variables", f"There are {len(variables)} variables, the limit is {MOST_VARIABLES}"))
+        problems.append(
+            Problem(
+                "variables",
+                gettext("There are %(number)s variables, the limit is %(most_variables)s")
+                % {"number": len(variables), "most_variables": MOST_VARIABLES},
+            )
+        )
     for name, value in variables.items():
         if len(value) > VALUE_CHARACTERS:
-            text = f"The variable {name} has {len(value):,} characters, the limit is {VALUE_CHARACTERS:,}"
+            text = gettext("The variable %(name)s has %(number)s characters, the limit is %(value_characters)s") % {
+                "name": name,
+                "number": f"{len(value):,}",
+                "value_characters": f"{VALUE_CHARACTERS:,}",
+            }
             problems.append(Problem("variables", text))
     return problems
 
@@ -52,14 +67,31 @@ def _variable_problems(variables: Mapping[str, str]) -> list[Problem]:
 def _text_problems(signature: str, variables: Mapping[str, str], utm: Mapping[str, str]) -> list[Problem]:
     problems = []
     if len(signature) > SIGNATURE_CHARACTERS:
-        text = f"The signature has {len(signature):,} characters, the limit is {SIGNATURE_CHARACTERS:,}"
+        text = gettext("The signature has %(number)s characters, the limit is %(signature_characters)s") % {
+            "number": f"{len(signature):,}",
+            "signature_characters": f"{SIGNATURE_CHARACTERS:,}",
+        }
         problems.append(Problem("signature", text))
     for name, value in utm.items():
         if name not in UTM_NAMES:
-            problems.append(Problem("utm", f"There is no parameter {name}; use {', '.join(UTM_NAMES)}"))
+            problems.append(
+                Problem(
+                    "utm",
+                    gettext("There is no parameter %(name)s; use %(utm_names)s")
+                    % {"name": name, "utm_names": ", ".join(UTM_NAMES)},
+                )
+            )
         elif len(value) > UTM_CHARACTERS:
-            problems.append(Problem(name, f"{name} has {len(value):,} characters, the limit is {UTM_CHARACTERS:,}"))
+            problems.append(
+                Problem(
+                    name,
+                    gettext("%(name)s has %(number)s characters, the limit is %(utm_characters)s")
+                    % {"name": name, "number": f"{len(value):,}", "utm_characters": f"{UTM_CHARACTERS:,}"},
+                )
+            )
     stored = [*variables.values(), signature, *utm.values()]
     if not all(map(is_storable, stored)):
-        problems.append(Problem("signature", "A text has characters that cannot be stored; type or paste it again"))
+        problems.append(
+            Problem("signature", gettext("A text has characters that cannot be stored; type or paste it again"))
+        )
     return problems

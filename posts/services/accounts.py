@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from posts import conf
 from posts.models import Account
@@ -58,12 +59,14 @@ JOINERS = "\u200c\u200d"
 CONNECTED_WITH = "connected_with"  # in Account.config: the answers that are no secrets, to be offered again
 
 # Nobody is waiting to try again where a person has only just entered something.
-TRY_AGAIN = "Nothing was saved; try again in a moment."
+TRY_AGAIN = gettext_lazy("Nothing was saved; try again in a moment.")
 STEPS_WHEN_CONNECTING = {
     words.RETRIES: TRY_AGAIN,
     words.LOOKS_OR_ASKS: TRY_AGAIN,
-    words.CHECK_SERVER: "Check the address of the server and try again; nothing was saved.",
-    words.next_step("tls_failed"): "Have the certificate of that server mended and try again; nothing was saved.",
+    words.CHECK_SERVER: gettext_lazy("Check the address of the server and try again; nothing was saved."),
+    words.next_step("tls_failed"): gettext_lazy(
+        "Have the certificate of that server mended and try again; nothing was saved."
+    ),
 }
 
 
@@ -72,9 +75,9 @@ class ConnectFailed(ServiceError):
 
     def __init__(self, error: PublishError, platform: Platform) -> None:
         step = words.next_step(error.code)
-        step = STEPS_WHEN_CONNECTING.get(step, step)
+        step = str(STEPS_WHEN_CONNECTING.get(step, step))
         if isinstance(error, RateLimited):
-            step = f"Try again after {error.until:%Y-%m-%d %H:%M:%S} UTC."
+            step = _("Try again after %(until)s UTC.") % {"until": f"{error.until:%Y-%m-%d %H:%M:%S}"}
         super().__init__(f"{sentence_of(error, platform.label)} {step}")
         self.code = error.code
 
@@ -135,7 +138,10 @@ def save_connection(
             return _created(platform, connection, answers, owner)
         except IntegrityError:
             continue
-    raise Refused(f"{connection.identity.name} is being connected by somebody else right now; look again in a moment")
+    raise Refused(
+        _("%(identity)s is being connected by somebody else right now; look again in a moment")
+        % {"identity": connection.identity.name}
+    )
 
 
 def reconnect_account(
@@ -178,7 +184,8 @@ def _require_hold(actor: User | None, account: Account) -> None:
         return
     if not actor.has_perm("posts.change_account") or not may_see(actor, account.owner_id):
         raise NotAllowed(
-            f"{shown(account)} is connected already, and not as yours; ask an administrator to reconnect it"
+            _("%(shown)s is connected already, and not as yours; ask an administrator to reconnect it")
+            % {"shown": shown(account)}
         )
 
 
@@ -192,7 +199,11 @@ def disable_account(account: Account, *, actor: str = "") -> None:
     """Stop publishing to ``account``: what is scheduled waits, nothing is lost. ``actor`` is named in the block."""
     with atomic():
         blocks.place(
-            account.block_key, BlockKind.DISABLED, now=clock.now(), reason=f"{shown(account)} is disabled", actor=actor
+            account.block_key,
+            BlockKind.DISABLED,
+            now=clock.now(),
+            reason=_("%(shown)s is disabled") % {"shown": shown(account)},
+            actor=actor,
         )
         Account.objects.filter(pk=account.pk).update(enabled=False)
     account.enabled = False
@@ -215,9 +226,15 @@ def known_platform(name: str) -> Platform:
     try:
         platform = registry.get(name)
     except registry.UnknownPlatform:
-        raise Refused(f"Unknown platform “{name}”. This site has: {', '.join(enabled)}.") from None
+        raise Refused(
+            _("Unknown platform “%(name)s”. This site has: %(enabled)s.")
+            % {"name": name, "enabled": ", ".join(enabled)}
+        ) from None
     if name not in enabled:
-        raise Refused(f"{platform.label} is not enabled on this site. Add {name} to SOCIALQ_ENABLED_PLATFORMS.")
+        raise Refused(
+            _("%(platform)s is not enabled on this site. Add %(name)s to SOCIALQ_ENABLED_PLATFORMS.")
+            % {"platform": platform.label, "name": name}
+        )
     return platform
 
 
@@ -227,10 +244,14 @@ def complete_answers(platform: Platform, answers: Mapping[str, str], *, has_toke
     With ``has_tokens`` a secret is not missed: the tokens are it.
     """
     known = {field.name: field for field in platform.connect_fields}
-    problems = [Problem(name, f"{platform.label} has no field “{name}”") for name in answers if name not in known]
+    problems = [
+        Problem(name, _("%(platform)s has no field “%(name)s”") % {"platform": platform.label, "name": name})
+        for name in answers
+        if name not in known
+    ]
     complete = {name: answers.get(name, "").strip() or field.default for name, field in known.items()}
     problems += [
-        Problem(name, f"{platform.label} needs: {field.label}")
+        Problem(name, _("%(platform)s needs: %(field)s") % {"platform": platform.label, "field": field.label})
         for name, field in known.items()
         if field.required and not complete[name] and not (field.secret and has_tokens)
     ]
@@ -244,7 +265,8 @@ def presentable(platform: Platform, connection: Connection) -> Connection:
     identity = connection.identity
     if len(identity.id) > NAME_CHARACTERS:
         raise Refused(
-            f"{platform.label} gave an identity of {len(identity.id)} characters, the most is {NAME_CHARACTERS}."
+            _("%(platform)s gave an identity of %(number)s characters, the most is %(name_characters)s.")
+            % {"platform": platform.label, "number": len(identity.id), "name_characters": NAME_CHARACTERS}
         )
     return replace(connection, identity=Identity(identity.id, _readable(identity.name) or identity.id))
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.core.signing import BadSignature, TimestampSigner
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext
 
 from posts import conf
 from posts.models import Media, MediaVariant
@@ -28,7 +29,7 @@ class NoAddress(LookupError):
 def public_address(row: Media | MediaVariant, filename: str) -> str:
     """Return a signed address of the file of ``row`` that ends after ``MEDIA_URL_HOURS``. Raises NoAddress."""
     if not has_public_address():
-        raise NoAddress("SITE_URL is no address that can be reached from outside")
+        raise NoAddress(gettext("SITE_URL is no address that can be reached from outside"))
     site: str = queue_conf.get("SITE_URL").rstrip("/")
     return site + _path(_signer().sign(_name_of(row)), filename)
 
@@ -51,7 +52,7 @@ def row_of(token: str) -> Media | MediaVariant | None:
         return MediaVariant.objects.filter(pk=int(key)).first()
     if kind == "media" and key.isdecimal():
         return Media.objects.filter(pk=int(key)).first()
-    raise BadSignature("it names no file")
+    raise BadSignature(gettext("it names no file"))
 
 
 def _name_of(row: Media | MediaVariant) -> str:
@@ -66,7 +67,7 @@ def _path(token: str, filename: str) -> str:
     try:
         return reverse("posts:signed_media", args=[token, filename])
     except NoReverseMatch:
-        raise NoAddress("the posts app's addresses are not among this site's") from None
+        raise NoAddress(gettext("the posts app's addresses are not among this site's")) from None
 
 
 def _is_outside(host: str) -> bool:

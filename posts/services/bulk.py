@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import deliveries, posts
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 BULK_OPERATION = "posts.bulk_operation"
 PART_ROWS = 100
 REASONS_KEPT = 20
-CHANGED = "it has changed since this was asked for"
+CHANGED = _("it has changed since this was asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ def carry_out(order: Order, ids: Sequence[int], first: int) -> Report:
         name = str(row) if row is not None else f"{operation.model._meta.verbose_name} {row_id}"
         try:
             if actor is None:
-                raise Refused(f"{order.actor} no longer works here")
+                raise Refused(gettext("%(actor)s no longer works here") % {"actor": order.actor})
             if row is None:
-                raise Refused("it is gone")
+                raise Refused(gettext("it is gone"))
             operation.step(row, order, Place(number, actor))
         except ServiceError as refusal:
             skipped.append((name, str(refusal)))
@@ -126,7 +128,7 @@ def _require_unchanged(found: Any, order: Order) -> None:
 def _cancel_post(post: Post, _order: Order, place: Place) -> None:
     report = posts.cancel_post(post, actor=place.actor)
     if not report.cancelled:
-        raise Refused("it is already being sent, or may be live")
+        raise Refused(gettext("it is already being sent, or may be live"))
 
 
 def _retry_post(post: Post, order: Order, place: Place) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, URLValidator
+from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus
 from posts.services import access, queueing
@@ -46,9 +47,15 @@ def retry_delivery(delivery: Delivery, *, actor: User | None = None, even_if_unc
     with queueing.one_transaction():
         stored = _locked(delivery)
         if queueing.may_be_live(stored) and not even_if_uncertain:
-            raise Refused(f"{_named(stored)} may already be live, and a retry could publish it twice; look there first")
+            raise Refused(
+                gettext("%(named)s may already be live, and a retry could publish it twice; look there first")
+                % {"named": _named(stored)}
+            )
         if stored.status not in RETRIABLE and stored.status != DeliveryStatus.NEEDS_REVIEW:
-            raise Refused(f"{_named(stored)} is {_status(stored)}; there is nothing to retry")
+            raise Refused(
+                gettext("%(named)s is %(status)s; there is nothing to retry")
+                % {"named": _named(stored), "status": _status(stored)}
+            )
         retry_all(stored.post, [stored], actor=actor)
     return _as_stored(delivery)
 
@@ -62,9 +69,12 @@ def cancel_delivery(delivery: Delivery, *, actor: User | None = None) -> Deliver
     with queueing.one_transaction():
         stored = _locked(delivery)
         if stored.status not in CANCELLABLE:
-            raise Refused(f"{_named(stored)} is {_status(stored)}; there is nothing to cancel")
+            raise Refused(
+                gettext("%(named)s is %(status)s; there is nothing to cancel")
+                % {"named": _named(stored), "status": _status(stored)}
+            )
         if not queueing.cancel_job_of(stored, actor=access.name_of(actor)):
-            raise Refused(f"{_named(stored)} is already being sent; wait for its outcome")
+            raise Refused(gettext("%(named)s is already being sent; wait for its outcome") % {"named": _named(stored)})
         sync_post_status(stored.post_id)
     return _as_stored(delivery)
 
@@ -98,9 +108,10 @@ def retry_all(post: Post, deliveries: Sequence[Delivery], *, actor: User | None)
     now = clock.now()
     problems = problems_of(post, deliveries)
     if post.expires_at is not None and post.expires_at <= now:
-        message = (
-            f"Post {post.pk} was to be dropped after {post.expires_at:%Y-%m-%d %H:%M} UTC; choose a later time first"
-        )
+        message = gettext("Post %(post)s was to be dropped after %(expires_at)s UTC; choose a later time first") % {
+            "post": post.pk,
+            "expires_at": f"{post.expires_at:%Y-%m-%d %H:%M}",
+        }
         problems.append(Problem("expires_at", message))
     if problems:
         raise ValidationFailed(problems)
@@ -116,7 +127,9 @@ def _require_link(url: str) -> None:
         for rule in _LINK_RULES:
             rule(url)
     except ValidationError:
-        message = f"“{url[:80]}” is not the link of a post; paste one that starts with https://, or leave it empty"
+        message = gettext(
+            "“%(url)s” is not the link of a post; paste one that starts with https://, or leave it empty"
+        ) % {"url": url[:80]}
         raise ValidationFailed([Problem("url", message)]) from None
 
 
@@ -125,12 +138,17 @@ def _locked(delivery: Delivery) -> Delivery:
     for stored in queueing.deliveries_of(post):
         if stored.pk == delivery.pk:
             return stored
-    raise Refused(f"The account was taken off post {post.pk} meanwhile; there is nothing left to do")
+    raise Refused(
+        gettext("The account was taken off post %(post)s meanwhile; there is nothing left to do") % {"post": post.pk}
+    )
 
 
 def _uncertain_job(delivery: Delivery) -> int:
     if delivery.status != DeliveryStatus.NEEDS_REVIEW or delivery.job_id is None:
-        raise Refused(f"{_named(delivery)} is {_status(delivery)}; only what needs review can be settled")
+        raise Refused(
+            gettext("%(named)s is %(status)s; only what needs review can be settled")
+            % {"named": _named(delivery), "status": _status(delivery)}
+        )
     return delivery.job_id
 
 
@@ -139,7 +157,7 @@ def _as_stored(delivery: Delivery) -> Delivery:
 
 
 def _named(delivery: Delivery) -> str:
-    return f"Post {delivery.post_id} on {shown(delivery.account)}"
+    return gettext("Post %(post_id)s on %(shown)s") % {"post_id": delivery.post_id, "shown": shown(delivery.account)}
 
 
 def _status(delivery: Delivery) -> str:

@@ -11,6 +11,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext
+
 from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, ThreadMode
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
@@ -69,7 +71,12 @@ def save_draft(
     for chosen in (options or {}).values():
         problems += _text_problems([*chosen, *strings_in(dict(chosen))])
     if thread_mode not in ThreadMode.values:
-        problems.append(Problem("thread_mode", f"A long text is split by {', '.join(ThreadMode.values[1:])} or not"))
+        problems.append(
+            Problem(
+                "thread_mode",
+                gettext("A long text is split by %(values)s or not") % {"values": ", ".join(ThreadMode.values[1:])},
+            )
+        )
     problems += tag_problems(tags or ())
     fields |= {"thread_mode": thread_mode, "first_comment": first_comment}
     with queueing.one_transaction():
@@ -102,29 +109,42 @@ def _field_problems(
     *, text: str, language: str, timezone: str, priority: int, expires_at: datetime | None
 ) -> list[Problem]:
     if expires_at is not None and expires_at.tzinfo is None:
-        raise ValueError("expires_at needs a time zone")
+        raise ValueError(gettext("expires_at needs a time zone"))
     problems = _text_problems([text])
     if language and not _LANGUAGE.fullmatch(language):
         problems.append(
-            Problem("language", f"“{language[:35]}” is not a language; write a code like en or pt-BR, or nothing")
+            Problem(
+                "language",
+                gettext("“%(language)s” is not a language; write a code like en or pt-BR, or nothing")
+                % {"language": language[:35]},
+            )
         )
     if not PRIORITY_FIRST <= priority <= PRIORITY_LAST:
         problems.append(
-            Problem("priority", f"Priority is {PRIORITY_FIRST} (first) to {PRIORITY_LAST} (last), not {priority}")
+            Problem(
+                "priority",
+                gettext("Priority is %(priority_first)s (first) to %(priority_last)s (last), not %(priority)s")
+                % {"priority_first": PRIORITY_FIRST, "priority_last": PRIORITY_LAST, "priority": priority},
+            )
         )
     if expires_at is not None and abs(expires_at - clock.now()) > FARTHEST:
         # At the ends of the calendar a time cannot even be shown in every zone.
-        problems.append(Problem("expires_at", "The time to drop it is more than ten years away; choose a nearer one"))
+        problems.append(
+            Problem("expires_at", gettext("The time to drop it is more than ten years away; choose a nearer one"))
+        )
     return problems + (zone_problems(timezone) if timezone else [])
 
 
 def _text_problems(texts: Sequence[str]) -> list[Problem]:
     if not all(map(is_storable, texts)):
-        return [Problem("text", "The text has characters that cannot be stored; type or paste it again")]
+        return [Problem("text", gettext("The text has characters that cannot be stored; type or paste it again"))]
     longest = max(map(len, texts), default=0)
     if longest <= MOST_CHARACTERS:
         return []
-    message = f"A text has {longest:,} characters, the most that is kept is {MOST_CHARACTERS:,}; shorten it"
+    message = gettext("A text has %(longest)s characters, the most that is kept is %(most_characters)s; shorten it") % {
+        "longest": f"{longest:,}",
+        "most_characters": f"{MOST_CHARACTERS:,}",
+    }
     return [Problem("text", message)]
 
 
@@ -133,10 +153,13 @@ def _editable(post: Post, expected_version: int | None) -> Post:
     (stored,) = queueing.lock_posts([post.pk])
     for delivery in queueing.deliveries_of(stored):
         if delivery.status in SETTLED or delivery.live or queueing.may_be_live(delivery):
-            status = "partly live" if delivery.live else delivery.get_status_display().lower()
+            status = gettext("partly live") if delivery.live else delivery.get_status_display().lower()
             raise Refused(
-                f"Post {stored.pk} cannot be changed any more: on {shown(delivery.account)} it is {status}. "
-                "Write a new post instead"
+                gettext(
+                    "Post %(stored)s cannot be changed any more: on %(shown)s it is %(status)s. Write a new "
+                    "post instead"
+                )
+                % {"stored": stored.pk, "shown": shown(delivery.account), "status": status}
             )
     require_version(stored, expected_version)
     return stored
@@ -149,7 +172,9 @@ def _chosen_accounts(ids: Sequence[int], post: Post, person: User | None, proble
         found |= Account.objects.filter(deliveries__post=post).in_bulk(ids)
     for account_id in ids:
         if account_id not in found:
-            message = f"There is no account {account_id} that this post can use; choose one from the list of accounts"
+            message = gettext(
+                "There is no account %(account_id)s that this post can use; choose one from the list of accounts"
+            ) % {"account_id": account_id}
             problems.append(Problem("accounts", message))
     return [found[account_id] for account_id in dict.fromkeys(ids) if account_id in found]
 
@@ -162,10 +187,20 @@ def _chosen_media(ids: Sequence[int], post: Post, person: User | None, problems:
     found = {media.pk: media for media in Media.objects.select_for_update().filter(pk__in=found).order_by("pk")}
     for place, media_id in enumerate(ids):
         if media_id not in found:
-            problems.append(Problem("media", f"There is no file {media_id} that this post can use; attach it again"))
+            problems.append(
+                Problem(
+                    "media",
+                    gettext("There is no file %(media_id)s that this post can use; attach it again")
+                    % {"media_id": media_id},
+                )
+            )
         elif media_id in ids[:place]:
             name = found[media_id].original_name
-            problems.append(Problem("media", f"The file “{name}” is attached twice; remove one of the two"))
+            problems.append(
+                Problem(
+                    "media", gettext("The file “%(name)s” is attached twice; remove one of the two") % {"name": name}
+                )
+            )
     return [found[media_id] for media_id in ids if media_id in found]
 
 
@@ -214,7 +249,11 @@ def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_time
     for delivery in added:
         problems += account_problems(delivery.account)
     if not deliveries:
-        problems.append(Problem("accounts", f"Post {post.pk} is scheduled: choose an account, or cancel it"))
+        problems.append(
+            Problem(
+                "accounts", gettext("Post %(post)s is scheduled: choose an account, or cancel it") % {"post": post.pk}
+            )
+        )
     now = clock.now()
     at = max(post.scheduled_at or now, now)
     # One that will be tried again after a failure is due at a time of its own.
@@ -222,7 +261,10 @@ def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_time
     due = {delivery.pk: delivery.job.run_at for delivery in waiting if delivery.job is not None}
     at_last = max([at, *due.values()])
     if post.expires_at is not None and post.expires_at <= at_last:
-        message = f"Post {post.pk} would be dropped before it is due ({at_last:%Y-%m-%d %H:%M} UTC); choose a later end"
+        message = gettext("Post %(post)s would be dropped before it is due (%(at_last)s UTC); choose a later end") % {
+            "post": post.pk,
+            "at_last": f"{at_last:%Y-%m-%d %H:%M}",
+        }
         problems.append(Problem("expires_at", message))
     if problems:
         raise ValidationFailed(problems)

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from posts.models import Account
 
 
@@ -37,8 +39,11 @@ class NoRoom(ServiceError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} was not stored: the server has no room for files. An administrator must make room; "
-            "then upload it again."
+            gettext(
+                "%(name)s was not stored: the server has no room for files. An administrator must make "
+                "room; then upload it again."
+            )
+            % {"name": name}
         )
 
 

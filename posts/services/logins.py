@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError
+from django.utils.translation import gettext
 
 from posts import credentials
 from posts.models import Account, AppRegistration, PendingLogin
@@ -144,7 +145,7 @@ def pending_login(uuid: UUID, *, user: User) -> PendingLogin:
     """Return a login that waits for ``user`` to choose; raises LoginOver."""
     pending = PendingLogin.objects.filter(uuid=uuid, user=user, returned=True).first()
     if pending is None or pending.created_at < clock.now() - LOGIN_LIFETIME:
-        raise LoginOver("This login is over: it was used already or took too long. Connect again.")
+        raise LoginOver(gettext("This login is over: it was used already or took too long. Connect again."))
     return pending
 
 
@@ -167,9 +168,9 @@ def connect_choices(pending: PendingLogin, places: Sequence[int], *, user: User)
     found = [_connection(plain) for plain in kept.get("found", [])]
     chosen = [found[place] for place in dict.fromkeys(places) if 0 <= place < len(found)]
     if not chosen:
-        raise Refused("Choose at least one to connect")
+        raise Refused(gettext("Choose at least one to connect"))
     if not PendingLogin.objects.filter(pk=pending.pk).delete()[0]:
-        raise Conflict("This login was used already; look at the list of accounts")
+        raise Conflict(gettext("This login was used already; look at the list of accounts"))
     owner = _owner(kept, user)
     return [
         save_connection(pending.platform, each, kept["answers"], owner=owner, actor=user, hold=True) for each in chosen
@@ -200,7 +201,10 @@ def connect_with_tokens(
     chosen = [each for each in found if not only or {each.identity.id, each.identity.name} & set(only)]
     if not chosen or (len(chosen) > 1 and not only):
         offered = ", ".join(f"{each.identity.name} ({each.identity.id})" for each in found)
-        raise Refused(f"The tokens can post to several: {offered}. Name one or more with --identity")
+        raise Refused(
+            gettext("The tokens can post to several: %(offered)s. Name one or more with --identity")
+            % {"offered": offered}
+        )
     return [save_connection(platform_name, each, answers, owner=owner, actor=actor) for each in chosen]
 
 
@@ -221,7 +225,7 @@ def _reconnected(pending: PendingLogin, found: Sequence[Connection], answers: Ma
     account = pending.account
     pending.delete()
     if account is None:  # deleted meanwhile, and the login with it
-        raise LoginOver("The account was deleted meanwhile; connect it as a new one.")
+        raise LoginOver(gettext("The account was deleted meanwhile; connect it as a new one."))
     same = next((each for each in found if each.identity.id == account.identity_id), found[0])
     return save_reconnection(account, same, answers, actor=user, hold=True)
 
@@ -232,8 +236,10 @@ def _take(state: str, user: User) -> PendingLogin:
     pending = mine.select_related("account").first()
     if pending is None or pending.created_at < clock.now() - LOGIN_LIFETIME or not mine.update(returned=True):
         raise LoginOver(
-            "This login does not belong to you, was used already, or took longer than a quarter of an hour; "
-            "nothing was connected. Connect again."
+            gettext(
+                "This login does not belong to you, was used already, or took longer than a quarter of an hour; "
+                "nothing was connected. Connect again."
+            )
         )
     pending.returned = True
     return pending
@@ -245,7 +251,9 @@ def _require_right(pending: PendingLogin, user: User) -> None:
     right = "posts.add_account" if account is None else "posts.change_account"
     if not user.has_perm(right) or (account is not None and not may_see(user, account.owner_id)):
         pending.delete()
-        raise NotAllowed("You may not connect that account any more, so nothing was connected; ask an administrator")
+        raise NotAllowed(
+            gettext("You may not connect that account any more, so nothing was connected; ask an administrator")
+        )
 
 
 def _owner(kept: Json, user: User) -> User | None:
@@ -283,7 +291,7 @@ def _open(pending: PendingLogin) -> Json:
         return credentials.unseal(pending.uuid, pending.sealed)
     except credentials.CannotOpen:
         raise LoginOver(
-            "This login cannot be finished: the site's keys were changed meanwhile. Connect again."
+            gettext("This login cannot be finished: the site's keys were changed meanwhile. Connect again.")
         ) from None
 
 

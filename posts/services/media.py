@@ -13,6 +13,7 @@ from io import BytesIO
 
 from django.core.files.base import ContentFile
 from django.db import IntegrityError
+from django.utils.translation import gettext
 
 from posts.media.inspect import EXTENSIONS, FileRefused, Picture, inspect_picture
 from posts.media.plan import Fit, ImpossibleError, RenderSpec, fit_of, plan_rendering
@@ -50,7 +51,7 @@ def variant_for(media: Media, limits: ImageLimits, fit: Fit = "refuse") -> Media
     Raises ContentRejected (``media_gone``, ``media_unusable``), where trying again would change nothing, or Temporary
     (``media_unreadable``, ``media_no_room``). For workers, outside any transaction.
     """
-    refuse_in_transaction("A picture would be rendered")
+    refuse_in_transaction(gettext("A picture would be rendered"))
     source = _source(media)
     picture = _facts(media, source)
     try:

@@ -7,8 +7,11 @@ look into one, is not judged; ``media_notes`` says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, cast
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from posts.media.inspect import EXTENSIONS
 from posts.media.plan import Fit, ImpossibleError, plan_rendering
@@ -18,12 +21,13 @@ from posts.publishing.capabilities import Capabilities, VideoLimits
 from posts.publishing.types import MediaFile, MediaKind
 from posts.selectors.media import picture_of
 from posts.text.counting import violations
+from queue_app.wording import Words
 
-NAMES = {
-    Kind.IMAGE: ("picture", "pictures"),
-    Kind.GIF: ("animated picture", "animated pictures"),
-    Kind.VIDEO: ("video", "videos"),
-    Kind.DOCUMENT: ("document", "documents"),
+NAMES: Mapping[Kind, tuple[Words, Words]] = {
+    Kind.IMAGE: (_("picture"), _("pictures")),
+    Kind.GIF: (_("animated picture"), _("animated pictures")),
+    Kind.VIDEO: (_("video"), _("videos")),
+    Kind.DOCUMENT: (_("document"), _("documents")),
 }
 MOVING = (Kind.GIF, Kind.VIDEO)
 # A network's number is kept to the digit; what a file says of itself is rounded.
@@ -33,16 +37,20 @@ NEAR = 1.001
 def media_problems(files: Sequence[PostMedia], able: Capabilities, fit: Fit) -> Iterator[tuple[str, str]]:
     """Yield (``media`` or ``alt_text``, what is wrong in words) for what the platform would not take."""
     if able.needs_media and not files:
-        yield "media", "a post there needs a file; attach one"
+        yield "media", gettext("a post there needs a file; attach one")
     yield from (("media", text) for text in _number_problems(files, able))
     for place, file in enumerate(files, 1):
         name, media = file_name(place, file), file.media
         for text in misfits(media, able, fit) if most_of(able)[Kind(media.kind)] else ():
-            yield "media", f"{name} does not fit: {text}"
+            yield "media", gettext("%(name)s does not fit: %(text)s") % {"name": name, "text": text}
         if able.supports_alt_text and media.kind != Kind.DOCUMENT:
             for broken in violations(file.alt_text or media.alt_text, able.alt_text):
                 length, most = f"{broken.length:,}", f"{broken.maximum:,}"
-                yield "alt_text", f"the alt text of {name} has {length} characters, the limit is {most}"
+                yield (
+                    "alt_text",
+                    gettext("the alt text of %(name)s has %(length)s characters, the limit is %(most)s")
+                    % {"name": name, "length": length, "most": most},
+                )
 
 
 def media_notes(files: Sequence[PostMedia]) -> Iterator[str]:
@@ -50,8 +58,11 @@ def media_notes(files: Sequence[PostMedia]) -> Iterator[str]:
     for place, file in enumerate(files, 1):
         if file.media.kind == Kind.VIDEO and not file.media.facts:
             yield (
-                f"nobody has looked into {file_name(place, file)}, so whether its length and size fit shows when it is "
-                "sent; SocialQ looks into videos where its extra “video” is installed"
+                gettext(
+                    "nobody has looked into %(file_name)s, so whether its length and size fit shows when it "
+                    "is sent; SocialQ looks into videos where its extra “video” is installed"
+                )
+                % {"file_name": file_name(place, file)}
             )
 
 
@@ -67,7 +78,7 @@ def misfits(media: Media, able: Capabilities, fit: Fit = "refuse") -> Iterator[s
         case Kind.DOCUMENT if able.documents is not None:
             yield from _common_misfits(media, able.documents.max_bytes, able.documents.formats)
         case Kind.DOCUMENT:
-            yield "documents are not taken there"
+            yield gettext("documents are not taken there")
 
 
 def facts_of(file: PostMedia) -> MediaFile:
@@ -108,14 +119,22 @@ def _number_problems(files: Sequence[PostMedia], able: Capabilities) -> Iterator
     for kind, most in most_of(able).items():
         many = NAMES[kind][1]
         if found[kind] and not most:
-            yield f"no {many} can be posted there; take them off, or the account"
+            yield gettext("no %(many)s can be posted there; take them off, or the account") % {"many": many}
         elif found[kind] > most:
-            yield f"the post has {found[kind]} {many}, the limit is {most}"
+            yield gettext("the post has %(found)s %(many)s, the limit is %(most)s") % {
+                "found": found[kind],
+                "many": many,
+                "most": most,
+            }
     taken = [NAMES[kind][1] for kind, most in most_of(able).items() if found[kind] and most]
     if len(taken) > 1 and not (able.mixes and not found[Kind.DOCUMENT]):
-        yield f"{' and '.join(taken)} do not go together there; keep one kind"
+        kinds = gettext(" and ").join(map(str, taken))
+        yield gettext("%(kinds)s do not go together there; keep one kind") % {"kinds": kinds}
     elif len(taken) > 1 and len(files) > max(able.max_images, able.max_videos):
-        yield f"the post has {len(files)} files, the limit is {max(able.max_images, able.max_videos)}"
+        yield gettext("the post has %(number)s files, the limit is %(max)s") % {
+            "number": len(files),
+            "max": max(able.max_images, able.max_videos),
+        }
 
 
 def _picture_misfits(media: Media, able: Capabilities, fit: Fit) -> Iterator[str]:
@@ -127,7 +146,7 @@ def _picture_misfits(media: Media, able: Capabilities, fit: Fit) -> Iterator[str
 
 def _moving_misfits(media: Media, limits: VideoLimits | None) -> Iterator[str]:
     if limits is None:
-        yield f"{NAMES[Kind(media.kind)][1]} are not taken there"
+        yield gettext("%(names)s are not taken there") % {"names": NAMES[Kind(media.kind)][1]}
         return
     yield from _common_misfits(media, limits.max_bytes, limits.formats)
     if media.duration_seconds:
@@ -136,37 +155,74 @@ def _moving_misfits(media: Media, limits: VideoLimits | None) -> Iterator[str]:
         yield from _size_misfits(media.width, media.height, limits)
     frames, codec = media.facts.get("frames_per_second"), media.facts.get("codec", "")
     if frames and limits.max_frames_per_second and frames > limits.max_frames_per_second * NEAR:
-        yield f"it has {frames:g} frames a second, at most {limits.max_frames_per_second:g} are allowed"
+        yield gettext("it has %(frames)s frames a second, at most %(max_frames_per_second)s are allowed") % {
+            "frames": f"{frames:g}",
+            "max_frames_per_second": f"{limits.max_frames_per_second:g}",
+        }
     if codec and limits.codecs and codec not in limits.codecs:
-        yield f"it is coded as {codec}, {_listed(limits.codecs)} is taken"
+        yield gettext("it is coded as %(codec)s, %(listed)s is taken") % {
+            "codec": codec,
+            "listed": _listed(limits.codecs),
+        }
 
 
 def _common_misfits(media: Media, max_bytes: int, formats: Sequence[str]) -> Iterator[str]:
     if media.mime_type not in formats:
-        yield f"it is {_type_name(media.mime_type)}, {_listed([_type_name(known) for known in formats])} is taken"
+        yield gettext("it is %(type_name)s, %(listed)s is taken") % {
+            "type_name": _type_name(media.mime_type),
+            "listed": _listed([_type_name(known) for known in formats]),
+        }
     if media.size_bytes > max_bytes:
-        yield f"it has {media.size_bytes:,} bytes, at most {max_bytes:,} are allowed"
+        yield gettext("it has %(size_bytes)s bytes, at most %(max_bytes)s are allowed") % {
+            "size_bytes": f"{media.size_bytes:,}",
+            "max_bytes": f"{max_bytes:,}",
+        }
 
 
 def _length_misfits(seconds: float, limits: VideoLimits) -> Iterator[str]:
     if limits.max_seconds is not None and seconds > limits.max_seconds * NEAR:
-        yield f"it is {seconds:,.1f} seconds long, at most {limits.max_seconds:,g} are allowed"
+        yield gettext("it is %(seconds)s seconds long, at most %(max_seconds)s are allowed") % {
+            "seconds": f"{seconds:,.1f}",
+            "max_seconds": f"{limits.max_seconds:,g}",
+        }
     if limits.min_seconds is not None and seconds * NEAR < limits.min_seconds:
-        yield f"it is {seconds:,.1f} seconds long, at least {limits.min_seconds:,g} are needed"
+        yield gettext("it is %(seconds)s seconds long, at least %(min_seconds)s are needed") % {
+            "seconds": f"{seconds:,.1f}",
+            "min_seconds": f"{limits.min_seconds:,g}",
+        }
 
 
 def _size_misfits(width: int, height: int, limits: VideoLimits) -> Iterator[str]:
-    size, aspect = f"it has {width:,} by {height:,} pixels", width / height
+    size, aspect = (
+        gettext("it has %(width)s by %(height)s pixels") % {"width": f"{width:,}", "height": f"{height:,}"},
+        width / height,
+    )
     if limits.max_side_pixels is not None and max(width, height) > limits.max_side_pixels:
-        yield f"{size}, a side may have at most {limits.max_side_pixels:,}"
+        yield gettext("%(size)s, a side may have at most %(max_side_pixels)s") % {
+            "size": size,
+            "max_side_pixels": f"{limits.max_side_pixels:,}",
+        }
     if limits.min_side_pixels is not None and min(width, height) < limits.min_side_pixels:
-        yield f"{size}, a side needs at least {limits.min_side_pixels:,}"
+        yield gettext("%(size)s, a side needs at least %(min_side_pixels)s") % {
+            "size": size,
+            "min_side_pixels": f"{limits.min_side_pixels:,}",
+        }
     if limits.max_pixels is not None and width * height > limits.max_pixels:
-        yield f"{size}, {width * height:,} together; at most {limits.max_pixels:,} are allowed"
+        yield gettext("%(size)s, %(width)s together; at most %(max_pixels)s are allowed") % {
+            "size": size,
+            "width": f"{width * height:,}",
+            "max_pixels": f"{limits.max_pixels:,}",
+        }
     if limits.max_aspect is not None and aspect > limits.max_aspect * NEAR:
-        yield f"it is {aspect:.2f} times as wide as high, at most {limits.max_aspect:.4g} times is allowed"
+        yield gettext("it is %(aspect)s times as wide as high, at most %(max_aspect)s times is allowed") % {
+            "aspect": f"{aspect:.2f}",
+            "max_aspect": f"{limits.max_aspect:.4g}",
+        }
     if limits.min_aspect is not None and aspect * NEAR < limits.min_aspect:
-        yield f"it is {aspect:.2f} times as wide as high, at least {limits.min_aspect:.4g} times is needed"
+        yield gettext("it is %(aspect)s times as wide as high, at least %(min_aspect)s times is needed") % {
+            "aspect": f"{aspect:.2f}",
+            "min_aspect": f"{limits.min_aspect:.4g}",
+        }
 
 
 def _type_name(mime_type: str) -> str:
@@ -178,4 +234,4 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _not_rendered() -> BinaryIO:
-    raise LookupError("a draft's files are not rendered yet")
+    raise LookupError(gettext("a draft's files are not rendered yet"))

@@ -54,7 +54,7 @@ def on_day(post: Post, day: date, *, seen_in: str, fold: Fold | None = None) -> 
     clocks of its zone skip that time, or show it twice and ``fold`` does not say which.
     """
     if post.scheduled_at is None:
-        raise ValueError("a post without a time has no time of day to keep")
+        raise ValueError(_("a post without a time has no time of day to keep"))
     zone = post.timezone or seen_in
     if post.wall_time:
         own = datetime.fromisoformat(post.wall_time)

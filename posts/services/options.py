@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
+from django.utils.translation import gettext, gettext_noop
+
 from posts.media.plan import FIT_OPTION, has_shape_limit
 from posts.publishing.capabilities import TextUnit
 from posts.publishing.platform import Platform
@@ -20,11 +22,15 @@ QUOTED_CHARACTERS = 60  # of what a person entered, in a message
 YES = frozenset({"1", "true", "yes", "on"})
 FIT = Option(
     FIT_OPTION,
-    "Pictures of another shape",
+    gettext_noop("Pictures of another shape"),
     "choice",
-    choices=(("refuse", "refuse them"), ("crop", "crop them to their middle"), ("pad", "put them on white")),
+    choices=(
+        ("refuse", gettext_noop("refuse them")),
+        ("crop", gettext_noop("crop them to their middle")),
+        ("pad", gettext_noop("put them on white")),
+    ),
     default="refuse",
-    help="What becomes of a picture that is too wide or too high for this network.",
+    help=gettext_noop("What becomes of a picture that is too wide or too high for this network."),
 )
 
 
@@ -55,14 +61,18 @@ def option_problems(values: Mapping[str, Any], options: Iterable[Option]) -> Ite
     known = {option.name: option for option in options}
     for name in values:
         if name not in known:
-            yield name, f"there is no option “{_quoted(name)}”; it has {', '.join(known) or 'none'}"
+            yield (
+                name,
+                gettext("there is no option “%(quoted)s”; it has %(known)s")
+                % {"quoted": _quoted(name), "known": ", ".join(known) or "none"},
+            )
     for name, option in known.items():
         if name in values:
             wrong = _wrong(values[name], option)
             if wrong:
                 yield name, f"{option.label.lower()} {wrong}"
         elif option.required and option.default in ("", None):
-            yield name, f"say “{option.label.lower()}” before it can go out"
+            yield name, gettext("say “%(option)s” before it can go out") % {"option": option.label.lower()}
 
 
 def chosen_of(values: Mapping[str, Any], options: Iterable[Option]) -> Json:
@@ -95,26 +105,46 @@ def _wrong(value: Any, option: Option) -> str:
     match option.kind:
         case "choice":
             allowed = [choice for choice, _label in option.choices]
-            return "" if value in allowed else f"is “{_quoted(value)}”; choose one of {', '.join(allowed)}"
+            return (
+                ""
+                if value in allowed
+                else gettext("is “%(quoted)s”; choose one of %(allowed)s")
+                % {"quoted": _quoted(value), "allowed": ", ".join(allowed)}
+            )
         case "bool":
-            return "" if isinstance(value, bool) else "is yes or no"
+            return "" if isinstance(value, bool) else gettext("is yes or no")
         case "integer":
             if not isinstance(value, int) or isinstance(value, bool):
-                return f"is “{_quoted(value)}”, not a whole number"
+                return gettext("is “%(quoted)s”, not a whole number") % {"quoted": _quoted(value)}
             over = option.maximum is not None and value > option.maximum
-            return f"is {value:,}, the most is {option.maximum:,}" if over else ""
+            return (
+                gettext("is %(value)s, the most is %(maximum)s")
+                % {"value": f"{value:,}", "maximum": f"{option.maximum:,}"}
+                if over
+                else ""
+            )
         case "list":
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                return "is a list of texts"
+                return gettext("is a list of texts")
             over = option.maximum is not None and len(value) > option.maximum
-            return f"has {len(value)} entries, the most is {option.maximum}" if over else ""
+            return (
+                gettext("has %(number)s entries, the most is %(maximum)s")
+                % {"number": len(value), "maximum": option.maximum}
+                if over
+                else ""
+            )
         case "moment":
-            return "" if _is_moment(value) else "is a time with its offset, like 2030-01-01T09:00+01:00"
+            return "" if _is_moment(value) else gettext("is a time with its offset, like 2030-01-01T09:00+01:00")
     if not isinstance(value, str):
-        return "is a text"
+        return gettext("is a text")
     length = count(value, cast("TextUnit", option.unit))
     over = option.maximum is not None and length > option.maximum
-    return f"has {length:,} characters, the limit is {option.maximum:,}" if over else ""
+    return (
+        gettext("has %(length)s characters, the limit is %(maximum)s")
+        % {"length": f"{length:,}", "maximum": f"{option.maximum:,}"}
+        if over
+        else ""
+    )
 
 
 def _quoted(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from posts.models import Account
 from posts.outbox.network import FAILURES, PLATFORM, WAIT_SECONDS
 from posts.services.errors import Refused
@@ -17,13 +19,16 @@ def set_outbox_failure(
     ``wait_seconds`` is how long it asks to wait when too many posts arrive. In place. Raises Refused.
     """
     if account.platform != PLATFORM:
-        raise Refused(f"{shown(account)} is not an outbox account; only those can be told to fail.")
+        raise Refused(
+            gettext("%(shown)s is not an outbox account; only those can be told to fail.") % {"shown": shown(account)}
+        )
     if failure not in FAILURES:
         raise Refused(
-            f"An outbox account cannot fail in the way “{failure}”. Choose: {', '.join(filter(None, FAILURES))}."
+            gettext("An outbox account cannot fail in the way “%(failure)s”. Choose: %(filter)s.")
+            % {"failure": failure, "filter": ", ".join(filter(None, FAILURES))}
         )
     if times is not None and times < 1:
-        raise Refused("It can fail once or more often, or always; leave the number empty for always.")
+        raise Refused(gettext("It can fail once or more often, or always; leave the number empty for always."))
     with atomic():
         locked = Account.objects.select_for_update().get(pk=account.pk)
         locked.config = {**locked.config, "failure": failure, "failures_left": times, "wait_seconds": wait_seconds}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import access, queueing
 from posts.services.deliveries import retry_all
@@ -72,10 +74,16 @@ def retry_post(post: Post, *, actor: User | None = None, even_if_uncertain: bool
         if not chosen and uncertain:
             where = ", ".join(shown(delivery.account) for delivery in uncertain)
             raise Refused(
-                f"Post {post.pk} may already be live on {where}, and a retry could publish it twice; look there"
+                gettext(
+                    "Post %(post)s may already be live on %(where)s, and a retry could publish it twice; look there"
+                )
+                % {"post": post.pk, "where": where}
             )
         if not chosen:
-            raise Refused(f"Nothing of post {post.pk} has failed or expired, so there is nothing to retry")
+            raise Refused(
+                gettext("Nothing of post %(post)s has failed or expired, so there is nothing to retry")
+                % {"post": post.pk}
+            )
         retry_all(stored, chosen, actor=actor)
         return list(Delivery.objects.filter(pk__in=[d.pk for d in chosen]).select_related("account", "job", "post"))
 
@@ -91,10 +99,14 @@ def delete_post(post: Post, *, actor: User | None = None) -> None:
         for delivery in queueing.deliveries_of(stored):
             where = shown(delivery.account)
             if delivery.status == DeliveryStatus.PUBLISHING:
-                raise Refused(f"Post {post.pk} is being published on {where} right now; delete it when that is over")
+                raise Refused(
+                    gettext("Post %(post)s is being published on %(where)s right now; delete it when that is over")
+                    % {"post": post.pk, "where": where}
+                )
             if delivery.status == DeliveryStatus.NEEDS_REVIEW:
                 raise Refused(
-                    f"Post {post.pk} may already be live on {where}; settle that on its delivery's page first"
+                    gettext("Post %(post)s may already be live on %(where)s; settle that on its delivery's page first")
+                    % {"post": post.pk, "where": where}
                 )
         _cancel(stored, access.name_of(actor))
         stored.delete()

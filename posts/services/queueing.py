@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from posts import conf
 from posts.models import Account, Delivery, DeliveryStatus, MediaKind, Post
 from posts.services.errors import Conflict
@@ -39,7 +41,9 @@ def one_transaction() -> Iterator[None]:
         with atomic():
             yield
     except (LostRace, api.IllegalTransition, api.JobNotFound, api.DuplicateJob) as error:
-        raise Conflict(f"The post has just moved on ({error}); look at it again") from error
+        raise Conflict(
+            gettext("The post has just moved on (%(error)s); look at it again") % {"error": error}
+        ) from error
 
 
 def lock_posts(post_ids: Sequence[int]) -> list[Post]:
@@ -52,7 +56,7 @@ def lock_posts(post_ids: Sequence[int]) -> list[Post]:
     stored = {post.pk: post for post in Post.objects.select_for_update().filter(pk__in=post_ids).order_by("pk")}
     for post_id in post_ids:
         if post_id not in stored:
-            raise Conflict(f"Post {post_id} no longer exists; somebody has deleted it")
+            raise Conflict(gettext("Post %(post_id)s no longer exists; somebody has deleted it") % {"post_id": post_id})
     return [stored[post_id] for post_id in post_ids]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from posts.models import Delivery, Post, PostMedia, Recurrence
 from posts.planning.occurrences import instant_of, wall_times
 from posts.planning.rules import Rule, RuleError
@@ -39,12 +41,21 @@ def rule_problems(text: str, first: datetime, ends_on: date | None) -> list[Prob
     except RuleError as error:
         return [Problem("rule", f"{error}")]
     if ends_on is not None and ends_on < first.date():
-        return [Problem("ends_on", f"The end, {ends_on}, is before the post itself goes out; choose a later day")]
+        return [
+            Problem(
+                "ends_on",
+                gettext("The end, %(ends_on)s, is before the post itself goes out; choose a later day")
+                % {"ends_on": ends_on},
+            )
+        ]
     turn = next(wall_times(rule, first), None)
     if turn is None:
-        return [Problem("rule", "The rule has no day in the next ten years; change it")]
+        return [Problem("rule", gettext("The rule has no day in the next ten years; change it"))]
     if turn.date() != first.date():
-        said = f"{first:%Y-%m-%d} is no day of the rule; the first is {turn:%Y-%m-%d}. Let the post go out then"
+        said = gettext("%(first)s is no day of the rule; the first is %(turn)s. Let the post go out then") % {
+            "first": f"{first:%Y-%m-%d}",
+            "turn": f"{turn:%Y-%m-%d}",
+        }
         return [Problem("rule", said)]
     return []
 
@@ -61,10 +72,14 @@ def repeat_post(
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
         if stored.recurrence is not None and stored.recurrence.ended_at is None:
-            raise Refused(f"Post {stored.pk} repeats already; change all its future posts instead")
+            raise Refused(
+                gettext("Post %(stored)s repeats already; change all its future posts instead") % {"stored": stored.pk}
+            )
         first = first_wall_time or stored.wall_time
         if not first:
-            raise Refused(f"Post {stored.pk} is not scheduled; schedule it, then it can repeat")
+            raise Refused(
+                gettext("Post %(stored)s is not scheduled; schedule it, then it can repeat") % {"stored": stored.pk}
+            )
         wall = datetime.fromisoformat(first)
         raise_any(rule_problems(rule, wall, ends_on))
         recurrence = Recurrence.objects.create(
@@ -107,12 +122,12 @@ def require_series(recurrence: Recurrence, action: str, actor: User | None) -> N
     """Raise NotAllowed unless ``actor`` has the permission ``posts.<action>`` and may see the series."""
     access.require(actor, action)
     if actor is not None and not may_see(actor, recurrence.owner_id):
-        raise NotAllowed("These repeating posts belong to somebody else; ask their owner or an administrator")
+        raise NotAllowed(gettext("These repeating posts belong to somebody else; ask their owner or an administrator"))
 
 
 def notice_subject(recurrence: Recurrence) -> str:
     """Return what the notices of a series are about."""
-    return f"Repeating posts {recurrence.pk}"
+    return gettext("Repeating posts %(recurrence)s") % {"recurrence": recurrence.pk}
 
 
 def _make_next(recurrence_id: int, skip: Collection[date]) -> int | None:
@@ -135,7 +150,7 @@ def _make_next(recurrence_id: int, skip: Collection[date]) -> int | None:
         if at <= now:
             # Nothing made it in time, because nothing ran: late it would be stale.
             when = f"{wall:%Y-%m-%d %H:%M} ({recurrence.timezone})"
-            said = f"The post of {when} was not made: nothing ran before it was due."
+            said = gettext("The post of %(when)s was not made: nothing ran before it was due.") % {"when": when}
             alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), said)
             return 0
         return _make(recurrence, wall, at)
@@ -151,7 +166,7 @@ def _make(recurrence: Recurrence, wall: datetime, at: datetime) -> int:
     if pattern is None:
         recurrence.ended_at = clock.now()
         recurrence.save(update_fields=["ended_at"])
-        text = "All its posts were deleted, so there is nothing to repeat any more: the series has ended."
+        text = gettext("All its posts were deleted, so there is nothing to repeat any more: the series has ended.")
         alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text)
         return 0
     occurrence = wall.isoformat(timespec="seconds")
@@ -169,7 +184,11 @@ def schedule_or_tell(post: Post, recurrence: Recurrence, at: datetime, *, actor:
             schedule_post(post, at=at, timezone=recurrence.timezone, actor=actor)
     except ServiceError as refused:
         when = f"{post.occurrence.replace('T', ' ')[:16]} ({recurrence.timezone})"
-        text = f"Post {post.pk} of {when} stays a draft and does not go out: {refused}."
+        text = gettext("Post %(post)s of %(when)s stays a draft and does not go out: %(refused)s.") % {
+            "post": post.pk,
+            "when": when,
+            "refused": refused,
+        }
         post.deliveries.update(error_message=str(refused), error_code="not_scheduled")
         alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text)
         return str(refused)

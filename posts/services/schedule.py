@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django.utils.timezone import get_default_timezone_name
+from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import access, queueing
@@ -92,7 +93,10 @@ def reschedule_post(
 def require_version(stored: Post, expected: int | None) -> None:
     """Raise Conflict where a locked post is no longer the version that the person saw (``None``: any will do)."""
     if expected is not None and stored.version != expected:
-        raise Conflict(f"Post {stored.pk} was changed by somebody else meanwhile; open it again and repeat your change")
+        raise Conflict(
+            gettext("Post %(stored)s was changed by somebody else meanwhile; open it again and repeat your change")
+            % {"stored": stored.pk}
+        )
 
 
 def waiting(post: Post) -> list[Delivery]:
@@ -121,7 +125,10 @@ def move(post: Post, at: datetime, *, wall_time: str = "", timezone: str = "", a
     deliveries = waiting(post)
     if not deliveries:
         status = post.get_status_display().lower()
-        raise Refused(f"Post {post.pk} is {status}, so nothing of it waits for a time; schedule it instead")
+        raise Refused(
+            gettext("Post %(post)s is %(status)s, so nothing of it waits for a time; schedule it instead")
+            % {"post": post.pk, "status": status}
+        )
     at = _set_time(post, at, clock.now(), wall_time, timezone)
     for delivery in deliveries:
         expires_at = queueing.expiry_of(post, at)
@@ -133,40 +140,67 @@ def _require_startable(post: Post, delivery: Delivery) -> None:
         return
     where = shown(delivery.account)
     if delivery.status == DeliveryStatus.SCHEDULED:
-        raise Refused(f"Post {post.pk} is scheduled already on {where}; reschedule it instead")
+        raise Refused(
+            gettext("Post %(post)s is scheduled already on %(where)s; reschedule it instead")
+            % {"post": post.pk, "where": where}
+        )
     if delivery.status == DeliveryStatus.HELD:
-        raise Refused(f"Post {post.pk} is held on {where}; release or cancel it there first")
+        raise Refused(
+            gettext("Post %(post)s is held on %(where)s; release or cancel it there first")
+            % {"post": post.pk, "where": where}
+        )
     if delivery.status == DeliveryStatus.PUBLISHED:
-        raise Refused(f"Post {post.pk} is published on {where} already; write a new post, or retry what failed")
+        raise Refused(
+            gettext("Post %(post)s is published on %(where)s already; write a new post, or retry what failed")
+            % {"post": post.pk, "where": where}
+        )
     if delivery.status == DeliveryStatus.PUBLISHING:
-        raise Refused(f"Post {post.pk} is being published on {where} right now; wait for its outcome")
-    raise Refused(f"Post {post.pk} may already be live on {where}; settle that on the page of its delivery first")
+        raise Refused(
+            gettext("Post %(post)s is being published on %(where)s right now; wait for its outcome")
+            % {"post": post.pk, "where": where}
+        )
+    raise Refused(
+        gettext("Post %(post)s may already be live on %(where)s; settle that on the page of its delivery first")
+        % {"post": post.pk, "where": where}
+    )
 
 
 def _set_time(post: Post, at: datetime, now: datetime, wall_time: str, timezone: str) -> datetime:
     """Check and store when ``post`` goes out; return the instant, which is ``now`` where ``at`` has just passed."""
     if at.tzinfo is None:
-        raise ValueError("at needs a time zone")
+        raise ValueError(gettext("at needs a time zone"))
     zone = timezone or post.timezone or get_default_timezone_name()
     problems = zone_problems(zone)
     if problems:
         raise ValidationFailed(problems)
     said = _shown(at, zone)
     if at < now - JUST_PASSED:
-        problems.append(Problem("scheduled_at", f"{said} is in the past; choose a later time, or publish now"))
-    if at > now + FARTHEST:
-        problems.append(Problem("scheduled_at", f"{said} is more than ten years ahead; choose an earlier time"))
-    if post.expires_at is not None and post.expires_at <= max(at, now):
-        message = (
-            f"Post {post.pk} is dropped if not out by {_shown(post.expires_at, zone)}, before it is due; change one"
+        problems.append(
+            Problem(
+                "scheduled_at", gettext("%(said)s is in the past; choose a later time, or publish now") % {"said": said}
+            )
         )
+    if at > now + FARTHEST:
+        problems.append(
+            Problem(
+                "scheduled_at",
+                gettext("%(said)s is more than ten years ahead; choose an earlier time") % {"said": said},
+            )
+        )
+    if post.expires_at is not None and post.expires_at <= max(at, now):
+        message = gettext("Post %(post)s is dropped if not out by %(shown)s, before it is due; change one") % {
+            "post": post.pk,
+            "shown": _shown(post.expires_at, zone),
+        }
         problems.append(Problem("expires_at", message))
     if problems:
         raise ValidationFailed(problems)
     instant = max(at, now)
     local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     if wall_time and instant == at and datetime.fromisoformat(wall_time) != local:
-        raise ValueError(f"{wall_time} in {zone} is not {at}")
+        raise ValueError(
+            gettext("%(wall_time)s in %(zone)s is not %(at)s") % {"wall_time": wall_time, "zone": zone, "at": at}
+        )
     post.scheduled_at, post.timezone, post.version = instant, zone, post.version + 1
     post.wall_time = local.isoformat(timespec="seconds")
     post.save(update_fields=["scheduled_at", "wall_time", "timezone", "version", "updated_at"])

@@ -11,6 +11,8 @@ from datetime import date, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from posts.models import Post, Recurrence
 from posts.planning.occurrences import instant_of
 from posts.planning.rules import Rule
@@ -96,9 +98,11 @@ def extend_recurrence(recurrence: Recurrence, ends_on: date | None, *, actor: Us
     with queueing.one_transaction():
         stored = lock_series(recurrence.pk)
         if stored.ended_at is not None:
-            raise Refused("This series has ended; write a new post and let it repeat")
+            raise Refused(gettext("This series has ended; write a new post and let it repeat"))
         if ends_on is not None and ends_on.isoformat() < stored.first_wall_time[:10]:
-            raise ValidationFailed([Problem("ends_on", "The end is before the series begins; choose a later day")])
+            raise ValidationFailed(
+                [Problem("ends_on", gettext("The end is before the series begins; choose a later day"))]
+            )
         stored.ends_on = ends_on
         return _trim(stored)
 
@@ -123,7 +127,7 @@ def cancel_future(post: Post, *, actor: User | None = None) -> SeriesReport:
         _end(recurrence)
         report = cancel_post(post, actor=actor)
         if not report.cancelled:
-            raise Refused("It is already being sent, or may be live, so nothing was cancelled")
+            raise Refused(gettext("It is already being sent, or may be live, so nothing was cancelled"))
         later = _cancel(open_posts(recurrence, after=post.occurrence), actor, with_exceptions=False)
         return SeriesReport(later.changed + 1, later.kept, later.refused)
 
@@ -147,7 +151,7 @@ def delete_future(post: Post, *, actor: User | None = None) -> SeriesReport:
 
 def _series_of(post: Post) -> int:
     if post.recurrence_id is None:
-        raise Refused(f"Post {post.pk} does not repeat")
+        raise Refused(gettext("Post %(post)s does not repeat") % {"post": post.pk})
     return post.recurrence_id
 
 
@@ -215,7 +219,9 @@ def _make_anew(recurrence: Recurrence, post: Post, wall: datetime) -> SeriesRepo
     skip = gone | {date.fromisoformat(value[:10]) for value in later.values_list("occurrence", flat=True)}
     occurrence = _iso(wall)
     if Post.objects.filter(recurrence=recurrence, occurrence=occurrence).exclude(pk=post.pk).exists():
-        text = "Another post of this series has this time already; choose another one, or change this post only"
+        text = gettext(
+            "Another post of this series has this time already; choose another one, or change this post only"
+        )
         raise ValidationFailed([Problem("scheduled_at", text)])
     recurrence.first_wall_time = recurrence.made_until = occurrence
     recurrence.save(update_fields=["rule", "timezone", "ends_on", "first_wall_time", "made_until"])

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from posts import conf, credentials
 from posts.models import Account
@@ -43,7 +44,10 @@ class RefreshBusy(ServiceError):
     """Another process is refreshing the account's login until ``until`` at the latest; try again then."""
 
     def __init__(self, account: Account, until: datetime) -> None:
-        super().__init__(f"The login of {shown(account)} is being renewed by another process; try again in a moment.")
+        super().__init__(
+            gettext("The login of %(shown)s is being renewed by another process; try again in a moment.")
+            % {"shown": shown(account)}
+        )
         self.until = until
 
 

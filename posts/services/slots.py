@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import time
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from posts.models import Account, Slot
 from posts.selectors.posts import may_see
 from posts.selectors.slots import zone_of_slots
@@ -65,7 +67,10 @@ def _change(
     with atomic():
         stored = Account.objects.select_for_update().get(pk=account.pk)
         if actor is not None and not (actor.has_perm("posts.change_account") and may_see(actor, stored.owner_id)):
-            raise NotAllowed(f"{actor.get_username()} may not plan the slots of {stored}; ask an administrator")
+            raise NotAllowed(
+                gettext("%(actor)s may not plan the slots of %(stored)s; ask an administrator")
+                % {"actor": actor.get_username(), "stored": stored}
+            )
         zone = zone_of_slots(stored) if timezone is None else timezone
         before: Plan = set(stored.slots.values_list("weekday", "wall_time"))
         wanted = {(day, at.replace(second=0, microsecond=0, tzinfo=None)) for day, at in change(before)}
@@ -83,8 +88,14 @@ def _change(
 
 def _plan_problems(plan: Plan) -> list[Problem]:
     if not all(day in DAYS_OF_WEEK for day, _ in plan):
-        return [Problem("slots", "A day of the week is 0 (Monday) to 6 (Sunday)")]
+        return [Problem("slots", gettext("A day of the week is 0 (Monday) to 6 (Sunday)"))]
     fullest = max((sum(found == day for found, _ in plan) for day in DAYS_OF_WEEK), default=0)
     if fullest > MOST_A_DAY:
-        return [Problem("slots", f"A day would have {fullest} slots, the most is {MOST_A_DAY}; remove some first")]
+        return [
+            Problem(
+                "slots",
+                gettext("A day would have %(fullest)s slots, the most is %(most_a_day)s; remove some first")
+                % {"fullest": fullest, "most_a_day": MOST_A_DAY},
+            )
+        ]
     return []

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
+
 from posts import conf
 from posts.models import Post
 from posts.publishing import registry
@@ -66,7 +68,7 @@ def queue_posts(
     accounts = {name: _enabled_accounts(name, owner) for name in names}
     problems = [problem for name in names for problem in _platform_problems(name, accounts[name])]
     if not names:
-        problems.append(Problem("platforms", "No platform was named; name at least one"))
+        problems.append(Problem("platforms", gettext("No platform was named; name at least one")))
     if problems:
         raise ValidationFailed(problems)
     first_at = clock.now() + timedelta(minutes=start_delay_minutes)
@@ -87,18 +89,36 @@ def _enabled_accounts(platform: str, owner: User | None) -> list[int]:
 def _platform_problems(name: str, account_ids: Sequence[int]) -> list[Problem]:
     known = registry.platforms()
     if name not in known:
-        return [Problem("platforms", f"There is no platform “{name}”; known: {', '.join(known)}")]
+        return [
+            Problem(
+                "platforms",
+                gettext("There is no platform “%(name)s”; known: %(known)s")
+                % {"name": name, "known": ", ".join(known)},
+            )
+        ]
     label = known[name].label
     if name not in conf.get("ENABLED_PLATFORMS"):
-        return [Problem("platforms", f"{label} is not enabled on this site; add {name} to SOCIALQ_ENABLED_PLATFORMS")]
+        return [
+            Problem(
+                "platforms",
+                gettext("%(label)s is not enabled on this site; add %(name)s to SOCIALQ_ENABLED_PLATFORMS")
+                % {"label": label, "name": name},
+            )
+        ]
     if not account_ids:
-        return [Problem("platforms", f"{label} has no enabled account; connect or enable one")]
+        return [
+            Problem("platforms", gettext("%(label)s has no enabled account; connect or enable one") % {"label": label})
+        ]
     return []
 
 
 def _require_minutes(**minutes: float) -> None:
     problems = [
-        Problem(name, f"{name.replace('_', ' ').capitalize()} must be 0 or more, and less than ten years, not {value}")
+        Problem(
+            name,
+            gettext("%(replace)s must be 0 or more, and less than ten years, not %(value)s")
+            % {"replace": name.replace("_", " ").capitalize(), "value": value},
+        )
         for name, value in minutes.items()
         if not 0 <= value < MOST_MINUTES
     ]

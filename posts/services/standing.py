@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext
+
 from posts.models import Account
 from posts.publishing import registry, words
 from posts.publishing.errors import PublishError, Scope
@@ -70,8 +72,11 @@ def tell_operator(error: PublishError, account: Account) -> None:
 def tell_login_ends(account: Account, at: datetime | None) -> None:
     """Tell people, once, that the account's login ends soon and cannot be renewed without its owner."""
     if at is not None:
-        name = f"{account.name} on {label_of(account)}"
-        text = f"The login of {name} ends at {at:%Y-%m-%d %H:%M} UTC. Reconnect the account before that."
+        name = gettext("%(account)s on %(label_of)s") % {"account": account.name, "label_of": label_of(account)}
+        text = gettext("The login of %(name)s ends at %(at)s UTC. Reconnect the account before that.") % {
+            "name": name,
+            "at": f"{at:%Y-%m-%d %H:%M}",
+        }
         alerts.tell(LOGIN_ENDS_NOTICE, str(account), text)
 
 

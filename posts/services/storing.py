@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage
+from django.utils.translation import gettext
 
 from posts.disk import has_no_room
 from posts.models import Media, MediaVariant
@@ -92,8 +93,15 @@ def folder_problems() -> Iterator[str]:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        why = "its disk is full; make room" if has_no_room(error) else f"{error.strerror}; see that it can be"
-        yield f"The media folder, {storage.location}, cannot be written: {why}"
+        why = (
+            gettext("its disk is full; make room")
+            if has_no_room(error)
+            else gettext("%(strerror)s; see that it can be") % {"strerror": error.strerror}
+        )
+        yield gettext("The media folder, %(location)s, cannot be written: %(why)s") % {
+            "location": storage.location,
+            "why": why,
+        }
 
 
 class _LocalCopy:

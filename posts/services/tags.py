@@ -34,14 +34,24 @@ def tag_problems(names: Sequence[str]) -> list[Problem]:
     """Return why ``names`` cannot be tags, on the field ``tags``."""
     wanted = _cleaned(names)
     problems = [
-        Problem("tags", f"The tag “{name[:60]}…” has {len(name)} characters, the most is {NAME_CHARACTERS}; shorten it")
+        Problem(
+            "tags",
+            _("The tag “%(name)s…” has %(number)s characters, the most is %(name_characters)s; shorten it")
+            % {"name": name[:60], "number": len(name), "name_characters": NAME_CHARACTERS},
+        )
         for name in wanted
         if len(name) > NAME_CHARACTERS
     ]
     if not all(map(is_storable, wanted)):
-        problems.append(Problem("tags", "A tag has characters that cannot be stored; type it again"))
+        problems.append(Problem("tags", _("A tag has characters that cannot be stored; type it again")))
     if len(wanted) > MOST_TAGS:
-        problems.append(Problem("tags", f"There are {len(wanted)} tags, the most is {MOST_TAGS}; remove some"))
+        problems.append(
+            Problem(
+                "tags",
+                _("There are %(number)s tags, the most is %(most_tags)s; remove some")
+                % {"number": len(wanted), "most_tags": MOST_TAGS},
+            )
+        )
     return problems
 
 

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.base import ContentFile, File
+from django.utils.translation import gettext
 
 from posts import conf
 from posts.media.inspect import FileRefused, Upload, inspect_picture, inspect_upload
@@ -77,19 +78,26 @@ def discard_upload(media: Media) -> None:
     with atomic():
         Media.objects.select_for_update().filter(pk=media.pk).first()
         if PostMedia.objects.filter(media=media).exists():
-            raise Refused(f"{media} is used by a post; take it off the post first.")
+            raise Refused(gettext("%(media)s is used by a post; take it off the post first.") % {"media": media})
         delete_files(media)
         media.delete()
 
 
 def _look_into(file: File[bytes], upload: Upload, name: str) -> VideoFacts:
-    refuse_in_transaction("A video would be looked into")
+    refuse_in_transaction(gettext("A video would be looked into"))
     try:
         with as_local_file(file) as local:
             return probe(local, upload.mime_type)
     except ProbeError as error:
         logger.warning("video refused", extra={"reason": str(error), "detail": error.detail})
-        raise ValidationFailed([Problem("media", f"“{name[:80]}” was refused: {error}. Export it again")]) from None
+        raise ValidationFailed(
+            [
+                Problem(
+                    "media",
+                    gettext("“%(name)s” was refused: %(error)s. Export it again") % {"name": name[:80], "error": error},
+                )
+            ]
+        ) from None
 
 
 def _facts(upload: Upload, video: VideoFacts | None) -> dict[str, object]:

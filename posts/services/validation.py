@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from posts import conf
 from posts.media.plan import fit_of
 from posts.models import Account, Delivery, DeliveryStatus, Post, PostMedia
@@ -24,15 +27,16 @@ from posts.text.counting import violations
 from posts.text.entities import Hashtag, Link, Mention, entities
 from posts.text.variables import unknown_variables
 from posts.text.wall_time import UnknownZone, resolve_wall_time
+from queue_app.wording import Words
 
-UNIT_WORDS: dict[TextUnit, str] = {
-    "graphemes": "characters",
-    "code_points": "characters",
-    "utf16": "characters (an emoji counts as two)",
-    "utf8_bytes": "bytes",
-    "x_weighted": "characters as X counts them",
-    "mastodon": "characters as Mastodon counts them",
-    "threads": "characters as Threads counts them",
+UNIT_WORDS: dict[TextUnit, Words] = {
+    "graphemes": _("characters"),
+    "code_points": _("characters"),
+    "utf16": _("characters (an emoji counts as two)"),
+    "utf8_bytes": _("bytes"),
+    "x_weighted": _("characters as X counts them"),
+    "mastodon": _("characters as Mastodon counts them"),
+    "threads": _("characters as Threads counts them"),
 }
 # A wall time that no zone skips or repeats: asking for it asks only whether the zone exists.
 ANY_NOON = datetime(2000, 1, 1, 12)  # noqa: DTZ001 - a wall time
@@ -48,7 +52,12 @@ def problems_of(post: Post, deliveries: Sequence[Delivery] | None = None) -> lis
     if deliveries is None:
         deliveries = list(post.deliveries.exclude(status__in=SETTLED).select_related("account").order_by("pk"))
     if not deliveries:
-        return [Problem("accounts", f"Post {post.pk} has no account to go out on; choose at least one")]
+        return [
+            Problem(
+                "accounts",
+                gettext("Post %(post)s has no account to go out on; choose at least one") % {"post": post.pk},
+            )
+        ]
     accounts = [problem for delivery in deliveries for problem in account_problems(delivery.account)]
     return accounts + content_problems(post, deliveries)
 
@@ -57,13 +66,19 @@ def account_problems(account: Account) -> list[Problem]:
     """Return what keeps ``account`` from being posted to."""
     name = shown(account)
     if account.platform not in registry.platforms():
-        text = f"{name}: this site does not know the platform {account.platform}; take the account off the post"
+        text = gettext("%(name)s: this site does not know the platform %(platform)s; take the account off the post") % {
+            "name": name,
+            "platform": account.platform,
+        }
     elif account.platform not in conf.get("ENABLED_PLATFORMS"):
-        text = f"{name}: the platform {account.platform} is not enabled; add it to SOCIALQ_ENABLED_PLATFORMS"
+        text = gettext("%(name)s: the platform %(platform)s is not enabled; add it to SOCIALQ_ENABLED_PLATFORMS") % {
+            "name": name,
+            "platform": account.platform,
+        }
     elif not account.enabled:
-        text = f"{name} is disabled; enable the account or take it off the post"
+        text = gettext("%(name)s is disabled; enable the account or take it off the post") % {"name": name}
     elif account.reconnect_reason:
-        text = f"{name} must be reconnected first, or taken off the post"
+        text = gettext("%(name)s must be reconnected first, or taken off the post") % {"name": name}
     else:
         return []
     return [Problem("accounts", text, account)]
@@ -82,7 +97,11 @@ def content_problems(
         return []
     files = list(post.post_media.select_related("media")) if files is None else files
     problems = [
-        Problem("media", f"The file of {file_name(place, file)} is no longer stored; attach it again")
+        Problem(
+            "media",
+            gettext("The file of %(file_name)s is no longer stored; attach it again")
+            % {"file_name": file_name(place, file)},
+        )
         for place, file in enumerate(files, 1)
         if file.media.file_deleted_at is not None
     ]
@@ -116,8 +135,10 @@ def notes_of(post: Post, deliveries: Iterable[Delivery], files: Sequence[PostMed
         notes += [Problem("media", f"{shown(account)}: {text}", account) for text in media_notes(files)]
         ends_at = account.renewable_until if platform.refreshes else account.credentials_expire_at
         if ends_at is not None and post.scheduled_at is not None and ends_at <= post.scheduled_at:
-            when = f"{ends_at:%Y-%m-%d %H:%M} UTC"
-            text = f"{shown(account)}: its login ends at {when}, before the post is due; reconnect the account in time"
+            when = gettext("%(ends_at)s UTC") % {"ends_at": f"{ends_at:%Y-%m-%d %H:%M}"}
+            text = gettext(
+                "%(shown)s: its login ends at %(when)s, before the post is due; reconnect the account in time"
+            ) % {"shown": shown(account), "when": when}
             notes.append(Problem("accounts", text, account))
     return notes
 
@@ -135,19 +156,23 @@ def _delivery_problems(delivery: Delivery, platform: Platform, files: Sequence[P
     able = platform.capabilities_with(delivery.options, delivery.account.config)
     texts = texts_of(delivery, platform, with_media=bool(files))
     if not any(text.strip() for text in texts) and not files:
-        yield "text", "the post is empty; write a text or attach a picture"
+        yield "text", gettext("the post is empty; write a text or attach a picture")
     comment = comment_of(delivery, platform)
     for field, name, text in (
-        ("text", "the text", effective_text(delivery)),
-        ("first_comment", "the first comment", comment),
+        ("text", gettext("the text"), effective_text(delivery)),
+        ("first_comment", gettext("the first comment"), comment),
     ):
         for unknown in unknown_variables(text, variables_of(delivery.account))[:1]:
-            yield field, f"{name} has {{{unknown}}}, which is no variable of the account; set it or write a value"
+            yield (
+                field,
+                gettext("%(name)s has {%(unknown)s}, which is no variable of the account; set it or write a value")
+                % {"name": name, "unknown": unknown},
+            )
     for part, text in enumerate(texts, 1):
-        name = "text" if len(texts) == 1 else f"part {part} of the text"
+        name = "text" if len(texts) == 1 else gettext("part %(part)s of the text") % {"part": part}
         yield from _too_long("text", name, text, able.text_limits(with_media=bool(files)))
         yield from _too_many("text", name, text, able)
-    yield from _too_long("first_comment", "the first comment", comment, able.comment)
+    yield from _too_long("first_comment", gettext("the first comment"), comment, able.comment)
     yield from media_problems(files, able, fit_of(delivery.options))
     if files and able.fetches_media and not has_public_address():
         code = "media_address_missing"
@@ -169,13 +194,18 @@ def zone_problems(zone: str) -> list[Problem]:
 def shown(account: Account) -> str:
     """Return an account's name with its platform's, as in "Ada on Bluesky"."""
     platform = registry.platforms().get(account.platform)
-    return f"{account.name} on {platform.label if platform is not None else account.platform}"
+    label = platform.label if platform is not None else account.platform
+    return gettext("%(account)s on %(platform)s") % {"account": account.name, "platform": label}
 
 
 def _too_long(field: str, name: str, text: str, limits: Iterable[TextLimit]) -> Iterator[tuple[str, str]]:
     for broken in violations(text, limits):
         unit = UNIT_WORDS[broken.unit]
-        yield field, f"{name} has {broken.length:,} {unit}, the limit is {broken.maximum:,}"
+        yield (
+            field,
+            gettext("%(name)s has %(length)s %(unit)s, the limit is %(maximum)s")
+            % {"name": name, "length": f"{broken.length:,}", "unit": unit, "maximum": f"{broken.maximum:,}"},
+        )
 
 
 def _too_many(field: str, name: str, text: str, able: Capabilities) -> Iterator[tuple[str, str]]:
@@ -184,4 +214,8 @@ def _too_many(field: str, name: str, text: str, able: Capabilities) -> Iterator[
     for kind, word, most in (*kinds, (Mention, "mentions", able.max_mentions)):
         number = sum(isinstance(entity, kind) for entity in found)
         if most is not None and number > most:
-            yield field, f"{name} has {number} {word}, the limit is {most}"
+            yield (
+                field,
+                gettext("%(name)s has %(number)s %(word)s, the limit is %(most)s")
+                % {"name": name, "number": number, "word": word, "most": most},
+            )

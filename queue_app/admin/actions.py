@@ -20,11 +20,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from queue_app.admin import history
 from queue_app.admin.asked import whole_number
 from queue_app.admin.pages import ListAdmin, nothing_selected
 from queue_app.database import atomic
+from queue_app.wording import Words
 
 SHOWN = 20
 CONFIRMED, WARNED, NEXT = "confirmed", "warned", "next"
@@ -59,15 +61,15 @@ class ConfirmedAction:
     """
 
     name: ClassVar[str]
-    label: ClassVar[str]
-    done: ClassVar[str]
+    label: ClassVar[Words]
+    done: ClassVar[Words]
     permission: ClassVar[str]
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
     form_class: ClassVar[type[forms.Form] | None] = None
-    warning: ClassVar[str] = ""
+    warning: ClassVar[Words] = ""
     flag: ClassVar[int] = CHANGE
     of_one: ClassVar[bool] = False
-    sure: ClassVar[str] = ""
+    sure: ClassVar[Words] = ""
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
         """Return the form of the confirmation page, or ``None`` if nothing is asked."""
@@ -77,7 +79,7 @@ class ConfirmedAction:
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Return what the person must know before confirming, "" if nothing."""
-        return self.warning
+        return str(self.warning)
 
     def why_not(self, row: Any, request: HttpRequest) -> str:
         """Return why ``row`` must be skipped, "" if it need not."""
@@ -135,7 +137,7 @@ class ConfirmedActionsMixin(ListAdmin):
                 raise PermissionDenied
             selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
             if None in map(whole_number, selected):
-                raise BadRequest("A selected row has no such key.")
+                raise BadRequest(gettext("A selected row has no such key."))
             if not selected and request.POST.get("select_across") == "1":
                 # "All that match" by itself says which rows are meant; Django asks for one of them, too.
                 whole = request.POST.copy()
@@ -196,7 +198,9 @@ class ConfirmedActionsMixin(ListAdmin):
             "able": [(row, action.met_by(row, request)) for row in choice.able[:SHOWN]],
             "able_count": choice.able_count,
             "able_more": f"{max(choice.able_count - SHOWN, 0):,}",
-            "button": action.sure or f"Yes, {action.label.lower()} {_these(choice.able_count)}",
+            "button": action.sure
+            or gettext("Yes, %(action)s %(these)s")
+            % {"action": action.label.lower(), "these": _these(choice.able_count)},
             "skipped": [(row, why, action.met_by(row, request)) for row, why in choice.skipped[:SHOWN]],
             "skipped_count": choice.skipped_count,
             "skipped_more": max(len(choice.skipped) - SHOWN, 0),
@@ -215,11 +219,18 @@ class ConfirmedActionsMixin(ListAdmin):
             self.message_user(request, f"{count} {names} {action.done}.", messages.SUCCESS)
         if len(skipped) == 1 and not count:
             row, why = skipped[0]
-            self.message_user(request, f"{row} was left as it is: {why}", messages.ERROR)
+            self.message_user(
+                request, gettext("%(row)s was left as it is: %(why)s") % {"row": row, "why": why}, messages.ERROR
+            )
         elif skipped:
             parts = "; ".join(f"{row}: {why}" for row, why in skipped[:SHOWN])
             more = f"; +{len(skipped) - SHOWN}" if len(skipped) > SHOWN else ""
-            self.message_user(request, f"{len(skipped)} skipped – {parts}{more}", messages.WARNING)
+            self.message_user(
+                request,
+                gettext("%(number)s skipped – %(parts)s%(more)s")
+                % {"number": len(skipped), "parts": parts, "more": more},
+                messages.WARNING,
+            )
 
 
 def _runner(kind: type[ConfirmedAction]) -> Any:
@@ -240,7 +251,7 @@ def is_sure(request: HttpRequest, choice: Choice, form: forms.Form | None) -> bo
 
 
 def _these(number: int) -> str:
-    return "this one" if number == 1 else f"these {number:,}"
+    return gettext("this one") if number == 1 else gettext("these %(number)s") % {"number": f"{number:,}"}
 
 
 def _next(request: HttpRequest) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
@@ -85,7 +86,7 @@ class AttemptAdmin(LongListMixin, ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list under the name that people look for."""
-        return super().changelist_view(request, {"title": "Error log", **(extra_context or {})})
+        return super().changelist_view(request, {"title": gettext("Error log"), **(extra_context or {})})
 
     @admin.display(description=_("started"), ordering="started_at")
     def started(self, attempt: Attempt) -> SafeString | str:
@@ -102,7 +103,10 @@ class AttemptAdmin(LongListMixin, ReadOnlyAdmin):
     @admin.display(description=_("attempt"), ordering="number")
     def count(self, attempt: Attempt) -> str:
         """Return which of how many it was."""
-        return f"{attempt.number} of {attempt.job.max_attempts}"
+        return gettext("%(number)s of %(max_attempts)s") % {
+            "number": attempt.number,
+            "max_attempts": attempt.job.max_attempts,
+        }
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_badge(self, attempt: Attempt) -> SafeString:

@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from queue_app import blocks, clock, parking, pauses, registry, selectors
 from queue_app.admin import display, history
@@ -84,7 +84,7 @@ def key_choices() -> list[str]:
 class Lift(ConfirmedAction):
     """End pauses, and limits that a platform asked for."""
 
-    name, label, done = "lift", "Lift", "lifted; what waited runs again"
+    name, label, done = "lift", _("Lift"), _("lifted; what waited runs again")
     permission = "queue_app.delete_block"
     flag = DELETION
 
@@ -93,8 +93,8 @@ class Lift(ConfirmedAction):
         if row.kind in LIFTED_BY_HAND:
             return ""
         if row.kind == BlockKind.MAINTENANCE:
-            return "it ends with its maintenance window: change or disable that"
-        return "it ends when the account is reconnected or enabled"
+            return gettext("it ends with its maintenance window: change or disable that")
+        return gettext("it ends when the account is reconnected or enabled")
 
     def met_by(self, row: Block, request: HttpRequest) -> list[Met]:
         """Say how many jobs waited, and that they do not all go at once."""
@@ -109,7 +109,7 @@ class Lift(ConfirmedAction):
     def warning_for(self, rows: Any) -> str:
         """Warn of asking a platform before its time."""
         early = any(row.kind == BlockKind.RATE_LIMIT for row in rows)
-        return "A platform asked to wait: going on early may make it wait longer." if early else ""
+        return gettext("A platform asked to wait: going on early may make it wait longer.") if early else ""
 
     def perform(self, row: Block, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Lift it; what waits is let go once that has committed."""
@@ -118,7 +118,7 @@ class Lift(ConfirmedAction):
             pauses.resume(row.key, actor=request.user.get_username())
         else:
             blocks.lift(row.key, BlockKind(row.kind))
-        return f"{row.key}, {waiting:,} jobs waited"
+        return gettext("%(key)s, %(waiting)s jobs waited") % {"key": row.key, "waiting": f"{waiting:,}"}
 
 
 @admin.register(Block)
@@ -183,7 +183,7 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "Pause",
+            "title": gettext("Pause"),
             "form": form,
             "sure": sure,
             "keys": key_choices(),
@@ -212,8 +212,12 @@ class BlockAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             if key == blocks.EVERYTHING:
                 stop = pauses.stop_everything(**details)
             block = stop.block if stop is not None else pauses.pause(key, **details)
-            history.record(request, block, ADDITION, f"Paused {block.key}.")
-        self.message_user(request, f"{block.key} is paused: nothing of it starts until it is lifted.", messages.SUCCESS)
+            history.record(request, block, ADDITION, gettext("Paused %(key)s.") % {"key": block.key})
+        self.message_user(
+            request,
+            gettext("%(key)s is paused: nothing of it starts until it is lifted.") % {"key": block.key},
+            messages.SUCCESS,
+        )
         if stop is not None and stop.begun:
             self.message_user(request, _what_goes_on(stop, request), messages.WARNING)
         return HttpResponseRedirect(next_page(request) or reverse("admin:queue_app_block_changelist"))
@@ -228,10 +232,14 @@ def _what_goes_on(stop: pauses.Stop, request: HttpRequest) -> SafeString:
         '<a href="{}">{}</a>' if linked else "{1}",
         ((reverse("admin:queue_app_job_change", args=[job.pk]), job) for job in stop.begun[:JOBS_NAMED]),
     )
-    more = f" and {len(stop.begun) - JOBS_NAMED} more" if len(stop.begun) > JOBS_NAMED else ""
+    more = (
+        gettext(" and %(number)s more") % {"number": len(stop.begun) - JOBS_NAMED}
+        if len(stop.begun) > JOBS_NAMED
+        else ""
+    )
     said = (
-        "1 job was already being sent and goes on"
+        gettext("1 job was already being sent and goes on")
         if one
-        else f"{len(stop.begun)} jobs were already being sent and go on"
+        else gettext("%(number)s jobs were already being sent and go on") % {"number": len(stop.begun)}
     )
     return format_html("{}: {}{}", said, names, more)

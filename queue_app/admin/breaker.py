@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import breakers, clock
@@ -33,17 +34,17 @@ STATES: Mapping[str, str | Promise] = {
 class CloseNow(ConfirmedAction):
     """Let everything under a key run again."""
 
-    name, label, done, permission = "close", "Close now", "closed; what waited runs again", OPERATE
-    sure = "Yes, close now"
-    warning = "Everything that waits is tried at once. If the other side still fails, it opens again."
+    name, label, done, permission = "close", _("Close now"), _("closed; what waited runs again"), OPERATE
+    sure = _("Yes, close now")
+    warning = _("Everything that waits is tried at once. If the other side still fails, it opens again.")
 
     def why_not(self, row: Breaker, request: HttpRequest) -> str:
         """Skip what keeps nothing from running."""
-        return "it is closed" if breakers.state_of(row, clock.now()) == "closed" else ""
+        return gettext("it is closed") if breakers.state_of(row, clock.now()) == "closed" else ""
 
     def perform(self, row: Breaker, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Close it."""
-        return f"{breakers.close(row.key)} jobs let go"
+        return gettext("%(close)s jobs let go") % {"close": breakers.close(row.key)}
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -12,6 +12,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import clock
@@ -118,5 +119,5 @@ def _day(text: str) -> date | None:
         raise IncorrectLookupParameters(error) from error
     # A day beside the ends of the calendar has no midnight in every zone.
     if not date.min + timedelta(days=2) <= found <= date.max - timedelta(days=2):
-        raise IncorrectLookupParameters(f"{found} is beside the calendar")
+        raise IncorrectLookupParameters(gettext("%(found)s is beside the calendar") % {"found": found})
     return found

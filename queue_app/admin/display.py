@@ -12,7 +12,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 NOTHING = "–"
 SPRITE = "queue_app/icons.svg"
@@ -118,7 +118,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return gettext("%(seconds)s ms") % {"seconds": f"{seconds * 1000:.0f}"}
     if seconds < 60:
         return f"{seconds:.1f} s"
     span = timedelta(seconds=round(seconds))
@@ -126,7 +126,11 @@ def duration(seconds: float | None) -> str:
         return ngettext("%(n)d day", "%(n)d days", span.days) % {"n": span.days}
     hours, rest = divmod(span.seconds, 3600)
     minutes, left = divmod(rest, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s"
+    return (
+        gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+        if hours
+        else gettext("%(minutes)s min %(left)s s") % {"minutes": minutes, "left": left}
+    )
 
 
 def short(text: str, characters: int = MESSAGE_CHARACTERS) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import registry
@@ -133,7 +134,10 @@ class JobAdmin(ManyJobsMixin, LongListMixin, ReadOnlyAdmin):
     @admin.display(description=_("attempts"), ordering="attempts")
     def attempts_of(self, job: Job) -> str:
         """Return how many attempts it has had, of how many."""
-        return f"{job.attempts} of {job.max_attempts}"
+        return gettext("%(attempts)s of %(max_attempts)s") % {
+            "attempts": job.attempts,
+            "max_attempts": job.max_attempts,
+        }
 
     @admin.display(description=_("last error"))
     def error(self, job: Job) -> str:

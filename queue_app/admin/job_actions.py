@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import api, arguments, registry
@@ -76,9 +77,9 @@ class ArgumentsForm(forms.Form):
             found: dict[str, Any] = json.loads(self.cleaned_data["arguments"], object_pairs_hook=_each_once)
             arguments.check(kind, found)
         except json.JSONDecodeError as error:
-            raise forms.ValidationError(f"This is no JSON: {error}.") from None
+            raise forms.ValidationError(gettext("This is no JSON: %(error)s.") % {"error": error}) from None
         except RecursionError:
-            raise forms.ValidationError("This is nested too deeply.") from None
+            raise forms.ValidationError(gettext("This is nested too deeply.")) from None
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
         return found
@@ -93,22 +94,27 @@ class JobAction(ConfirmedAction):
     def why_not(self, row: Job, request: HttpRequest) -> str:
         """Skip what is in another state, and what is already being sent."""
         if row.state not in self.states:
-            return f"it is {row.get_state_display()}"
+            return gettext("it is %(state)s") % {"state": row.get_state_display()}
         if row.state == JobState.RUNNING and row.marked_at is not None:
-            return "it is already being sent; wait for its outcome"
+            return gettext("it is already being sent; wait for its outcome")
         return ""
 
 
 class Retry(JobAction):
     """Run failed and cancelled jobs again; uncertain ones with a warning."""
 
-    name, label, done = "retry", "Retry", "put back to run now"
+    name, label, done = "retry", _("Retry"), _("put back to run now")
     states = (JobState.FAILED, JobState.CANCELLED, JobState.UNCERTAIN)
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Warn of jobs whose step may have taken effect."""
         uncertain = sum(api.may_have_taken_effect(row) for row in rows)
-        return f"{uncertain} of these may already be live: retrying could publish twice." if uncertain else ""
+        return (
+            gettext("%(uncertain)s of these may already be live: retrying could publish twice.")
+            % {"uncertain": uncertain}
+            if uncertain
+            else ""
+        )
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Retry it."""
@@ -119,8 +125,8 @@ class Retry(JobAction):
 class RetryEdited(Retry):
     """Run one job again with other arguments."""
 
-    name, label, done = "retry_edited", "Retry with edited arguments", "put back to run now with edited arguments"
-    sure, of_one = "Yes, retry with these arguments", True
+    name, label, done = "retry_edited", _("Retry with edited arguments"), _("put back to run now with edited arguments")
+    sure, of_one = _("Yes, retry with these arguments"), True
     refusals = (*REFUSALS, ValueError, registry.UnknownJobType)
 
     def form(self, request: HttpRequest, rows: Sequence[Any], *, bound: bool) -> forms.Form | None:
@@ -132,9 +138,11 @@ class RetryEdited(Retry):
     def why_not(self, row: Job, request: HttpRequest) -> str:
         """Skip several at once, and what no handler here can check."""
         if len(request.POST.getlist(ACTION_CHECKBOX_NAME)) > 1 or request.POST.get("select_across", "0") != "0":
-            return "choose one job: each has arguments of its own"
+            return gettext("choose one job: each has arguments of its own")
         if row.state in self.states and registry.find(row.type) is None:
-            return f"nothing here knows the type {row.type}, so its arguments cannot be checked"
+            return gettext("nothing here knows the type %(type)s, so its arguments cannot be checked") % {
+                "type": row.type
+            }
         return super().why_not(row, request)
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -146,12 +154,17 @@ class RetryEdited(Retry):
 class Cancel(JobAction):
     """Stop unfinished jobs that are not past their mark."""
 
-    name, label, done, states = "cancel", "Cancel", "cancelled", UNFINISHED
+    name, label, done, states = "cancel", _("Cancel"), _("cancelled"), UNFINISHED
 
     def warning_for(self, rows: Sequence[Any]) -> str:
         """Warn that stopping an uncertain job takes nothing back."""
         uncertain = sum(row.state == JobState.UNCERTAIN for row in rows)
-        return f"{uncertain} of these may already be live: cancelling stops the look-up alone." if uncertain else ""
+        return (
+            gettext("%(uncertain)s of these may already be live: cancelling stops the look-up alone.")
+            % {"uncertain": uncertain}
+            if uncertain
+            else ""
+        )
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Cancel it."""
@@ -162,7 +175,7 @@ class Cancel(JobAction):
 class Hold(JobAction):
     """Keep jobs from running until somebody releases them."""
 
-    name, label, done = "hold", "Hold", "held"
+    name, label, done = "hold", _("Hold"), _("held")
     states, form_class = (JobState.PENDING, JobState.RUNNING), ReasonForm
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -174,7 +187,7 @@ class Hold(JobAction):
 class Release(JobAction):
     """Let held jobs run."""
 
-    name, label, done, states = "release", "Release", "released to run now", (JobState.HELD,)
+    name, label, done, states = "release", _("Release"), _("released to run now"), (JobState.HELD,)
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Release it."""
@@ -185,20 +198,20 @@ class Release(JobAction):
 class Reprioritise(JobAction):
     """Give waiting jobs another priority."""
 
-    name, label, done = "reprioritise", "Change priority", "given another priority"
-    sure = "Yes, change the priority"
+    name, label, done = "reprioritise", _("Change priority"), _("given another priority")
+    sure = _("Yes, change the priority")
     states, form_class = (JobState.PENDING,), PriorityForm
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Change its priority."""
         api.reprioritise(row.pk, answers["priority"], actor=request.user.get_username())
-        return f"{row.priority} to {answers['priority']}"
+        return gettext("%(priority)s to %(answers)s") % {"priority": row.priority, "answers": answers["priority"]}
 
 
 class Discard(JobAction):
     """Give dead letters up: they become cancelled."""
 
-    name, label, done = "discard", "Discard", "given up"
+    name, label, done = "discard", _("Discard"), _("given up")
     states, form_class = (JobState.FAILED,), OptionalReasonForm
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -210,13 +223,17 @@ class Discard(JobAction):
 class CheckAgain(JobAction):
     """Look uncertain jobs up anew."""
 
-    name, label, done = "check_again", "Check again", "being looked up again"
+    name, label, done = "check_again", _("Check again"), _("being looked up again")
     states = (JobState.UNCERTAIN,)
 
     def why_not(self, row: Job, request: HttpRequest) -> str:
         """Skip what is not uncertain, and what cannot be looked up."""
         kind = registry.find(row.type)
-        unknown = "" if kind is not None and kind.reconcile is not None else f"type {row.type} cannot be looked up"
+        unknown = (
+            ""
+            if kind is not None and kind.reconcile is not None
+            else gettext("type %(type)s cannot be looked up") % {"type": row.type}
+        )
         return super().why_not(row, request) or unknown
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
@@ -233,5 +250,5 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"The name {twice[:60]!r} stands twice in one object.")
+        raise ValueError(gettext("The name %(twice)s stands twice in one object.") % {"twice": repr(twice[:60])})
     return found

@@ -126,7 +126,9 @@ class KeyAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
                         expires_at=form.ends_at(),
                         prefix=prefix,
                     )
-                    history.record(request, key, ADDITION, f"Made; it may: {', '.join(key.scopes)}.")
+                    history.record(
+                        request, key, ADDITION, gettext("Made; it may: %(scopes)s.") % {"scopes": ", ".join(key.scopes)}
+                    )
             except IntegrityError:
                 return self._made_before(request, prefix)
             except ValueError as error:

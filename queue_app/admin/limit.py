@@ -13,6 +13,7 @@ from django.db.models.functions import Concat
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import clock, conf, limits, registry
@@ -41,20 +42,20 @@ class Configured:
 class ForgetUses(ConfirmedAction):
     """Let a limit begin anew."""
 
-    name, label, done, permission = "forget", "Forget the uses", "begun anew", OPERATE
-    sure = "Yes, forget the uses"
-    warning = (
+    name, label, done, permission = "forget", _("Forget the uses"), _("begun anew"), OPERATE
+    sure = _("Yes, forget the uses")
+    warning = _(
         "What was started already is not counted any more: as many jobs as the limit allows may start at once on top "
         "of it. Whoever sets the limit, a platform say, goes on counting."
     )
 
     def why_not(self, row: Limit, request: HttpRequest) -> str:
         """Skip what has never been used."""
-        return "" if row.used else "it has not been used"
+        return "" if row.used else gettext("it has not been used")
 
     def perform(self, row: Limit, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Forget its uses and let jobs go."""
-        return f"{limits.forget(row.key)} jobs let go"
+        return gettext("%(forget)s jobs let go") % {"forget": limits.forget(row.key)}
 
 
 @admin.register(Limit)
@@ -90,7 +91,15 @@ class LimitAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     def used_so_far(self, limit: Limit) -> SafeString | str:
         """Return how much of each rate is used, one a line."""
         uses = limits.uses(limit, limits.rates_of(limit.key), clock.now())
-        return _lines([f"{used:,} of {rate.count:,}" for rate, used in uses]) or display.NOTHING
+        return (
+            _lines(
+                [
+                    gettext("%(used)s of %(count)s") % {"used": f"{used:,}", "count": f"{rate.count:,}"}
+                    for rate, used in uses
+                ]
+            )
+            or display.NOTHING
+        )
 
     @admin.display(description=_("left now"))
     def left(self, limit: Limit) -> str:
@@ -124,7 +133,8 @@ def in_words(rate: Rate) -> str:
     """Return a rate such as "20 in any day", "25 in any 15 minutes"."""
     length, unit = next((length, unit) for length, unit in UNITS if rate.seconds % length == 0)
     times = rate.seconds // length
-    return f"{rate.count:,} in any {unit if times == 1 else f'{times} {unit}s'}"
+    span = unit if times == 1 else f"{times} {unit}s"
+    return gettext("%(number)s in any %(span)s") % {"number": f"{rate.count:,}", "span": span}
 
 
 def configured() -> list[Configured]:
@@ -142,7 +152,12 @@ def _configured() -> Iterator[tuple[str, str, str, str]]:
         yield pattern, rates, "SOCIALQ_LIMITS", pattern
     for name, kind in sorted(registry.known().items()):
         for pattern, rates in sorted({} if kind.internal else kind.limits.items()):
-            yield pattern, rates, f"job type {name}", pattern if pattern == f"type:{name}" else f"{name} {pattern}"
+            yield (
+                pattern,
+                rates,
+                gettext("job type %(name)s") % {"name": name},
+                pattern if pattern == f"type:{name}" else f"{name} {pattern}",
+            )
 
 
 def _is_used(pattern: str, names: list[str]) -> bool:

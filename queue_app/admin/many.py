@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from queue_app import blocks, clock, mass, workers
 from queue_app.admin import history
@@ -38,7 +39,10 @@ class ManyJobsMixin(ConfirmedActionsMixin):
             return super().run_action(kind, request, rows)
         operation = mass.OPERATIONS.get(kind.name)
         if operation is None:
-            words = f"{kind.label} takes at most {FEW} jobs at a time: choose fewer."
+            words = gettext("%(kind)s takes at most %(few)s jobs at a time: choose fewer.") % {
+                "kind": kind.label,
+                "few": FEW,
+            }
             self.message_user(request, words, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return self._run_on_many(kind(), operation, request, rows)
@@ -63,16 +67,29 @@ class ManyJobsMixin(ConfirmedActionsMixin):
 
     def _carry_out(self, action: ConfirmedAction, request: HttpRequest, order: Order, ids: list[int]) -> None:
         answer = mass.carry_out(order, ids)
-        _record(request, f"{action.done.capitalize()}.", f"{answer.done:,} jobs")
-        self.message_user(request, f"{answer.done:,} jobs {action.done}.", messages.SUCCESS)
+        _record(request, f"{action.done.capitalize()}.", gettext("%(done)s jobs") % {"done": f"{answer.done:,}"})
+        self.message_user(
+            request,
+            gettext("%(done)s jobs %(done_2)s.") % {"done": f"{answer.done:,}", "done_2": action.done},
+            messages.SUCCESS,
+        )
         if answer.skipped:
             why = "; ".join(answer.skipped[job_id] for job_id in sorted(answer.skipped)[:SHOWN])
-            self.message_user(request, f"{len(answer.skipped):,} skipped – {why}", messages.WARNING)
+            self.message_user(
+                request,
+                gettext("%(number)s skipped – %(why)s") % {"number": f"{len(answer.skipped):,}", "why": why},
+                messages.WARNING,
+            )
 
     def _hand_over(self, action: ConfirmedAction, request: HttpRequest, order: Order, ids: list[int]) -> None:
         with atomic():
             progress = mass.hand_over(order, ids)
-            _record(request, f"{action.label}: handed to the queue as {progress.name}.", f"{len(ids):,} jobs")
+            _record(
+                request,
+                gettext("%(action)s: handed to the queue as %(progress)s.")
+                % {"action": action.label, "progress": progress.name},
+                gettext("%(number)s jobs") % {"number": f"{len(ids):,}"},
+            )
         words = format_html(
             '{}: {} jobs, in {} parts of the queue\'s own. <a href="{}">See how far it is</a>',
             action.label, f"{len(ids):,}", progress.parts, parts_url(progress.name),
@@ -109,7 +126,7 @@ def _choice(operation: Operation, rows: QuerySet[Any], able: QuerySet[Any]) -> C
     counts = dict(rows.order_by().values_list("state").annotate(Count("pk")))
     number = sum(counts.get(state, 0) for state in operation.states)
     skipped = [
-        (f"{counts[state]:,} jobs", f"{state.label}: {_why(state)}")
+        (gettext("%(counts)s jobs") % {"counts": f"{counts[state]:,}"}, f"{state.label}: {_why(state)}")
         for state in JobState
         if state in counts and state not in operation.states
     ]
@@ -119,8 +136,8 @@ def _choice(operation: Operation, rows: QuerySet[Any], able: QuerySet[Any]) -> C
 
 def _why(state: JobState) -> str:
     if state == JobState.UNCERTAIN:
-        return "they may already be live; a person must decide about each"
-    return "there is nothing to do"
+        return gettext("they may already be live; a person must decide about each")
+    return gettext("there is nothing to do")
 
 
 def _warning(number: int) -> str:
@@ -128,8 +145,10 @@ def _warning(number: int) -> str:
     if number <= MOST_AT_ONCE:
         return ""
     parts = -(-number // mass.PART_JOBS)
-    said = f"This takes longer than a page should. The queue does it itself: {parts} parts, about one a second. "
-    said += "What starts or ends meanwhile is left alone; pause it first if none may."
+    said = gettext(
+        "This takes longer than a page should. The queue does it itself: %(parts)s parts, about one a second.  "
+    ) % {"parts": parts}
+    said += gettext("What starts or ends meanwhile is left alone; pause it first if none may.")
     return said + what_keeps_it(mass.BULK_OPERATION)
 
 
@@ -138,9 +157,12 @@ def what_keeps_it(job_type: str) -> str:
     now, said = clock.now(), ""
     block = blocks.first_active(Job(type=job_type), now)
     if block is not None:
-        said += f" But {block.key} is blocked ({block.get_kind_display()}): it waits until that is over."
+        said += gettext(" But %(key)s is blocked (%(kind)s): it waits until that is over.") % {
+            "key": block.key,
+            "kind": block.get_kind_display(),
+        }
     if not workers.alive(now).exists():
-        said += " No worker runs now: it waits for one."
+        said += gettext(" No worker runs now: it waits for one.")
     return said
 
 

@@ -138,7 +138,12 @@ class ReadOnlyAdmin(ListAdmin):
         """Show one row. A POST is refused: actions go to the list."""
         row = self.get_object(request, object_id)
         if row is None:
-            self.message_user(request, f"There is no {self.opts.verbose_name} {object_id} any more.", messages.WARNING)
+            self.message_user(
+                request,
+                _("There is no %(verbose_name)s %(object_id)s any more.")
+                % {"verbose_name": self.opts.verbose_name, "object_id": object_id},
+                messages.WARNING,
+            )
             return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         if request.method == "POST" or not self.has_view_permission(request, row):
             raise PermissionDenied

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queue_app import clock, conf, routes, workers
@@ -106,7 +107,9 @@ class WorkerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("last heartbeat"), ordering="heartbeat_at")
     def heartbeat(self, worker: Worker) -> str:
         """Return how long ago it was heard of."""
-        return f"{display.duration(max((clock.now() - worker.heartbeat_at).total_seconds(), 0))} ago"
+        return gettext("%(duration)s ago") % {
+            "duration": display.duration(max((clock.now() - worker.heartbeat_at).total_seconds(), 0))
+        }
 
     @admin.display(description=_("clock"))
     def host_clock(self, worker: Worker) -> SafeString | str:

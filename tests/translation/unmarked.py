@@ -13,7 +13,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 TRANSLATED = re.compile(r"{%\s*blocktrans(?:late)?\b.*?{%\s*endblocktrans(?:late)?\s*%}", re.DOTALL)
 COMMENT = re.compile(r"{#.*?#}|{%\s*comment\b.*?{%\s*endcomment\s*%}", re.DOTALL)
 # Blocks whose content is no text: classes of the body.
-BODY_CLASS = re.compile(r"{%\s*block bodyclass\s*%}.*?{%\s*endblock[^%]*%}", re.DOTALL)
+BODY_CLASS = re.compile(r"{%\s*block (?:bodyclass|coltype)\s*%}.*?{%\s*endblock[^%]*%}", re.DOTALL)
 TAG = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
 # Tags of ours and Django's that show a literal as it is: {% icon "check" %} shows no word, "default:'none'" does.
 SPOKEN_FILTER = re.compile(r"\|\s*(?:default|default_if_none)\s*:\s*(?P<literal>\"[^\"]*\"|'[^']*')")
@@ -24,6 +24,8 @@ NAMES = ("SocialQ", "CSV", "RRULE", "JSON", "UTM", "URL", "PDF", "UTC", "Ctrl", 
 TRANSLATORS = ("_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "gettext_noop")
 # Two words or more: names of fields, of templates, of states and the like are one.
 SENTENCE = re.compile(r"[^\W\d_]{2,}[,:;.]? [^\W\d_]+")
+# SQL, attributes of elements and headers of answers, which have blanks, too.
+TECHNICAL = re.compile(r"\b(SELECT|UNION ALL|CAST|COUNT)\b|[\w-]+=\"|; charset=|; filename=|^v\w+Field |^sq-|^<\w+")
 # What these are set to is shown, be it one word.
 SPOKEN_NAMES = (
     "label",
@@ -44,10 +46,10 @@ UNSPOKEN_CALLS = re.compile(
 
 def in_template(source: str) -> list[str]:
     """Return the words of a template that stand outside of ``translate`` and ``blocktranslate``."""
-    text = BODY_CLASS.sub("", COMMENT.sub("", TRANSLATED.sub("", source)))
+    text = COMMENT.sub("", TRANSLATED.sub("", BODY_CLASS.sub("", source)))
     spoken = [match["literal"][1:-1] for match in SPOKEN_FILTER.finditer(text)]
     reader = _Words()
-    if "<" in TAG.sub("", text):  # else it holds attributes for another template
+    if "<" in text or '="' not in text:  # else it holds attributes for another template
         reader.feed(TAG.sub("", text))
         reader.close()
     return [found for found in (_trimmed(said) for said in [*spoken, *reader.said]) if _has_words(found)]
@@ -93,16 +95,20 @@ def _sentences(node: ast.AST, docstrings: set[int]) -> Iterator[tuple[int, str]]
     for value in _shown_values(node):
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and WORD.search(value.value):
             yield value.lineno, value.value
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(node.value):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_sentence(node.value):
         yield node.lineno, node.value
     elif isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
         said = "".join(map(str, parts))
-        if WORD.search(said.replace("{}", "")) and " " in said:
+        if WORD.search(said.replace("{}", "")) and " " in said and not TECHNICAL.search(said):
             yield node.lineno, said
     else:
         for child in ast.iter_child_nodes(node):
             yield from _sentences(child, docstrings)
+
+
+def _is_sentence(text: str) -> bool:
+    return SENTENCE.search(text) is not None and TECHNICAL.search(text) is None
 
 
 def _shown_values(node: ast.AST) -> Iterator[ast.AST]:
