@@ -58,7 +58,7 @@ GATES: Mapping[str, Words] = {kind.value: kind.label for kind in BlockKind} | {
     gates.TURN: _("it is not its turn yet"),
 }
 
-START_COMMAND = _("python manage.py qcluster")
+START_COMMAND = "python manage.py qcluster"
 TIME = "%Y-%m-%d %H:%M:%S UTC"
 # A forecast is told where it is this much later than what has been said already.
 NEWS = timedelta(seconds=10)
