@@ -51,6 +51,7 @@ export function startLeaving(form, pictures) {
 
   function begin() {
     if (form.dataset.gaveWay) drop(key);
+    if (form.dataset.typed) keep(); // the server has answered: sent no more, but not saved either
     const kept = form.dataset.typed ? null : read(key);
     if (kept && JSON.stringify(kept.typed) !== before) offer(kept);
   }
