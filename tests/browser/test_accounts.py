@@ -140,7 +140,7 @@ def test_15_reconnecting_as_another_is_refused_by_name_and_as_the_same_keeps_all
     expect(page.get_by_role("heading", name=f"Reconnect {name}")).to_be_visible()  # ready for the next try
     del mastodon.username, mastodon.user_id
     log_in_again(page)
-    expect(page.locator(".messagelist")).to_contain_text(f"{name} (mastodon) is connected again.")
+    expect(page.locator(".messagelist")).to_contain_text(f"{name} (Mastodon) is connected again.")
     assert page.url == account
     expect(page.locator("#content")).to_contain_text("Kept through it all")
     page.goto(post)

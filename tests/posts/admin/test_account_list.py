@@ -105,7 +105,7 @@ def test_a_test_says_who_it_is_and_comes_back_to_where_it_was_asked_for(boss: Cl
     found = connect_account("outbox", {"name": "Ada"})
     answer = do(boss, "test", found, next=list_of(Account))
     assert answer["Location"] == list_of(Account)
-    assert "Ada (outbox) works: it is Ada; access does not end. Nothing was posted." in messages_of(answer)
+    assert "Ada (Outbox) works: it is Ada; access does not end. Nothing was posted." in messages_of(answer)
     assert do(boss, "test", found, next="https://evil.example/")["Location"] == page(found)
     assert LogEntry.objects.first().change_message.startswith("Tested: it is Ada")
     assert not Delivery.objects.exists()
