@@ -162,13 +162,13 @@ def test_34_pauses_and_resumes_all_a_queue_and_an_account_without_a_burst(
 ) -> None:
     sent = "SELECT COUNT(*) FROM posts_outboxarrival WHERE mailbox = 'Slow'"
     waiting = "SELECT COUNT(*) FROM queue_app_job WHERE type = 'posts.publish' AND parked_by LIKE '%s'"
-    names = ("Everything", "Queue default", "Slow (outbox)")
+    names = ("Everything", "Queue default", "Slow (Outbox)")
     page.goto(URL)
     for name in names:
-        page.get_by_role("link", name=f"Pause {name}…").click()
+        page.get_by_role("link", name=f"Pause… {name}").click()
         page.get_by_role("button", name="Continue").click()
         page.get_by_role("button", name="Yes, pause it").click()
-        expect(page.get_by_role("button", name=f"Resume {name}…")).to_be_visible()
+        expect(page.get_by_role("button", name=f"Resume… {name}")).to_be_visible()
     page.goto("/admin/posts/post/")
     badge = page.get_by_role("link", name="Paused:")
     expect(badge).to_have_text(re.compile("Slow.*Everything|Everything.*Slow"))
@@ -178,10 +178,10 @@ def test_34_pauses_and_resumes_all_a_queue_and_an_account_without_a_burst(
     assert number_of(served, sent) == 0
     badge.click()
     for name, lot in zip(names, ("queue:default", "account:%", "limit:account:%"), strict=True):
-        page.get_by_role("button", name=f"Resume {name}…").click()
+        page.get_by_role("button", name=f"Resume… {name}").click()
         expect(page.get_by_text("They start one after another, in their order; limits hold.")).to_be_visible()
         page.get_by_role("button", name="Yes, lift this one").click()
-        expect(page.get_by_role("link", name=f"Pause {name}…")).to_be_visible()
+        expect(page.get_by_role("link", name=f"Pause… {name}")).to_be_visible()
         left = 3 if name.startswith("Slow") else 5
         served.site.wait_until(lambda lot=lot, left=left: number_of(served, waiting % lot) >= left)
         assert number_of(served, sent) == 5 - left
@@ -284,7 +284,7 @@ def test_38_one_incident_is_told_once_with_a_link(page: Page, served: Served, cl
             for part in email.message_from_bytes(path.read_bytes()).walk()
             if part.get_content_type() == "text/plain"
         ]
-        return [text for text in texts if "Revoked (outbox): must be reconnected" in text]
+        return [text for text in texts if "Revoked (Outbox): must be reconnected" in text]
 
     publish(served, "Revoked", 4, failure="reconnect_needed")
     cluster.start()
@@ -297,7 +297,7 @@ def test_38_one_incident_is_told_once_with_a_link(page: Page, served: Served, cl
     assert number_of(served, "SELECT COUNT(*) FROM queue_app_notice WHERE subject LIKE 'Revoked%'") == 1
     (link,) = re.findall(r"https?://\S+(/admin/queue_app/notice/\d+/change/)", text)
     page.goto(link)
-    expect(page.get_by_role("heading", name="Revoked (outbox)")).to_be_visible()
+    expect(page.get_by_role("heading", name="Revoked (Outbox)")).to_be_visible()
     line = (
         page.get_by_role("region", name="What needs attention")
         .get_by_role("listitem")

@@ -91,7 +91,7 @@ def test_what_goes_out_next_stands_with_its_accounts(boss: Client) -> None:
     )
     text = boss.get(URL).content.decode()
     assert f'href="{reverse("admin:posts_post_change", args=[post.pk])}"' in text
-    assert "&lt;i&gt;Soon&lt;/i&gt; → &lt;b&gt;Ada&lt;/b&gt; (outbox)" in text
+    assert "&lt;i&gt;Soon&lt;/i&gt; → &lt;b&gt;Ada&lt;/b&gt; (Outbox)" in text
 
 
 def test_the_first_page_has_the_panels_above_the_apps(boss: Client) -> None:
@@ -103,12 +103,12 @@ def test_the_first_page_has_the_panels_above_the_apps(boss: Client) -> None:
 def test_every_account_has_a_switch_and_what_is_paused_is_said_on_every_page(boss: Client) -> None:
     ada = account("Ada")
     everywhere = ("/admin/", reverse("admin:auth_user_changelist"), reverse("admin:posts_post_add"), BANNER)
-    assert 'Pause<span class="visually-hidden"> Ada (outbox)<' in boss.get(URL).content.decode()
+    assert 'Pause…<span class="visually-hidden"> Ada (Outbox)<' in boss.get(URL).content.decode()
     assert not any("Paused:" in boss.get(url).content.decode() for url in everywhere)
     pauses.pause(ada.block_key)
     for url in everywhere:
-        assert "Paused: Ada (outbox)" in " ".join(boss.get(url).content.decode().split())
-    assert 'Resume<span class="visually-hidden"> Ada (outbox)<' in boss.get(URL).content.decode()
+        assert "Paused: Ada (Outbox)" in " ".join(boss.get(url).content.decode().split())
+    assert 'Resume…<span class="visually-hidden"> Ada (Outbox)<' in boss.get(URL).content.decode()
     pauses.resume(ada.block_key)
     assert "Paused:" not in boss.get("/admin/").content.decode()
 

@@ -134,7 +134,7 @@ def test_workers_stand_with_what_they_do(operator: Client, name: str) -> None:
 def test_pauses_and_resumes_after_a_question_and_comes_back(operator: Client, name: str) -> None:
     due_since(name, 1)
     page = operator.get(URL).content.decode()
-    (link,) = re.findall(r'href="([^"]*)">Pause<span class="visually-hidden"> Everything<', page)
+    (link,) = re.findall(r'href="([^"]*)">Pause…<span class="visually-hidden"> Everything<', page)
     asked = operator.get(html.unescape(link))
     answers = {"key": "all", "next": URL}
     assert "1 waiting job will not start" in text_of(operator.post(asked.request["PATH_INFO"], answers))
