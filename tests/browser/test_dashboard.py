@@ -139,8 +139,9 @@ def test_07_a_missing_worker_is_told_in_red_and_over_once_one_is_back(page: Page
 
 def test_19_every_count_leads_to_a_list_of_that_number(page: Page, served: Served, cluster: Cluster) -> None:
     cluster.kill()
-    publish(served, "Busy", 3, seconds=1)
+    publish(served, "Busy", 3)
     page.goto(URL)
+    expect(page.get_by_text("The oldest due item is")).to_be_visible()
     page.get_by_role("button", name="Pause refreshing").click()
     counts = page.locator(".sq-counts a, .sq-needs a").evaluate_all(
         "links => links.map(link => [link.href, link.innerText])"
@@ -286,6 +287,7 @@ def test_38_one_incident_is_told_once_with_a_link(page: Page, served: Served, cl
         ]
         return [text for text in texts if "Revoked (Outbox): must be reconnected" in text]
 
+    cluster.kill()
     publish(served, "Revoked", 4, failure="reconnect_needed")
     cluster.start()
     parked = "SELECT COUNT(*) FROM queue_app_job WHERE parked_by = 'account:%s'"
