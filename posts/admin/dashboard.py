@@ -80,7 +80,7 @@ def day(request: HttpRequest) -> Mapping[str, Any]:
     jobs = Job.objects.filter(type=PUBLISH)
     if not request.user.has_perm(SEE_ALL):
         jobs = jobs.filter(pk__in=visible_deliveries(request.user).exclude(job=None).values("job"))
-    return day_context(last_day(jobs, clock.now()), str(_("published")), zones.zone_of(request.user))
+    return day_context(last_day(jobs, clock.now()), str(_("published")), _zone(request))
 
 
 def coming(request: HttpRequest) -> Mapping[str, Any]:
@@ -92,7 +92,7 @@ def coming(request: HttpRequest) -> Mapping[str, Any]:
         "rows": [
             (post.scheduled_at, _words(post), reverse("admin:posts_post_change", args=[post.pk])) for post in shown
         ],
-        "zone": zones.zone_of(request.user),
+        "zone": _zone(request),
     }
 
 
@@ -113,3 +113,7 @@ register(Panel("attention", _("Needs a person first"), 10, f"{PANELS}/attention.
 register(Panel("posts", _("Posts"), 15, "posts/admin/panels/posts.html", standing, VIEW_POST))
 register(Panel("day", _("The last 24 hours"), 40, f"{PANELS}/day.html", day, VIEW_POST))
 register(Panel("next", _("What is next"), 50, f"{PANELS}/next.html", coming, VIEW_POST))
+
+
+def _zone(request: HttpRequest) -> str:
+    return once.once(request, "zone", lambda: zones.zone_of(request.user))

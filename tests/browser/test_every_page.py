@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,11 +25,14 @@ LOOKS: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 360))
 OURS = ("posts.", "queue_app.")
 LISTS = ("_changelist", "_dashboard", "index")
 VIEWS = [f"{kind._meta.app_label}.view_{kind._meta.model_name}" for kind in admin.site._registry]
+# What axe says of Django's own two-list and date widgets, which only its pages of people have.
+DJANGOS = re.compile(r"axe (aria-prohibited-attr|label) ")
 # What sends something, but for logging out.
 BUTTONS = """() => [...document.querySelectorAll(
   "form[method=post i] button, form[method=post i] input[type=submit], [hx-post], [hx-put], [hx-patch], [hx-delete]")]
-  .filter((each) => !each.closest("#logout-form") && each.type !== "button")
+  .filter((each) => !each.closest("#logout-form") && each.type !== "button" && each.checkVisibility())
   .map((each) => each.outerHTML.slice(0, 150))"""
+LISTED = re.compile(r"/admin/([a-z_]+/[a-z_]+/)?")
 # In a process of the site, whose database the browser's process cannot ask.
 COUNT = """
 import json
@@ -117,12 +121,12 @@ def test_32_a_viewer_sees_data_and_no_buttons_and_a_hand_made_form_is_refused(br
         page = sign_in(context, "vera")
         token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "csrftoken")
         for name, (url, *_rest) in addresses(served.site.sql).items():
-            if is_page(page, url):
+            if name != "password_change" and is_page(page, url):
                 page.goto(url)
                 pages += 1
                 wrong += [f"{url}: {each}" for each in page.evaluate(BUTTONS)]
             sent = page.request.post(url, form={"csrfmiddlewaretoken": token, "text": "x"}, max_redirects=0)
-            is_led_away = sent.status == 302 and sent.headers["location"] == "/admin/"  # there is no such row for her
+            is_led_away = sent.status == 302 and LISTED.fullmatch(sent.headers["location"])  # she is shown no such row
             if not (name.endswith((*READING, "password_change")) or is_led_away or sent.status in (403, 404, 405)):
                 wrong.append(f"{name} answers a form with {sent.status}")
         for model, kind in actions():
@@ -143,12 +147,17 @@ def look_at(page: Page, served: Served, found: Mapping[str, Sequence[str]]) -> l
     for url in (url for urls in found.values() for url in urls):
         if is_page(page, url):
             page.goto(url)
-            wrong += [f"{url}: {each}" for each in complaints(page, served)]
+            said = complaints(page, served)
+            wrong += [
+                f"{url}: {each}" for each in said if not (url.startswith("/admin/auth/") and DJANGOS.search(each))
+            ]
     return wrong
 
 
 def is_page(page: Page, url: str) -> bool:
     """Return whether ``url`` answers with a whole page, not with a part of one, a file or a refusal."""
+    if "/export/" in url:
+        return False
     answer = page.request.get(url)
     assert answer.status < 500, url
     return answer.ok and "text/html" in answer.headers.get("content-type", "") and "<html" in answer.text()
