@@ -54,6 +54,10 @@ class Said:
     asked: dict[str, Any] = field(default_factory=dict)
 
 
+# What moving needs: of a draft, and of what is scheduled.
+MOVES = {True: "schedule_post", False: "reschedule_post"}
+
+
 class DropForm(forms.Form):
     """What dragging sends: the post as it was seen, and the day, or the hour of it, on which it was dropped."""
 
@@ -83,7 +87,7 @@ class MoveForm(WallTimeForm):
 
 def drop(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
     """Move the post that was dragged onto a day or an hour."""
-    if not request.user.has_perm("posts.reschedule_post"):
+    if not any(request.user.has_perm(f"posts.{action}") for action in MOVES.values()):
         raise PermissionDenied
     asked = asked_by(request, _shown(request))
     form = DropForm(request.POST)
@@ -274,8 +278,7 @@ def _post(request: HttpRequest, post_id: int) -> Post | None:
 
 
 def _require_permission(request: HttpRequest, post: Post) -> None:
-    action = "schedule_post" if post.status == PostStatus.DRAFT else "reschedule_post"
-    if not request.user.has_perm(f"posts.{action}"):
+    if not request.user.has_perm(f"posts.{MOVES[post.status == PostStatus.DRAFT]}"):
         raise PermissionDenied
 
 

@@ -72,7 +72,7 @@ def test_a_filter_of_the_list_bounds_all_matching(boss: Client) -> None:
     draft(account("Bob"), text="goes")
     url = f"{list_of(Post)}?account={account('Eve').pk}"
     data = {"action": "delete", "index": "0", "_selected_action": [0], "select_across": "1"}
-    data |= {"confirmed": "9", "warned": Delete.warning}
+    data |= {"confirmed": "9", "warned": str(Delete.warning)}
     boss.post(url, data)
     assert Post.objects.count() == 2
     boss.post(f"{list_of(Post)}?account={Post.objects.get(text='goes').deliveries.get().account_id}", data)

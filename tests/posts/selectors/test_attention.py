@@ -8,7 +8,7 @@ import pytest
 
 from posts.models import Account
 from posts.selectors.attention import Attention, needs_attention
-from queue_app import clock, workers
+from queue_app import clock
 from queue_app.models import Job
 from tests.posts.making import NO_ANSWER, REJECTED, account, sent, unsettled, user
 
@@ -16,10 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_nothing_is_said_where_all_is_well() -> None:
-    workers.register("tests", {"default": 1})
     sent(account())
     found = needs_attention(user(sees_all=True))
-    assert found == Attention(0, 0, 0, no_worker=False)
+    assert found == Attention(0, 0, 0)
     assert not found
 
 
@@ -28,7 +27,7 @@ def test_every_kind_is_counted() -> None:
     sent(account(), outcome=REJECTED)
     account("Cleo", reconnect_reason="reconnect_needed")
     found = needs_attention(user(sees_all=True))
-    assert found == Attention(needs_review=2, failed=1, reconnect=1, no_worker=True)
+    assert found == Attention(needs_review=2, failed=1, reconnect=1)
     assert found
 
 
