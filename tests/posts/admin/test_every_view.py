@@ -262,12 +262,13 @@ def status_of(answer: Any) -> int:
 
 def own_addresses() -> dict[str, str]:
     media = Media.objects.earliest("id")
+    rows = {"api_post": Post, "api_delivery": Delivery, "api_job": Job}
     arguments: dict[str, list[Any]] = {
+        **{name: [kind.objects.earliest("id").pk] for name, kind in rows.items()},
         "outbox_post": [1],
         "outbox_picture": [1, 0],
         "signed_media": ["forged", "a.jpg"],
         "thumbnail": [media.uuid],
         "meta_deletion": ["forged"],
     }
-    arguments |= {name: [1] for name in OWN if name.startswith("api_")}
     return {name: reverse(f"posts:{name}", args=arguments.get(name, [])) for name in OWN}
