@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
@@ -23,6 +24,10 @@ person = User.objects.create_user({name!r}, password={password!r}, is_staff=True
 for wanted in {may!r}:
     app, codename = wanted.split(".")
     person.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+"""
+COPY_SESSION = """
+INSERT INTO django_session (session_key, session_data, expire_date)
+SELECT %s, session_data, expire_date FROM django_session WHERE session_key = %s
 """
 
 
@@ -39,10 +44,9 @@ class Served:
     networks: list[str] = field(default_factory=list)
 
 
-@pytest.fixture
-def served(site: Site) -> Served:
-    """Serve a new site, with its first user and account, on a free port."""
-    return serve(site)
+_shown: WeakKeyDictionary[BrowserContext, Served] = WeakKeyDictionary()
+# Of each site the sessions of those who have signed in, as they were then: the hash of a password takes a second.
+_sessions: WeakKeyDictionary[Site, dict[str, str]] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -102,6 +106,7 @@ def open_context(
         locale="en-GB",
     )
     context.set_default_timeout(30_000)
+    _shown[context] = served
     context.on("console", lambda said: served.complaints.append(said.text) if said.type == "error" else None)
     context.on("weberror", lambda said: served.complaints.append(str(said.error)))
     context.on("request", lambda request: _judge(served, request))
@@ -109,13 +114,30 @@ def open_context(
 
 
 def sign_in(context: BrowserContext, name: str = "admin") -> Page:
+    """Return this person's first page; who has signed in before gets another session, as it was then."""
+    served = _shown[context]
+    sessions = _sessions.setdefault(served.site, {})
+    is_known = name in sessions
+    if is_known:
+        key = _copy_session(served.site, sessions[name])
+        context.add_cookies([{"name": "sessionid", "value": key, "url": served.url, "httpOnly": True}])
     page = context.new_page()
     page.goto("/admin/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    if not is_known:
+        page.get_by_label("Username").fill(name)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    if not is_known:
+        (begun,) = (each["value"] for each in context.cookies() if each["name"] == "sessionid")
+        sessions[name] = _copy_session(served.site, begun)
     return page
+
+
+def _copy_session(site: Site, key: str) -> str:
+    copy = uuid.uuid4().hex
+    site.sql(COPY_SESSION, [copy, key])
+    return copy
 
 
 def _judge(served: Served, request: Request) -> None:

@@ -14,7 +14,7 @@ from tests.browser.conftest import Served, open_context, open_served, sign_in
 from tests.posts.media.pictures import encoded, noise, quarters
 from tests.site import Databases
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_composer")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_composer_media")]
 
 ADD = "/admin/posts/post/add/"
 MOST_BYTES = 300_000

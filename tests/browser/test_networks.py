@@ -14,7 +14,7 @@ from tests.browser.networks import ADD, AskingFacebook, AskingMastodon, connect,
 from tests.posts.platforms.fake_facebook import CLIENT_ID, CLIENT_SECRET
 from tests.site import Databases, open_site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_networks")]
 
 LONG = "One sentence that says a little, and then a little more. " * 20
 

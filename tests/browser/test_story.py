@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,46 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Served, open_context, sign_in
+from tests.browser.conftest import Served, open_context, open_served, sign_in
 from tests.posts.media.pictures import encoded, quarters
+from tests.site import Databases
 
-pytestmark = [pytest.mark.browser, pytest.mark.story, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.story, pytest.mark.xdist_group("browser_story")]
 
 ZONE = "Europe/Berlin"
+
+
+@pytest.fixture(scope="module")
+def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with open_served(site_databases, tmp_path_factory, "story") as served:
+        yield served
+
+
+@pytest.fixture
+def served(running: Served) -> Iterator[Served]:
+    """The site; nothing may complain in the end."""
+    fresh = Served(running.site, running.url)
+    yield fresh
+    assert fresh.complaints == []
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    with open_context(browser, served) as context:
+        yield sign_in(context)
+
+
+@pytest.fixture
+def phone(browser: Browser, served: Served) -> Iterator[Page]:
+    with open_context(browser, served, width=360) as context:
+        yield sign_in(context)
+
+
+@pytest.fixture
+def plain(browser: Browser, served: Served) -> Iterator[Page]:
+    """A phone whose browser runs no scripts."""
+    with open_context(browser, served, width=360, scripts=False) as context:
+        yield sign_in(context)
 
 
 @pytest.fixture
@@ -43,8 +78,7 @@ def schedule(page: Page, seconds: float) -> None:
     page.get_by_role("button", name="Schedule").click()
 
 
-def test_writes_attaches_schedules_and_sees_it_published(served: Served, browser: Browser, cat: Path) -> None:
-    page = sign_in(open_context(browser, served))
+def test_writes_attaches_schedules_and_sees_it_published(page: Page, cat: Path) -> None:
     write(page, "Our new cat 👩‍👩‍👧 says hello")
     expect(page.locator("#counters")).to_contain_text("24 of 5000 characters")
     page.get_by_label("Add files").set_input_files(cat)
@@ -59,11 +93,10 @@ def test_writes_attaches_schedules_and_sees_it_published(served: Served, browser
     assert picture.evaluate("image => image.naturalWidth") > 0
     page.goto("/outbox/")
     expect(page.get_by_text("Our new cat")).to_have_count(1)
-    assert served.complaints == []
 
 
-def test_does_the_same_without_scripts(served: Served, browser: Browser, cat: Path) -> None:
-    page = sign_in(open_context(browser, served, width=360, scripts=False))
+def test_does_the_same_without_scripts(served: Served, plain: Page, cat: Path) -> None:
+    page = plain
     write(page, "Written without scripts")
     page.get_by_label("Add files").set_input_files(cat)
     page.get_by_role("button", name="Attach").click()
@@ -81,17 +114,14 @@ def test_does_the_same_without_scripts(served: Served, browser: Browser, cat: Pa
     expect(page.get_by_alt_text("A cat")).to_be_visible()
 
 
-def test_publishes_now_after_one_question(served: Served, browser: Browser) -> None:
-    page = sign_in(open_context(browser, served))
+def test_publishes_now_after_one_question(page: Page) -> None:
     write(page, "At once")
     page.get_by_role("button", name="Publish now…").click()
     page.get_by_role("button", name="Yes, publish now").click()
     expect(page.locator("#deliveries")).to_contain_text("Published")
-    assert served.complaints == []
 
 
-def test_a_double_click_makes_one_post(served: Served, browser: Browser) -> None:
-    page = sign_in(open_context(browser, served))
+def test_a_double_click_makes_one_post(served: Served, page: Page) -> None:
     write(page, "Clicked twice")
     page.get_by_label("Time zone").select_option(ZONE)
     page.get_by_label("Goes out").fill(in_seconds(3600))
@@ -100,8 +130,7 @@ def test_a_double_click_makes_one_post(served: Served, browser: Browser) -> None
     assert served.site.sql("SELECT COUNT(*) FROM posts_post WHERE text = 'Clicked twice'") == [(1,)]
 
 
-def test_what_needs_review_is_settled_in_the_admin(served: Served, browser: Browser) -> None:
-    page = sign_in(open_context(browser, served))
+def test_what_needs_review_is_settled_in_the_admin(served: Served, page: Page) -> None:
     page.goto("/admin/posts/account/add/?platform=outbox")
     page.get_by_label("Name").fill("Silent")
     page.get_by_label("Recognise repeats").fill("no")
@@ -120,16 +149,16 @@ def test_what_needs_review_is_settled_in_the_admin(served: Served, browser: Brow
     expect(page.get_by_text("could publish twice")).to_be_visible()
     page.get_by_role("link", name="No, go back").click()
     page.get_by_role("button", name="Mark as published…").click()
-    page.get_by_label("Link of the live post").fill(f"{served.url}/outbox/2/")
+    arrived = "SELECT id FROM posts_outboxarrival WHERE mailbox = 'Silent'"
+    ((number,),) = served.site.sql(arrived)
+    page.get_by_label("Link of the live post").fill(f"{served.url}/outbox/{number}/")
     page.get_by_role("button", name="Yes, mark as published").click()
-    expect(page.get_by_role("link", name=f"{served.url}/outbox/2/")).to_be_visible()
-    assert served.site.sql("SELECT COUNT(*) FROM posts_outboxarrival WHERE mailbox = 'Silent'") == [(1,)]
-    assert served.complaints == []
+    expect(page.get_by_role("link", name=f"{served.url}/outbox/{number}/")).to_be_visible()
+    assert served.site.sql(arrived) == [(number,)]
 
 
-def test_fits_a_phone_in_light_and_dark(served: Served, browser: Browser) -> None:
-    context = open_context(browser, served, width=360)
-    page = sign_in(context)
+def test_fits_a_phone_in_light_and_dark(phone: Page) -> None:
+    page = phone
     write(page, "word " * 30 + "https://example.org/" + "a" * 200)
     page.get_by_role("button", name="Publish now…").click()
     page.get_by_role("button", name="Yes, publish now").click()
@@ -161,4 +190,3 @@ def test_fits_a_phone_in_light_and_dark(served: Served, browser: Browser) -> Non
             page.goto(f"/admin/{path}")
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= 360, (scheme, path, width)
-    assert served.complaints == []
