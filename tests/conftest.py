@@ -87,7 +87,8 @@ def site_databases(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPat
     """Where the fixture ``site`` gets its databases from: those of ``--db``."""
     directory = tmp_path_factory.mktemp("databases")
     if pytestconfig.getoption("--db") == "sqlite":
-        return SqliteDatabases(directory)
+        shared = directory.parent if "PYTEST_XDIST_WORKER" not in os.environ else directory.parent.parent
+        return SqliteDatabases(directory, shared / "site_template.sqlite3")
     return PostgresDatabases(Server(_postgres_port(pytestconfig)), directory, f"site_{uuid.uuid4().hex[:8]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -143,12 +144,17 @@ class Site:
 
 
 class SqliteDatabases:
-    """Copies of one migrated file."""
+    """Copies of one migrated file, ``template``, which the first of the run's workers makes for all."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, template: Path | None = None) -> None:
         self._directory = directory
-        self._template = directory / "template.sqlite3"
-        Site(directory, f"sqlite:///{self._template}").manage("migrate", "--no-input", "--verbosity=0")
+        self._template = template = template or directory / "shared.sqlite3"
+        with template.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not template.exists():
+                made = directory / "template.sqlite3"
+                Site(directory, f"sqlite:///{made}").manage("migrate", "--no-input", "--verbosity=0")
+                made.rename(template)
 
     def create(self, name: str) -> str:
         """Return the DATABASE_URL of a new, migrated database."""
