@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from posts.models import Delivery, DeliveryStatus, Post
-from posts.services import deliveries, posts
+from posts.services import deliveries, posts, series
 from posts.services.errors import Refused, ServiceError
 from posts.services.schedule import reschedule_post
 from queue_app import api
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 BULK_OPERATION = "posts.bulk_operation"
 PART_ROWS = 100
 REASONS_KEPT = 20
+# What the question of cancelling and deleting calls a post of a series and all that come after it.
+FUTURE = "future"
 CHANGED = _("it has changed since this was asked for")
 
 
@@ -125,7 +127,16 @@ def _require_unchanged(found: Any, order: Order) -> None:
         raise Refused(CHANGED)
 
 
-def _cancel_post(post: Post, _order: Order, place: Place) -> None:
+def _means_future(post: Post, order: Order) -> bool:
+    return post.recurrence_id is not None and order.answers.get("scope") == FUTURE
+
+
+def _cancel_post(post: Post, order: Order, place: Place) -> None:
+    if _means_future(post, order):
+        # One that is cancelled went with an earlier one.
+        if post.deliveries.filter(status__in=posts.CANCELLED).exists():
+            series.cancel_future(post, actor=place.actor)
+        return
     report = posts.cancel_post(post, actor=place.actor)
     if not report.cancelled:
         raise Refused(gettext("it is already being sent, or may be live"))
@@ -142,7 +153,11 @@ def _reschedule_post(post: Post, order: Order, place: Place) -> None:
     reschedule_post(post, at=at, actor=place.actor)
 
 
-def _delete_post(post: Post, _order: Order, place: Place) -> None:
+def _delete_post(post: Post, order: Order, place: Place) -> None:
+    if _means_future(post, order):
+        if Post.objects.filter(pk=post.pk).exists():
+            series.delete_future(post, actor=place.actor)
+        return
     posts.delete_post(post, actor=place.actor)
 
 

@@ -15,6 +15,7 @@ from posts.admin import many
 from posts.models import Delivery, Post
 from posts.services import bulk
 from posts.services.posts import schedule_post
+from posts.services.recurrence import make_occurrences, repeat_post
 from queue_app import clock
 from queue_app.mass import Order
 from queue_app.models import Job
@@ -99,6 +100,19 @@ def test_what_failed_is_retried_once_and_what_may_be_live_never(boss: Client) ->
     again = work()
     assert sum(part["done"] for part in again) == 0
     assert sum(part["skipped"] for part in again) == 3
+
+
+@pytest.mark.parametrize("action", ["cancel", "delete"])
+def test_all_future_ones_of_what_repeats_means_them_here_too(action: str, boss: Client) -> None:
+    posts = scheduled(3)
+    recurrence = repeat_post(posts[0], rule="FREQ=DAILY")
+    make_occurrences(recurrence.pk)
+    text = f"{list_of(Post)}?scheduled_at__lt={(clock.now() + timedelta(hours=30)).isoformat().replace('+', '%2B')}"
+    everything(boss, Post, action, text.removeprefix(list_of(Post)), scope="future")
+    assert sum(part["done"] for part in work()) == 3
+    recurrence.refresh_from_db()
+    assert recurrence.ended_at is not None
+    assert not Post.objects.filter(status="scheduled").exists()
 
 
 @pytest.mark.parametrize("change", ["may no longer", "is gone"])
