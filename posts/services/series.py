@@ -211,13 +211,15 @@ def _delete(posts: Iterable[Post]) -> SeriesReport:
 def _make_anew(recurrence: Recurrence, post: Post, wall: datetime) -> SeriesReport:
     """Delete the later posts of a locked series and make them by its new rule and time, from ``post`` on."""
     before = Recurrence.objects.get(pk=recurrence.pk)
-    later = Post.objects.filter(recurrence=recurrence, occurrence__gt=post.occurrence)
-    made = takewhile(lambda found: _iso(found) <= before.made_until, coming_wall_times(before, after=post.occurrence))
-    present = {value[:10] for value in later.values_list("occurrence", flat=True)}
+    occurrence = _iso(wall)
+    # Moved before others of the series, it must not double those that lie between its new time and its old one.
+    since = min(occurrence, post.occurrence)
+    later = Post.objects.filter(recurrence=recurrence, occurrence__gt=since).exclude(pk=post.pk)
+    made = takewhile(lambda found: _iso(found) <= before.made_until, coming_wall_times(before, after=since))
+    present = {value[:10] for value in [*later.values_list("occurrence", flat=True), post.occurrence]}
     gone = {found.date() for found in made} - {date.fromisoformat(day) for day in present}
     kept = _delete(open_posts(recurrence, after=post.occurrence)).kept
     skip = gone | {date.fromisoformat(value[:10]) for value in later.values_list("occurrence", flat=True)}
-    occurrence = _iso(wall)
     if Post.objects.filter(recurrence=recurrence, occurrence=occurrence).exclude(pk=post.pk).exists():
         text = gettext(
             "Another post of this series has this time already; choose another one, or change this post only"

@@ -205,6 +205,17 @@ def test_a_new_time_makes_the_later_ones_anew_but_none_that_was_deleted_or_chang
     assert Job.objects.filter(type="posts.publish", state="pending").count() == 8
 
 
+def test_moved_before_earlier_ones_the_series_goes_out_on_none_of_their_days_twice() -> None:
+    found, chief = series("FREQ=DAILY"), user("chief", sees_all=True)
+    delete_post(nth(found, 3))
+    fifth = nth(found, 4)
+    assert fifth.occurrence == "2026-12-02T14:05:00"
+    at = datetime(2026, 11, 28, 15, tzinfo=UTC)
+    reschedule_post(fifth, at=at, timezone="Europe/Berlin", actor=chief)
+    change_future(fifth, rule="FREQ=DAILY", ends_on=None, wall_time="2026-11-28T16:00:00", actor=chief)
+    assert days(found)[:8] == ["11-27", "11-28", "11-28", "11-29", "12-01", "12-02", "12-03", "12-04"]
+
+
 def test_another_rule_must_have_a_turn_at_the_post_itself() -> None:
     found = series()
     with pytest.raises(ValidationFailed, match="is no day of the rule"):
