@@ -20,6 +20,7 @@ from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services.csv_reading import Row, Table
 from posts.text.csv_cells import ALT_SEPARATOR, own_text_of, split
+from posts.text.storable import is_storable
 from posts.text.wall_time import UnknownZone, WallTimeError, parse_wall_time
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _read_time(found: Meaning, cells: Mapping[str, str], zone: str) -> None:
 def _files_named(words: Iterable[str], person: User | None) -> dict[str, list[Media]]:
     """Return the files that each word names: a number, a name, or both as ``12:cat.jpg``, which then must agree."""
     usable = usable_media(person).filter(file_deleted_at=None)
-    wanted = list(words)
+    wanted = [word for word in words if is_storable(word)]  # no database can be asked for another
     numbers = {int(found[1]) for word in wanted if (found := _NUMBERED.fullmatch(word))}
     numbers |= {int(word) for word in wanted if _WHOLE.fullmatch(word)}
     by_id = usable.in_bulk(list(numbers))

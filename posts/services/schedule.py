@@ -197,7 +197,8 @@ def _set_time(post: Post, at: datetime, now: datetime, wall_time: str, timezone:
         raise ValidationFailed(problems)
     instant = max(at, now)
     local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    if wall_time and instant == at and datetime.fromisoformat(wall_time) != local:
+    # A wall time is kept to the second; the instant may have parts of one.
+    if wall_time and instant == at and datetime.fromisoformat(wall_time) != local.replace(microsecond=0):
         raise ValueError(
             gettext("%(wall_time)s in %(zone)s is not %(at)s") % {"wall_time": wall_time, "zone": zone, "at": at}
         )

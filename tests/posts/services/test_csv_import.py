@@ -289,3 +289,17 @@ def test_a_post_of_the_composer_is_no_row_of_an_import(grace: User) -> None:
     draft(account("Ada"), owner=grace)
     save_draft(post=None, owner=grace, text="x", account_ids=[], media=[])
     assert imported("text\na\n", grace)[0].is_new
+
+
+def test_a_time_with_a_part_of_a_second_is_a_time() -> None:
+    account("Ada")
+    verdict = one("text,accounts,scheduled_at", "hello,Ada,2030-05-01T08:00:00.5")
+    assert verdict.problems == []
+    assert "08:00" in verdict.made
+
+
+@pytest.mark.parametrize("column", ["media", "accounts", "tags", "language", "timezone", "first_comment"])
+def test_a_sign_that_no_database_keeps_is_a_problem_of_its_row(column: str) -> None:
+    account("Ada")
+    verdict = one(f"text,{column}", "hello,a\0b")
+    assert verdict.problems
