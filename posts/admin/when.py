@@ -185,7 +185,10 @@ def _with_rule(found: Said, form: ComposerForm, at: datetime | None, zone: str) 
         found.rule_problem = found.problem and _("Choose a time that exists, then the dates are shown here.")
         found.rule_problem = found.rule_problem or _("Choose when it goes out first, then the dates are shown here.")
         return found
-    first = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    try:
+        first = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError:  # the sentence says that it is too far away
+        return found
     every = whole_number(str(form["repeat_every"].value() or "")) or 1
     own = str(form["repeat_rule"].value() or "")
     text = rule_of(repeats, first.date(), every=every, days=form["repeat_days"].value() or (), own=own)

@@ -43,12 +43,16 @@ def duplicates_of(post: Post, deliveries: Sequence[Delivery], at: datetime) -> l
     wanted = {account_id: text for account_id, text in wanted.items() if text}
     if not wanted:
         return []
+    try:
+        since, until = at - NEAR - LATEST_START, at + NEAR
+    except OverflowError:  # at the ends of the calendar, where nothing goes out
+        return []
     others = (
         Delivery.objects.filter(
             account__in=wanted,
             status__in=COUNTING,
-            post__scheduled_at__gte=at - NEAR - LATEST_START,
-            post__scheduled_at__lte=at + NEAR,
+            post__scheduled_at__gte=since,
+            post__scheduled_at__lte=until,
         )
         .exclude(post=post.pk)
         .select_related("post", "account")

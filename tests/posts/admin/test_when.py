@@ -354,3 +354,13 @@ def test_the_zone_of_a_new_post_is_that_of_the_last(grace: Client) -> None:
     text = when(grace, timezone="Asia/Kathmandu", goes_out=local.replace(tzinfo=None).isoformat(timespec="minutes"))
     assert "in 2 hours" in text or "in 1 hour" in text
     assert '<option value="Asia/Kathmandu" selected>' in text_of(grace.get(ADD))
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:00+00:00", "0001-01-01T02:00+00:00"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_a_time_at_the_ends_of_the_calendar_is_refused_in_words(grace: Client, at: str, zone: str) -> None:
+    when(grace, goes_out=at, timezone=zone, repeats="daily", repeat_every="1")
+    for button in ("_schedule", "_check"):
+        response = grace.post(ADD, form(account(), button=button, goes_out=at, timezone=zone, repeats="daily"))
+        assert response.status_code == 200
+    assert not Post.objects.exists()
