@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posts.models import Post
-from posts.services import access
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-
-def detach_occurrence(post: Post, *, actor: User | None = None) -> None:
-    """Let ``post`` go its own way; no error for a post that does not repeat. Raises NotAllowed."""
-    access.require(actor, "change_post", post)
-    mark_changed(post, actor)
 
 
 def mark_changed(post: Post, actor: User | None) -> None:

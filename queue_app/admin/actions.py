@@ -29,6 +29,8 @@ from queue_app.database import atomic
 from queue_app.wording import Words
 
 SHOWN = 20
+# Each row is looked at, and done, by itself while a person waits.
+MOST_AT_ONCE = 500
 CONFIRMED, WARNED, NEXT = "confirmed", "warned", "next"
 
 Skipped = list[tuple[Any, str]]
@@ -164,9 +166,15 @@ class ConfirmedActionsMixin(ListAdmin):
     def run_action(self, kind: type[ConfirmedAction], request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:
         """Ask, or do it once it has been confirmed."""
         action = kind()
+        chosen = list(rows[: MOST_AT_ONCE + 1])
+        if len(chosen) > MOST_AT_ONCE:
+            said = gettext("%(action)s takes at most %(most)s at a time: choose fewer.")
+            said %= {"action": action.label, "most": f"{MOST_AT_ONCE:,}"}
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
         able: list[Any] = []
         skipped: Skipped = []
-        for row in rows:
+        for row in chosen:
             why = action.why_not(row, request)
             if why:
                 skipped.append((row, why))

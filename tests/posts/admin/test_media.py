@@ -18,6 +18,7 @@ from posts.models import Media, Tag
 from posts.services.posts import schedule_post
 from posts.services.tags import set_tags
 from queue_app import clock
+from queue_app.admin import actions
 from tests.posts.admin.pages import EDITOR, VIEWER, act, browser, list_of, messages_of, page, person
 from tests.posts.admin.test_permissions import LIBRARIAN
 from tests.posts.making import account, draft, picture
@@ -271,3 +272,13 @@ def test_nobody_changes_files_of_others() -> None:
 
 def test_the_list_of_files_is_what_it_says(keeper: Client) -> None:
     assert list_of(Media) == LIBRARY
+
+
+def test_a_whole_library_is_not_looked_at_file_by_file(keeper: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "MOST_AT_ONCE", 2)
+    for place in range(3):
+        picture(f"{place}.jpg")
+    answer = keeper.post(LIBRARY, {"action": "delete", "index": "0", "select_across": "1"})
+    assert answer.status_code == 302
+    assert "takes at most 2 at a time" in messages_of(answer)
+    assert Media.objects.count() == 3
