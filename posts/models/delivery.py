@@ -67,6 +67,8 @@ class Delivery(models.Model):
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
+        # How many wait for an account is counted in it alone, however many have been published.
+        indexes = [models.Index(fields=["account", "status"], name="posts_delivery_of_account")]
         constraints = [
             models.UniqueConstraint(fields=["post", "account"], name="posts_delivery_once"),
             models.CheckConstraint(condition=Q(status__in=DeliveryStatus.values), name="posts_delivery_status"),
