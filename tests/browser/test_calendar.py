@@ -341,7 +341,7 @@ def test_52_filters_by_account_platform_tag_and_state_in_the_address(page: Page,
     )
     everything = {"For all", "For the shop", "At work now"}
     for label, option, name, left in (
-        ("Account", "Shop (mastodon)", "account", {"For the shop"}),
+        ("Account", "Shop (Mastodon)", "account", {"For the shop"}),
         ("Platform", "Outbox", "platform", {"For all", "At work now"}),
         ("Tag", "launch", "tag", {"For all"}),
         ("State", "Publishing", "state", {"At work now"}),
