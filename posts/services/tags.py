@@ -42,6 +42,11 @@ def tag_problems(names: Sequence[str]) -> list[Problem]:
         for name in wanted
         if len(name) > NAME_CHARACTERS
     ]
+    problems += [
+        Problem("tags", _("The tag “%(name)s” has a comma, which separates tags; leave it out") % {"name": name[:60]})
+        for name in wanted
+        if "," in name
+    ]
     if not all(map(is_storable, wanted)):
         problems.append(Problem("tags", _("A tag has characters that cannot be stored; type it again")))
     if len(wanted) > MOST_TAGS:
@@ -121,5 +126,5 @@ def _renamed(tag: Tag, name: str) -> Tag:
 
 
 def _cleaned(names: Iterable[str]) -> list[str]:
-    cleaned = (" ".join(name.split()).lower().lstrip("#") for name in names)
+    cleaned = (" ".join(name.split()).lower().lstrip("# ") for name in names)
     return list(dict.fromkeys(name for name in cleaned if name))

@@ -16,7 +16,7 @@ from posts.services.library import delete_file, describe_file, keep_file, let_fi
 from posts.services.media import store_upload
 from posts.services.media_retention import fate_of
 from posts.services.posts import schedule_post
-from posts.services.tags import delete_tag, rename_tag, set_tags
+from posts.services.tags import delete_tag, rename_tag, set_tags, tags_from
 from queue_app import clock
 from tests.posts.making import REJECTED, account, draft, edit, picture, sent, unsettled, user
 from tests.posts.media.pictures import encoded, quarters
@@ -227,3 +227,12 @@ def test_tags_are_deleted_and_renamed_by_those_who_may(cat: Media) -> None:
     assert not cat.tags.exists()
     with pytest.raises(Conflict):
         rename_tag(tag, "x", actor=None)
+
+
+def test_a_tag_is_one_that_comes_back_from_a_form_as_it_was() -> None:
+    assert tags_from("# Pets, #  # cats") == ["pets", "cats"]
+    cats = Tag.objects.create(name="cats")
+    for name in ("cats, dogs", "cats\rdogs, mice"):
+        with pytest.raises(ValidationFailed, match="comma"):
+            rename_tag(cats, name, actor=None)
+    assert Tag.objects.get().name == "cats"
