@@ -149,7 +149,10 @@ def _retry_post(post: Post, order: Order, place: Place) -> None:
 
 def _reschedule_post(post: Post, order: Order, place: Place) -> None:
     first_at = datetime.fromisoformat(str(order.answers["instant"]))
-    at = first_at + timedelta(minutes=place.number * int(order.answers["interval_minutes"]))
+    try:
+        at = first_at + timedelta(minutes=place.number * int(order.answers["interval_minutes"]))
+    except OverflowError:
+        raise Refused(gettext("its turn is more than ten years ahead")) from None
     reschedule_post(post, at=at, actor=place.actor)
 
 

@@ -102,6 +102,15 @@ def test_what_failed_is_retried_once_and_what_may_be_live_never(boss: Client) ->
     assert sum(part["skipped"] for part in again) == 3
 
 
+def test_a_time_beyond_the_calendar_is_a_reason_and_no_crash(boss: Client) -> None:
+    (post,) = scheduled(1)
+    answers = {"instant": "2031-05-01T08:00:00+00:00", "interval_minutes": 525_600}
+    order = Order("post.reschedule_with_spacing", "boss", clock.now(), answers)
+    report = bulk.carry_out(order, [post.pk], 9_000)
+    assert report.done == 0
+    assert "ten years" in report.skipped[0][1]
+
+
 @pytest.mark.parametrize("action", ["cancel", "delete"])
 def test_all_future_ones_of_what_repeats_means_them_here_too(action: str, boss: Client) -> None:
     posts = scheduled(3)
