@@ -14,12 +14,17 @@ from queue_app.zones import is_zone, zone_choices
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
+KEPT = "_zone_of_last_post"
+
 
 def zone_of(person: User | AnonymousUser) -> str:
-    """Return the zone that ``person`` wrote a post in last, else the current one."""
-    own = Post.objects.filter(owner=person.pk).exclude(timezone="") if person.pk else Post.objects.none()
-    last = own.order_by("-id").values_list("timezone", flat=True).first()
-    return last if last is not None and is_zone(last) else timezone.get_current_timezone_name()
+    """Return the zone that ``person`` wrote a post in last, else the current one; asked once for each request."""
+    kept = vars(person)  # each request has a person of its own
+    if KEPT not in kept:
+        own = Post.objects.filter(owner=person.pk).exclude(timezone="") if person.pk else Post.objects.none()
+        last = own.order_by("-id").values_list("timezone", flat=True).first()
+        kept[KEPT] = last if last is not None and is_zone(last) else timezone.get_current_timezone_name()
+    return str(kept[KEPT])
 
 
 def usable(name: str) -> str:
