@@ -9,6 +9,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 SERIOUS = ("serious", "critical")
+# A live part that is exchanged meanwhile would lose its marks.
+STILL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.closest("[data-live]")) event.preventDefault();
+}, true)"""
 # Marks what can be reached, with its looks while it has no focus; of radio buttons Tab reaches one a group.
 MARK = """() => {
   const looks = (e) => { const s = getComputedStyle(e); return [s.outline, s.boxShadow, s.borderColor, s.color,
@@ -53,6 +57,7 @@ def judge_words(page: Page) -> Iterator[str]:
 
 def judge_keyboard(page: Page) -> Iterator[str]:
     """Go through the page by Tab; yield what cannot be reached, and where the focus cannot be seen."""
+    page.evaluate(STILL)
     total = page.evaluate(MARK)
     reached: dict[int, bool] = {}
     for _press in range(8 * total + 20):

@@ -18,7 +18,8 @@ from tests.browser.looking import judge, judge_keyboard, judge_words
 from tests.site import Databases, open_site
 from tests.walk import READING, addresses, rows_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_every_page")]
+# Four groups, each with a site of its own: one after the other they would be the last to end.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_every_list")]
 
 MANY, MOST_QUERIES = 3_000, 30
 LOOKS: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 360))
@@ -87,19 +88,24 @@ def test_60_a_list_of_thousands_asks_little_and_fits_a_phone_in_the_dark_by_keyb
     assert not wrong, "\n".join(["", *wrong])
 
 
-def test_every_other_page_is_in_order_in_light_dark_wide_and_narrow(page: Page, served: Served) -> None:
+@pytest.mark.parametrize(
+    "half", [pytest.param(n, marks=pytest.mark.xdist_group(f"browser_every_page_{n}")) for n in (0, 1)]
+)
+def test_every_other_page_is_in_order_in_light_dark_wide_and_narrow(page: Page, served: Served, half: int) -> None:
     found = {name: urls for name, urls in addresses(served.site.sql).items() if not name.endswith(LISTS)}
     # The history of all kinds of rows is one template.
     found = {
         name: urls for name, urls in found.items() if not name.endswith("_history") or name == "posts_post_history"
     }
+    found = {name: found[name] for name in sorted(found)[half::2]}
     wrong = look_at(page, served, found)
-    for name in ("posts_post_add", "posts_delivery_change"):
+    for name in {"posts_post_add", "posts_delivery_change"} & set(found):
         page.goto(found[name][0])
         wrong += [f"{name}: {each}" for each in judge_keyboard(page)]
     assert not wrong, "\n".join(["", *wrong])
 
 
+@pytest.mark.xdist_group("browser_every_question")
 def test_every_question_before_an_action_is_in_order(page: Page, served: Served) -> None:
     found: list[str] = []
     for model, kind in actions():
