@@ -55,8 +55,9 @@ class Post(models.Model):
     expires_at = models.DateTimeField(_("drop if not out by"), null=True, blank=True)
     priority = models.PositiveSmallIntegerField(_("priority"), default=5)
     version = models.PositiveIntegerField(default=0, editable=False)
-    # The form that wrote it last: a form that is sent twice is recognised, and makes one post.
+    # The form that made it, and the one that changed it last: a form that is sent twice is recognised.
     form_token = models.UUIDField(null=True, unique=True, editable=False)
+    edit_token = models.UUIDField(null=True, editable=False, db_index=True)
     # Of a post that repeats: its series, the wall time at which the rule put it, and whether it goes its own way.
     recurrence = models.ForeignKey(
         Recurrence, models.PROTECT, null=True, blank=True, related_name="posts", verbose_name=_("recurrence")

@@ -343,6 +343,18 @@ def test_reading_changes_nothing(grace: Client) -> None:
     assert (list(Post.objects.values()), list(Delivery.objects.values()), Job.objects.count()) == before
 
 
+def test_a_form_is_known_again_after_its_post_was_edited(grace: Client) -> None:
+    sent_form = form(account())
+    grace.post(ADD, sent_form)
+    post = Post.objects.get()
+    edited = edit_form(grace, post, text="Better")
+    for _time in range(2):  # pressed twice, it is one edit
+        assert grace.post(page(post), edited).status_code == 302
+    again = grace.post(ADD, sent_form)  # Back to the first form, and sent once more
+    assert again["Location"] == page(post)
+    assert [found.text for found in Post.objects.all()] == ["Better"]
+
+
 def test_needs_the_token_against_forgery() -> None:
     client = browser(person("grace", PUBLISHER), enforce_csrf_checks=True)
     assert client.post(ADD, form(account())).status_code == 403
