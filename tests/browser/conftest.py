@@ -59,6 +59,36 @@ def open_served(
         yield serve(site)
 
 
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, site_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """One served site for the tests of a module; one that needs more of it has a fixture of this name itself."""
+    with open_served(site_databases, tmp_path_factory, request.module.__name__.rpartition(".")[2]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def served(running: Served) -> Iterator[Served]:
+    """The site; nothing may complain in the end."""
+    fresh = Served(running.site, running.url)
+    yield fresh
+    assert fresh.complaints == []
+
+
+@pytest.fixture
+def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+    """A window in front of the site."""
+    with open_context(browser, served) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """The first page of the window, signed in."""
+    return sign_in(context)
+
+
 def add_person(served: Served, name: str, may: Sequence[str]) -> None:
     """Add a member of staff with these permissions ("app.codename"), who signs in by ``sign_in(context, name)``."""
     served.site.python(MAKE_PERSON.format(name=name, password=PASSWORD, may=tuple(may)))

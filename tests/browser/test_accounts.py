@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Served, open_context, open_served, sign_in
 from tests.browser.networks import ADD, AskingMastodon, connect, leave_for_mastodon, name_at, publish, write
@@ -51,17 +51,6 @@ def served(running: Served, mastodon: AskingMastodon) -> Iterator[Served]:
     fresh = Served(running.site, running.url, networks=[mastodon.url])
     yield fresh
     assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
 
 
 def log_in_again(page: Page) -> None:

@@ -6,17 +6,16 @@ One site serves all tests; each has a month of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Served, add_person, open_context, open_served, sign_in
-from tests.site import Databases
+from tests.browser.conftest import Served, add_person, open_context, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_calendar")]
 
@@ -67,31 +66,6 @@ for text, wall, more in json.loads({posts!r}):
             finish.settle(claim, NO_ANSWER)
             transitions.flag_for_review(job_of(delivery(post)), "no_read_back", now=clock.now())
 """
-
-
-@pytest.fixture(scope="module")
-def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with open_served(site_databases, tmp_path_factory, "calendar") as served:
-        yield served
-
-
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
 
 
 def add(served: Served, *posts: Sequence[Any]) -> None:

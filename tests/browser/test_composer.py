@@ -41,25 +41,6 @@ def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory)
         yield served
 
 
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
-
-
 def text_of(page: Page) -> Locator:
     return page.get_by_label("Text", exact=True)
 

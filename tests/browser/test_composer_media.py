@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, JSHandle, Locator, Page, Route, expect
+from playwright.sync_api import JSHandle, Locator, Page, Route, expect
 
-from tests.browser.conftest import Served, open_context, open_served, sign_in
+from tests.browser.conftest import Served, open_served
 from tests.posts.media.pictures import encoded, noise, quarters
 from tests.site import Databases
 
@@ -33,20 +33,6 @@ def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory)
     env = {"SOCIALQ_MEDIA_MAX_BYTES": str(MOST_BYTES)}
     with open_served(site_databases, tmp_path_factory, "composer_media", env) as served:
         yield served
-
-
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    with open_context(browser, served) as context:
-        yield sign_in(context)
 
 
 @pytest.fixture

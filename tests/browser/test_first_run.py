@@ -27,14 +27,6 @@ def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory)
         yield served
 
 
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
 def ticked(page: Page, number: int) -> None:
     """Wait until the first ``number`` steps are ticked, and no other."""
     expect(page.locator("#first-steps .sq-done")).to_have_count(number)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Served, open_context, open_served, sign_in
+from tests.browser.conftest import Served, open_served
 from tests.browser.seeding import delivery_page, seed, status_of
 from tests.posts.platforms.fake_webhook import SECRET, FakeWebhook
 from tests.site import Databases
@@ -65,12 +65,6 @@ def served(running: Served) -> Iterator[Served]:
     running.complaints.clear()
     yield running
     assert running.complaints == []
-
-
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    with open_context(browser, served) as context:
-        yield sign_in(context)
 
 
 def outcome(page: Page) -> Locator:

@@ -4,47 +4,20 @@ trying, importing and exporting a table. Also without scripts, on a phone and in
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Served, open_context, open_served, sign_in
+from tests.browser.conftest import Served, open_context, sign_in
 from tests.posts.media.pictures import encoded, quarters
-from tests.site import Databases
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_library")]
 
 LIBRARY, IMPORT, POSTS = "/admin/posts/media/", "/admin/posts/post/import/", "/admin/posts/post/"
 HOSTILE = "<img src=x onerror=alert(1)>.png"
-
-
-@pytest.fixture(scope="module")
-def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with open_served(site_databases, tmp_path_factory, "library") as served:
-        yield served
-
-
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
 
 
 def png(name: str) -> Any:

@@ -52,12 +52,6 @@ def served(running: Served) -> Iterator[Served]:
     assert running.complaints == []
 
 
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    with open_context(browser, served) as context:
-        yield sign_in(context)
-
-
 def rows(page: Page) -> Locator:
     return page.locator("#result_list tbody tr")
 

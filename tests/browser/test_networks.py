@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Served, open_context, serve, sign_in
 from tests.browser.networks import ADD, AskingFacebook, AskingMastodon, connect, publish, write
@@ -54,17 +54,6 @@ def served(running: Served, mastodon: AskingMastodon, facebook: AskingFacebook) 
     fresh = Served(running.site, running.url, networks=[mastodon.url, facebook.url])
     yield fresh
     assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
 
 
 def test_a_server_that_is_none_is_said_beside_what_was_typed(page: Page) -> None:

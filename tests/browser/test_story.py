@@ -11,33 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Served, open_context, open_served, sign_in
+from tests.browser.conftest import Served, open_context, sign_in
 from tests.posts.media.pictures import encoded, quarters
-from tests.site import Databases
 
 pytestmark = [pytest.mark.browser, pytest.mark.story, pytest.mark.xdist_group("browser_story")]
 
 ZONE = "Europe/Berlin"
-
-
-@pytest.fixture(scope="module")
-def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with open_served(site_databases, tmp_path_factory, "story") as served:
-        yield served
-
-
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
-    with open_context(browser, served) as context:
-        yield sign_in(context)
 
 
 @pytest.fixture

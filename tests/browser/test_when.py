@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Served, open_context, open_served, sign_in
-from tests.site import Databases
+from tests.browser.conftest import Served, open_context, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_when")]
 
 BERLIN, KATHMANDU = "Europe/Berlin", "Asia/Kathmandu"
 LAST_SUNDAY = ("2027-03-28", "2027-10-31")  # the clocks of Berlin go forward, and back
-
-
-@pytest.fixture(scope="module")
-def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with open_served(site_databases, tmp_path_factory, "when") as served:
-        yield served
-
-
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    """The site; nothing may complain in the end."""
-    fresh = Served(running.site, running.url)
-    yield fresh
-    assert fresh.complaints == []
-
-
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
-    with open_context(browser, served) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return sign_in(context)
 
 
 def write(page: Page, text: str, zone: str = BERLIN) -> None:
@@ -221,5 +194,4 @@ def test_the_pages_fit_a_phone(browser: Browser, served: Served) -> None:
             page = sign_in(context)
             for path in ("post/add/", "account/1/slots/", "recurrence/", "recurrence/1/change/"):
                 page.goto(f"/admin/posts/{path}")
-                width = page.evaluate("document.documentElement.scrollWidth")
-                assert width <= 360, (scheme, path, width)
+                page.wait_for_function("document.documentElement.scrollWidth <= 360")
