@@ -68,6 +68,8 @@ class WallTimeForm(forms.Form):
 
     def wall_time(self, name: str) -> str:
         """Return the wall time in ``name`` as it was entered, in ISO form; "" where an offset was given with it."""
+        if not self.cleaned_data[name]:
+            return ""
         moment = datetime.fromisoformat(str(self.cleaned_data[name]).strip())
         return moment.isoformat(timespec="seconds") if moment.tzinfo is None else ""
 

@@ -196,7 +196,7 @@ def test_a_rate_limit_blocks_its_key_and_uses_no_attempt(
     assert block.key == key.format(pk=delivery.account_id)
     assert (block.kind, block.until) == (BlockKind.RATE_LIMIT, until)
     assert (job.state, job.parked_by, job.attempts, delivery.status) == ("pending", block.key, 0, "scheduled")
-    assert explanation(delivery).endswith(f", until {until:%Y-%m-%d %H:%M:%S} UTC.")
+    assert explanation(delivery).endswith(f"{until:%H:%M} (UTC).")
 
 
 @pytest.mark.parametrize("until", [datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)])

@@ -56,7 +56,12 @@ def test_a_wrong_argument_is_one_line(line: str, capsys: pytest.CaptureFixture[s
 def test_every_command_names_an_option_that_it_does_not_have(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     command: BaseCommand = load_command_class(get_commands()[name], name)
     assert isinstance(command, OneLineCommand)
-    needed = {"connect_account": " outbox", "show_post": " 1", "explain_job": " 1"}.get(name, "")
+    needed = {
+        "connect_account": " outbox",
+        "create_api_key": " ada --name x",
+        "show_post": " 1",
+        "explain_job": " 1",
+    }.get(name, "")
     assert "there is no option --colour" in refused(f"{name}{needed} --colour red", capsys)
 
 
