@@ -87,14 +87,21 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "calendar-dialog-body" && !dialog.open) dialog.showModal();
 });
 
+function focusCard() {
+  const card = document.getElementById(wanted);
+  (card?.querySelector(".cal-move") ?? card?.querySelector(".cal-text") ?? document.querySelector("#calendar-said .cal-button"))?.focus();
+}
+
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.target.id !== "calendar" && event.detail.elt.id !== "calendar") return;
   home = null;
   said.classList.add("cal-fresh");
-  if (dialog.open) dialog.close();
   rove();
-  const card = document.getElementById(wanted);
-  (card?.querySelector(".cal-move") ?? card?.querySelector(".cal-text") ?? document.querySelector("#calendar-said .cal-button"))?.focus();
+  if (dialog.open) {
+    dialog.addEventListener("close", focusCard, { once: true }); // closing gives the focus to what was there before
+    dialog.close();
+  }
+  focusCard();
 });
 
 // What was said stays in sight until the person goes on.
