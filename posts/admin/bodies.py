@@ -18,8 +18,21 @@ View = Callable[..., HttpResponse]
 Refuse = Callable[[HttpRequest, str, int], HttpResponse]
 
 
-def with_limits(view: View, limits: Callable[[], Mapping[str, int]], refuse: Refuse) -> View:
-    """Return ``view`` so that a form's files have at most ``limits``, those of ``posts.conf.upload_limits``."""
+def too_many_bytes(limit: int) -> str:
+    """Return in words that a form has more than ``limit`` bytes."""
+    return _("This is too large: at most %(limit)s bytes are taken. Nothing was saved.") % {"limit": f"{limit:,}"}
+
+
+def with_limits(
+    view: View,
+    limits: Callable[[], Mapping[str, int]],
+    refuse: Refuse,
+    too_large: Callable[[int], str] = too_many_bytes,
+) -> View:
+    """Return ``view`` so that a form's files have at most ``limits``, those of ``posts.conf.upload_limits``.
+
+    ``too_large`` says what is wrong with more, from the limit in bytes.
+    """
     protected: View = csrf_protect(view)
 
     @csrf_exempt
@@ -30,8 +43,7 @@ def with_limits(view: View, limits: Callable[[], Mapping[str, int]], refuse: Ref
         try:
             read_body(request, **limits())
         except BodyTooLargeError as error:
-            text = _("This is too large: at most %(limit)s bytes are taken. Nothing was saved.")
-            return refuse(request, text % {"limit": f"{error.max_bytes:,}"}, 413)
+            return refuse(request, too_large(error.max_bytes), 413)
         except BodyUnreadableError:
             return refuse(request, _("The form did not arrive completely. Nothing was saved."), 400)
         except BodyWithoutRoomError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.contrib import admin
@@ -16,10 +14,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from posts import conf
 from posts.admin import attention, calendar, composer_preview, importing, when, zones
+from posts.admin.bodies import with_limits
 from posts.admin.chips import delivery_chips, tag_words
 from posts.admin.compose import compose, too_late
 from posts.admin.filters import AccountFilter, PlatformFilter, TagFilter
@@ -30,7 +28,6 @@ from posts.selectors.media import renderings_of
 from posts.selectors.posts import MOVING, SEE_ALL, may_see, post_detail, visible_posts
 from posts.services.queueing import deliveries_of, may_be_live
 from posts.services.validation import SETTLED
-from posts.uploads import BodyTooLargeError, BodyUnreadableError, read_body
 from queue_app.admin import display
 from queue_app.admin.days import ComingDaysFilter
 from queue_app.admin.pages import ReadOnlyAdmin
@@ -82,8 +79,8 @@ class PostAdmin(ManyRowsMixin, ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Put the limit on uploads before whatever reads the form."""
-        add = self.admin_site.admin_view(_limited(self.add_view))
-        change = self.admin_site.admin_view(_limited(self.change_view))
+        add = self.admin_site.admin_view(with_limits(self.add_view, conf.upload_limits, _refused, _too_large))
+        change = self.admin_site.admin_view(with_limits(self.change_view, conf.upload_limits, _refused, _too_large))
         own = [
             path("add/", add, name="posts_post_add"),
             path("<path:object_id>/change/", change, name="posts_post_change"),
@@ -175,27 +172,9 @@ def may_be_edited(post: Post) -> bool:
     return not any(found.status in SETTLED or may_be_live(found) for found in deliveries_of(post))
 
 
-def _limited(view: Any) -> Any:
-    """Refuse a form that is too large before it is read; then check its token, which is in it."""
-    protected: Callable[..., HttpResponse] = csrf_protect(view)
-
-    @csrf_exempt
-    @wraps(view)
-    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.method != "POST":
-            return protected(request, *args, **kwargs)
-        try:
-            read_body(request, **conf.upload_limits())
-        except BodyTooLargeError as error:
-            text = gettext("The files are too large: one form takes %(max_bytes)s MB. Nothing was saved.") % {
-                "max_bytes": f"{error.max_bytes / 1000000:,.0f}"
-            }
-            return _refused(request, text, 413)
-        except BodyUnreadableError:
-            return _refused(request, gettext("The form did not arrive completely. Nothing was saved."), 400)
-        return protected(request, *args, **kwargs)
-
-    return limited
+def _too_large(limit: int) -> str:
+    text = gettext("The files are too large: one form takes %(max_bytes)s MB. Nothing was saved.")
+    return text % {"max_bytes": f"{limit / 1_000_000:,.0f}"}
 
 
 def _refused(request: HttpRequest, text: str, status: int) -> HttpResponse:
