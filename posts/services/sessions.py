@@ -38,10 +38,11 @@ CLIENT_REFUSED = "oauth.client_refused"
 APP_REFUSED_WAIT = timedelta(hours=1)
 STILL_USABLE = timedelta(seconds=30)
 LEASE_MARGIN_SECONDS = 30  # beside the time that the call itself may take
+BUSY_WAIT = timedelta(seconds=3)  # a refresh mostly takes one; its lease, which outlives a dead process, a minute
 
 
 class RefreshBusy(ServiceError):
-    """Another process is refreshing the account's login until ``until`` at the latest; try again then."""
+    """Another process is refreshing the account's login; look again at ``until``."""
 
     def __init__(self, account: Account, until: datetime) -> None:
         super().__init__(
@@ -214,7 +215,7 @@ def _take_lease(account: Account, seen_version: int) -> int | None:
             return None
         now = clock.now()
         if locked.refresh_lease_until is not None and locked.refresh_lease_until > now:
-            raise RefreshBusy(account, locked.refresh_lease_until)
+            raise RefreshBusy(account, min(now + BUSY_WAIT, locked.refresh_lease_until))
         lease = timedelta(seconds=conf.get("HTTP_TIMEOUT_SECONDS") + LEASE_MARGIN_SECONDS)
         locked.refresh_fence += 1
         locked.refresh_lease_until = now + lease

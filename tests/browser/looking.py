@@ -37,7 +37,7 @@ def judge(page: Page, scheme: Literal["light", "dark"], width: int) -> Iterator[
     """Look at the page that is open, in these colours and at this width; yield each thing that is wrong."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
-    page.evaluate("() => Promise.all(document.getAnimations().map((each) => each.finished))")
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map((each) => each.finished))")
     reached = page.evaluate("document.documentElement.scrollWidth")
     if reached > width:
         yield f"scrolls sideways: {reached} px"

@@ -123,6 +123,18 @@ def listed(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
+def numbers_on(page: Page) -> dict[str, int]:
+    """Return the dashboard's counts, each by the address that it leads to."""
+    links = page.locator(".sq-counts a, .sq-needs a")
+    said = links.evaluate_all("links => links.map(link => [link.href, link.innerText])")
+    return {url: number_in(words) for url, words in said}
+
+
+def number_in(words: str) -> int:
+    (number,) = re.findall(r"\d[\d,]*", words)
+    return int(number.replace(",", ""))
+
+
 def stay(page: Page) -> None:
     """Remember that the page has not been loaded anew."""
     page.evaluate("window.stayed = true")
@@ -155,15 +167,15 @@ def test_19_every_count_leads_to_a_list_of_that_number(page: Page, served: Serve
     page.goto(URL)
     expect(page.get_by_text("The oldest due item is")).to_be_visible()
     page.get_by_role("button", name="Pause refreshing").click()
-    counts = page.locator(".sq-counts a, .sq-needs a").evaluate_all(
-        "links => links.map(link => [link.href, link.innerText])"
-    )
+    counts = numbers_on(page)
     assert len(counts) >= 10
-    for url, words in counts:
-        (number,) = re.findall(r"\d[\d,]*", words)
+    for url, number in counts.items():
         page.goto(url)
-        assert listed(page) == int(number.replace(",", "")), words
-    assert any(url.endswith("status__exact=scheduled") for url, _words in counts)
+        rows = listed(page)
+        if rows != number:  # what comes due meanwhile is in both
+            page.goto(URL)
+            assert rows == numbers_on(page)[url], url
+    assert any(url.endswith("status__exact=scheduled") for url in counts)
 
 
 def test_34_pauses_and_resumes_all_a_queue_and_an_account_without_a_burst(
