@@ -20,7 +20,7 @@ from posts.admin.people import person_of
 from posts.models import Post, PostMedia, PostStatus
 from posts.publishing import registry
 from posts.selectors.calendar import Cell, cells_between, drafts, first_picture
-from posts.selectors.calendar_slots import FreeSlot, free_slots
+from posts.selectors.slots import FreeSlot, free_slots
 from posts.services.moves import why_not_movable
 from posts.text.wall_time import first_instant
 from queue_app.zones import zone_choices

@@ -6,7 +6,7 @@ as they do; where they show it twice, it is the first. It is taken if anything w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,7 +17,9 @@ from posts.planning.occurrences import instant_of
 TAKING = (DeliveryStatus.SCHEDULED, DeliveryStatus.HELD, DeliveryStatus.PUBLISHING, DeliveryStatus.NEEDS_REVIEW)
 # How far the next free slot is looked for, and how much at a time.
 FARTHEST, STRETCH = timedelta(days=364), timedelta(days=28)
-_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+# More weekly slots than a calendar can show; nobody reads on.
+MOST_SLOTS = 500
+_DAY, _WEEK, _MINUTE = timedelta(days=1), timedelta(days=7), timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class ComingSlot:
 
     at: datetime
     is_taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlot:
+    """A time at which ``account`` posts by its plan, and at which nothing goes out to it yet."""
+
+    at: datetime
+    account: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +50,21 @@ class NextSlot:
 def coming_slots(account: Account, since: datetime, until: datetime) -> list[ComingSlot]:
     """Return the slots of ``account`` from ``since`` to before ``until`` (aware), in order."""
     taken = _taken_minutes([account], since, until)
-    return [ComingSlot(at, (account.pk, at) in taken) for at in _instants(account, _plan(account), since, until)]
+    plan = account.slots.all()
+    return [ComingSlot(at, (account.pk, at) in taken) for at in _instants(account, plan, since, until)]
 
 
-def free_slots(account: Account, since: datetime, until: datetime) -> list[datetime]:
-    """Return the slots of ``account`` from ``since`` to before ``until`` at which nothing goes out to it."""
-    return [slot.at for slot in coming_slots(account, since, until) if not slot.is_taken]
+def free_slots(accounts: Iterable[Account], since: datetime, until: datetime) -> list[FreeSlot]:
+    """Return the free slots of ``accounts`` from ``since`` to before ``until`` (aware), in order of time."""
+    plans = _plans(accounts, MOST_SLOTS)
+    taken = _taken_minutes(list(plans), since, until) if plans else set()
+    found = [
+        FreeSlot(at, account)
+        for account, plan in plans.items()
+        for at in _instants(account, plan, since, until)
+        if (account.pk, at) not in taken
+    ]
+    return sorted(found, key=lambda slot: (slot.at, slot.account.pk))
 
 
 def next_free_slot(accounts: Iterable[Account], now: datetime) -> NextSlot | None:
@@ -54,7 +73,7 @@ def next_free_slot(accounts: Iterable[Account], now: datetime) -> NextSlot | Non
     Accounts without slots do not matter. Of the others it is the first time that is a slot of each of them and free on
     each; where they have no such time within four weeks, the first slot of any of them at which all are free.
     """
-    plans = {account: plan for account in accounts if (plan := _plan(account))}
+    plans = _plans(accounts)
     since = now + _MINUTE
     while plans and since < now + FARTHEST:
         until = since + STRETCH
@@ -93,14 +112,18 @@ def shared_slots(post_id: int) -> list[tuple[Account, list[int]]]:
             post__scheduled_at__lt=minute + _MINUTE,
         ).exclude(post=post_id)
         ids = list(others.order_by("post").values_list("post", flat=True))
-        plan = _plan(delivery.account) if ids else ()
-        if ids and minute in _instants(delivery.account, plan, minute, minute + _MINUTE):
+        if ids and minute in _instants(delivery.account, delivery.account.slots.all(), minute, minute + _MINUTE):
             shared.append((delivery.account, ids))
     return shared
 
 
-def _plan(account: Account) -> Sequence[Slot]:
-    return list(account.slots.all())
+def _plans(accounts: Iterable[Account], most: int | None = None) -> dict[Account, list[Slot]]:
+    """Return the slots of those accounts that have any; of all together ``most`` at most."""
+    known = {account.pk: account for account in accounts}
+    plans: dict[Account, list[Slot]] = {}
+    for slot in Slot.objects.filter(account__in=known)[:most]:
+        plans.setdefault(known[slot.account_id], []).append(slot)
+    return plans
 
 
 def _first_free(plans: dict[Account, Sequence[Slot]], since: datetime, until: datetime) -> NextSlot | None:
@@ -117,18 +140,20 @@ def _first_free(plans: dict[Account, Sequence[Slot]], since: datetime, until: da
     return NextSlot(at, tuple(times[at]), tuple(account for account in plans if account not in times[at]))
 
 
-def _instants(account: Account, plan: Sequence[Slot], since: datetime, until: datetime) -> list[datetime]:
+def _instants(account: Account, plan: Iterable[Slot], since: datetime, until: datetime) -> list[datetime]:
+    """Return when the slots of ``plan`` come from ``since`` to before ``until``, in order, each minute once."""
     zone = zone_of_slots(account)
-    day, last = since.astimezone(ZoneInfo(zone)).date() - _DAY, until.astimezone(ZoneInfo(zone)).date()
-    found = set()
+    return sorted({at for slot in plan for at in _weekly(slot, zone, since, until) if since <= at < until})
+
+
+def _weekly(slot: Slot, zone: str, since: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield when ``slot`` comes, from a day before ``since``: a time that the clocks skip may come on the next day."""
+    first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (since, until))
+    day = first - _DAY
+    day += timedelta(days=(slot.weekday - day.weekday()) % 7)
     while day <= last:
-        for slot in plan:
-            if slot.weekday == day.weekday():
-                at = instant_of(datetime.combine(day, slot.wall_time), zone)
-                if since <= at < until:
-                    found.add(at)
-        day += _DAY
-    return sorted(found)
+        yield instant_of(datetime.combine(day, slot.wall_time), zone)
+        day += _WEEK
 
 
 def _taken_minutes(accounts: Sequence[Account], since: datetime, until: datetime) -> set[tuple[int, datetime]]:

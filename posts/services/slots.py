@@ -24,19 +24,8 @@ DAYS_OF_WEEK = range(7)
 Plan = set[tuple[int, time]]
 
 
-def set_slots(
-    account: Account, timezone: str, slots: Iterable[tuple[int, time]], *, actor: User | None = None
-) -> Account:
-    """Give ``account`` these slots and no others, in the IANA zone ``timezone``; return it as stored.
-
-    Times are kept to the minute. Raises ValidationFailed, NotAllowed.
-    """
-    wanted = set(slots)
-    return _change(account, lambda _: wanted, timezone=timezone, actor=actor)
-
-
 def add_slot(account: Account, weekday: int, at: time, *, actor: User | None = None) -> Account:
-    """Add one slot; one that is there already is no error."""
+    """Add one slot, to the minute; one that is there already is no error. Raises ValidationFailed, NotAllowed."""
     return _change(account, lambda plan: plan | {(weekday, at)}, actor=actor)
 
 

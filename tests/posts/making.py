@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import time
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
 
-from posts.models import Account, Delivery, Media, Post
+from posts.models import Account, Delivery, Media, Post, Slot
 from posts.services.posts import publish_now, save_draft
+from posts.services.slots import set_slots_timezone
 from queue_app import clock, finish, transitions
 from queue_app.claims import Claim
 from queue_app.context import JobContext
@@ -36,6 +38,12 @@ NO_ANSWER = Uncertain(Failure("OutcomeUnknown", "No answer came.", code="outcome
 def account(name: str = "Ada", platform: str = "outbox", **fields: Any) -> Account:
     fields.setdefault("identity_id", uuid.uuid4().hex)
     return Account.objects.create(name=name, platform=platform, **fields)
+
+
+def with_slots(found: Account, zone: str, *slots: tuple[int, time]) -> Account:
+    """Give the account these weekly slots: (day of the week, time of day)."""
+    Slot.objects.bulk_create(Slot(account=found, weekday=day, wall_time=at) for day, at in slots)
+    return set_slots_timezone(found, zone)
 
 
 def picture(name: str = "cat.jpg", *, width: int = 800, height: int = 600, **fields: Any) -> Media:

@@ -13,10 +13,9 @@ from django.urls import reverse
 from posts.models import Post, PostStatus, Recurrence
 from posts.services.posts import schedule_post
 from posts.services.recurrence import make_occurrences
-from posts.services.slots import set_slots
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, browser, edit_form, form, page, person
 from tests.posts.calendar_clock import set_to
-from tests.posts.making import account, draft
+from tests.posts.making import account, draft, with_slots
 
 pytestmark = pytest.mark.django_db
 
@@ -149,7 +148,7 @@ def test_whatever_is_asked_is_answered(grace: Client, fields: dict[str, Any], sa
 
 
 def test_the_next_free_slot_fills_the_time_and_saves_nothing(grace: Client) -> None:
-    ada = set_slots(account("Ada"), "Asia/Tokyo", [(5, time(9))])
+    ada = with_slots(account("Ada"), "Asia/Tokyo", (5, time(9)))
     response = grace.post(ADD, form(ada, button="_next_slot", text="kept"))
     text = text_of(response)
     assert 'name="goes_out" value="2026-11-28T01:00"' in text
@@ -169,7 +168,7 @@ def test_the_next_free_slot_fills_the_time_and_saves_nothing(grace: Client) -> N
 
 def test_a_slot_that_is_shown_twice_by_the_clocks_is_filled_with_which(grace: Client, clock: Any) -> None:
     clock.move_to(datetime(2027, 10, 30, 12, tzinfo=UTC))
-    ada = set_slots(account("Ada"), "UTC", [(6, time(1, 30))])
+    ada = with_slots(account("Ada"), "UTC", (6, time(1, 30)))
     text = text_of(grace.post(ADD, form(ada, button="_next_slot")))
     assert 'value="2027-10-31T02:30"' in text
     assert "02:30 Europe/Berlin (UTC+01:00)" in text
@@ -177,13 +176,13 @@ def test_a_slot_that_is_shown_twice_by_the_clocks_is_filled_with_which(grace: Cl
 
 
 def test_somebody_elses_account_gives_no_slot(grace: Client) -> None:
-    hers = set_slots(account("Hers", owner=person("her")), "UTC", [(5, time(9))])
+    hers = with_slots(account("Hers", owner=person("her")), "UTC", (5, time(9)))
     url = reverse("admin:posts_post_next_slot")
     assert "Choose an account first" in text_of(grace.get(url, {"accounts": hers.pk, "timezone": "UTC"}))
 
 
 def test_two_in_one_slot_are_told(grace: Client) -> None:
-    ada = set_slots(account("Ada"), "Europe/Berlin", [(4, time(18))])
+    ada = with_slots(account("Ada"), "Europe/Berlin", (4, time(18)))
     grace.post(ADD, form(ada, button="_schedule", goes_out="2026-11-27T18:00", text="the quick one"))
     other = browser(person("other", PUBLISHER))
     response = other.post(ADD, form(ada, button="_schedule", goes_out="2026-11-27T18:00", text="second"), follow=True)
@@ -342,7 +341,7 @@ def test_a_plan_takes_no_nonsense_and_nobody_elses_hand() -> None:
 def test_the_page_of_slots_asks_the_same_few_questions_however_many_there_are(
     django_assert_max_num_queries: Any,
 ) -> None:
-    ada = set_slots(account("Ada"), "UTC", [(day, time(hour)) for day in range(7) for hour in range(24)])
+    ada = with_slots(account("Ada"), "UTC", *((day, time(hour)) for day in range(7) for hour in range(24)))
     client = browser(person("boss", is_superuser=True))
     with django_assert_max_num_queries(20):
         client.get(reverse("admin:posts_account_slots", args=[ada.pk]))

@@ -9,7 +9,7 @@ import pytest
 
 from posts.models import Post, PostStatus, Slot
 from posts.selectors.calendar import Filters, cells_between, drafts, filtered_posts
-from posts.selectors.calendar_slots import free_slots
+from posts.selectors.slots import free_slots
 from posts.services.posts import cancel_post, schedule_post
 from tests.posts.making import account, draft, picture, sent, user
 

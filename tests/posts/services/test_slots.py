@@ -5,12 +5,12 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from posts.models import Account, Slot
-from posts.selectors.slots import coming_slots, free_slots, next_free_slot, shared_slots, slots_of
+from posts.selectors.slots import FreeSlot, coming_slots, free_slots, next_free_slot, shared_slots, slots_of
 from posts.services.errors import NotAllowed, ValidationFailed
 from posts.services.posts import schedule_post
-from posts.services.slots import add_slot, copy_day, remove_slot, set_slots, set_slots_timezone
+from posts.services.slots import add_slot, copy_day, remove_slot, set_slots_timezone
 from tests.posts.calendar_clock import set_to
-from tests.posts.making import account, draft, user
+from tests.posts.making import account, draft, user, with_slots
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +22,10 @@ def at(text: str) -> datetime:
 
 
 def planned(name: str, *slots: tuple[int, str], zone: str = "UTC") -> Account:
-    return set_slots(account(name), zone, [(day, time.fromisoformat(found)) for day, found in slots])
+    return with_slots(account(name), zone, *((day, time.fromisoformat(found)) for day, found in slots))
 
 
-def test_replaces_adds_removes_and_copies() -> None:
+def test_adds_removes_and_copies() -> None:
     ada = planned("Ada", (0, "09:00"), (0, "18:30"), (2, "12:00"))
     add_slot(ada, 0, time(12, 0, 30))
     add_slot(ada, 0, time(12))
@@ -35,27 +35,28 @@ def test_replaces_adds_removes_and_copies() -> None:
     week = [[f"{slot.wall_time:%H:%M}" for slot in day] for day in slots_of(ada)]
     assert week == [["09:00", "12:00"], [], ["09:00", "12:00"], [], ["09:00", "12:00"], [], []]
     assert set_slots_timezone(ada, "Asia/Tokyo").slots_timezone == "Asia/Tokyo"
-    set_slots(ada, "Europe/Berlin", [])
-    assert not Slot.objects.exists()
 
 
 def test_refuses_what_is_no_plan_and_who_may_not() -> None:
-    ada = account("Ada")
-    for zone, slots in [("Mars/Base", []), ("UTC", [(7, time(9))]), ("UTC", [(0, time(9, m)) for m in range(25)])]:
+    ada = planned("Ada", *((0, f"09:{minute:02}") for minute in range(24)))
+    for refused in (
+        lambda: set_slots_timezone(ada, "Mars/Base"),
+        lambda: add_slot(ada, 7, time(9)),
+        lambda: add_slot(ada, 0, time(9, 24)),
+    ):
         with pytest.raises(ValidationFailed):
-            set_slots(ada, zone, slots)  # type: ignore[arg-type]
+            refused()
     with pytest.raises(NotAllowed):
-        add_slot(ada, 0, time(9), actor=user())
-    assert not Slot.objects.exists()
+        add_slot(ada, 1, time(9), actor=user())
+    assert Slot.objects.count() == 24
 
 
 def test_follows_the_clocks_of_its_zone_through_a_gap_and_a_fold() -> None:
     ada = planned("Ada", (6, "02:30"), (6, "03:30"), zone="Europe/Berlin")
-    assert free_slots(ada, at("2027-03-28T00:00"), at("2027-03-29T00:00")) == [at("2027-03-28T01:30")]
-    assert free_slots(ada, at("2026-10-25T00:00"), at("2026-10-26T00:00")) == [
-        at("2026-10-25T00:30"),
-        at("2026-10-25T02:30"),
-    ]
+    spring = free_slots([ada], at("2027-03-28T00:00"), at("2027-03-29T00:00"))
+    autumn = free_slots([ada], at("2026-10-25T00:00"), at("2026-10-26T00:00"))
+    assert [slot.at for slot in spring] == [at("2027-03-28T01:30")]
+    assert [slot.at for slot in autumn] == [at("2026-10-25T00:30"), at("2026-10-25T02:30")]
 
 
 @set_to(FRIDAY)
@@ -70,7 +71,7 @@ def test_a_slot_is_taken_by_what_waits_in_its_minute_on_that_account() -> None:
     found = next_free_slot([ada], FRIDAY)
     assert found is not None
     assert found.at == at("2026-11-28T09:00")
-    assert free_slots(bob, FRIDAY, FRIDAY + timedelta(days=1)) == [at("2026-11-27T18:00")]
+    assert free_slots([ada, bob], FRIDAY, FRIDAY + timedelta(hours=8)) == [FreeSlot(at("2026-11-27T18:00"), bob)]
 
 
 def test_several_accounts_take_the_next_slot_that_is_free_on_each_of_them() -> None:
