@@ -31,10 +31,10 @@ def awaited_by(job: Job) -> list[str]:
 
 
 def active(keys: Sequence[str], now: datetime) -> QuerySet[Block]:
-    """Return the blocks that hold at ``now`` on any of ``keys``, the longest first."""
+    """Return the blocks that hold at ``now`` on any of ``keys``, the longest first, of equally long ones the oldest."""
     open_ended_first = F("until").desc(nulls_first=True)
     begun = Q(starts_at=None) | Q(starts_at__lte=now)
-    return Block.objects.filter(begun, Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first)
+    return Block.objects.filter(begun, Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first, "pk")
 
 
 def first_active(job: Job, now: datetime) -> Block | None:

@@ -35,7 +35,7 @@ class Recurrence(models.Model):
 
     ``first_wall_time`` (ISO, no offset) in ``timezone`` is its start, ``ends_on`` the last day it may fall on.
     Occurrences are made ahead as posts of their own; ``made_until`` is the wall time of the last one that was made, so
-    one that a person deleted does not come back.
+    one that a person deleted does not come back. Where that moves back, ``skipped_days`` (ISO) are the days left out.
     """
 
     owner = models.ForeignKey(
@@ -46,12 +46,13 @@ class Recurrence(models.Model):
     timezone = models.CharField(_("time zone"), max_length=64)
     ends_on = models.DateField(_("ends on"), null=True, blank=True)
     made_until = models.CharField(max_length=32, blank=True, editable=False)
+    skipped_days = models.JSONField(default=list, blank=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("recurrence")
-        verbose_name_plural = _("recurrences")
+        verbose_name = _("repeating post")
+        verbose_name_plural = _("repeating posts")
 
     def __str__(self) -> str:
         return self.rule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,10 @@ def coming_wall_times(recurrence: Recurrence, *, after: str = "") -> Iterator[da
     """Yield the wall times of a series in order, those after the wall time ``after`` (ISO; "" for all)."""
     first = datetime.fromisoformat(recurrence.first_wall_time)
     later = datetime.fromisoformat(after) if after else None
-    return wall_times(Rule.parse(recurrence.rule), first, after=later, until=recurrence.ends_on)
+    skipped = {date.fromisoformat(day) for day in recurrence.skipped_days}
+    for wall in wall_times(Rule.parse(recurrence.rule), first, after=later, until=recurrence.ends_on):
+        if wall.date() not in skipped:
+            yield wall
 
 
 def wall_now(recurrence: Recurrence, now: datetime) -> str:

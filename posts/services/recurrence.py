@@ -7,7 +7,6 @@ cannot be scheduled stays as a draft, and people are told. Lock order: the serie
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -102,13 +101,13 @@ def make_soon(recurrence: Recurrence) -> None:
     api.enqueue(REPEAT, {"recurrence_id": recurrence.pk}, unique_key=key, on_duplicate="return")
 
 
-def make_occurrences(recurrence_id: int, *, skip: Collection[date] = ()) -> int:
-    """Make the posts of a series that are due to be made, but those of the days ``skip``; return how many.
+def make_occurrences(recurrence_id: int) -> int:
+    """Make the posts of a series that are due to be made; return how many.
 
     Each has a transaction of its own. Safe to repeat, and for several processes at once.
     """
     number = 0
-    while (made := _make_next(recurrence_id, skip)) is not None:
+    while (made := _make_next(recurrence_id)) is not None:
         number += made
     return number
 
@@ -130,7 +129,7 @@ def notice_subject(recurrence: Recurrence) -> str:
     return gettext("Repeating posts %(recurrence)s") % {"recurrence": recurrence.pk}
 
 
-def _make_next(recurrence_id: int, skip: Collection[date]) -> int | None:
+def _make_next(recurrence_id: int) -> int | None:
     """Make the next post of a series, if it is time; return how many it made, ``None`` if nothing is left to do."""
     now = clock.now()
     with queueing.one_transaction():
@@ -145,8 +144,6 @@ def _make_next(recurrence_id: int, skip: Collection[date]) -> int | None:
             return None
         recurrence.made_until = wall.isoformat(timespec="seconds")
         recurrence.save(update_fields=["made_until"])
-        if wall.date() in skip:
-            return 0
         if at <= now:
             # Nothing made it in time, because nothing ran: late it would be stale.
             when = f"{wall:%Y-%m-%d %H:%M} ({recurrence.timezone})"

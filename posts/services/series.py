@@ -11,6 +11,7 @@ from datetime import date, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from posts.models import Post, Recurrence
@@ -38,8 +39,8 @@ from queue_app import alerts, clock
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# After every time of a day, in the order of ISO wall times.
-END_OF_DAY = "T99"
+# The last wall time of a day, to the second.
+END_OF_DAY = "T23:59:59"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +187,13 @@ def _trim(recurrence: Recurrence) -> SeriesReport:
     report = SeriesReport()
     if recurrence.ends_on is not None:
         end = f"{recurrence.ends_on.isoformat()}{END_OF_DAY}"
+        days = _days_gone(recurrence, since=end)
         report = _delete(open_posts(recurrence, after=end))
         if recurrence.made_until > end:
-            # What was deleted is made again if the end moves away again.
-            last = f"{recurrence.ends_on.isoformat()}T23:59:59"
-            recurrence.made_until = max(last, recurrence.first_wall_time)
-    recurrence.save(update_fields=["ends_on", "made_until"])
+            # What is deleted here is made again if the end moves away again; what a person deleted or changed is not.
+            recurrence.made_until = max(end, recurrence.first_wall_time)
+            _skip(recurrence, days | _days_of(report.kept))
+    recurrence.save(update_fields=["ends_on", "made_until", "skipped_days"])
     make_soon(recurrence)
     return report
 
@@ -210,25 +212,40 @@ def _delete(posts: Iterable[Post]) -> SeriesReport:
 
 def _make_anew(recurrence: Recurrence, post: Post, wall: datetime) -> SeriesReport:
     """Delete the later posts of a locked series and make them by its new rule and time, from ``post`` on."""
-    before = Recurrence.objects.get(pk=recurrence.pk)
     occurrence = _iso(wall)
     # Moved before others of the series, it must not double those that lie between its new time and its old one.
     since = min(occurrence, post.occurrence)
-    later = Post.objects.filter(recurrence=recurrence, occurrence__gt=since).exclude(pk=post.pk)
-    made = takewhile(lambda found: _iso(found) <= before.made_until, coming_wall_times(before, after=since))
-    present = {value[:10] for value in [*later.values_list("occurrence", flat=True), post.occurrence]}
-    gone = {found.date() for found in made} - {date.fromisoformat(day) for day in present}
+    gone = _days_gone(recurrence, since=since) - _days_of([post])
     kept = _delete(open_posts(recurrence, after=post.occurrence)).kept
-    skip = gone | {date.fromisoformat(value[:10]) for value in later.values_list("occurrence", flat=True)}
+    _skip(recurrence, gone | _days_of(_after(recurrence, since).exclude(pk=post.pk)))
     if Post.objects.filter(recurrence=recurrence, occurrence=occurrence).exclude(pk=post.pk).exists():
         text = gettext(
             "Another post of this series has this time already; choose another one, or change this post only"
         )
         raise ValidationFailed([Problem("scheduled_at", text)])
     recurrence.first_wall_time = recurrence.made_until = occurrence
-    recurrence.save(update_fields=["rule", "timezone", "ends_on", "first_wall_time", "made_until"])
+    recurrence.save(update_fields=["rule", "timezone", "ends_on", "first_wall_time", "made_until", "skipped_days"])
     put_in(post, recurrence, wall)
-    return SeriesReport(make_occurrences(recurrence.pk, skip=skip), kept)
+    return SeriesReport(make_occurrences(recurrence.pk), kept)
+
+
+def _days_gone(recurrence: Recurrence, *, since: str) -> set[str]:
+    """Return the days after ``since`` for which a locked series, as it is stored, had a post made that is gone."""
+    stored = Recurrence.objects.get(pk=recurrence.pk)
+    made = takewhile(lambda wall: _iso(wall) <= stored.made_until, coming_wall_times(stored, after=since))
+    return {f"{wall:%Y-%m-%d}" for wall in made} - _days_of(_after(recurrence, since))
+
+
+def _days_of(posts: Iterable[Post]) -> set[str]:
+    return {post.occurrence[:10] for post in posts}
+
+
+def _after(recurrence: Recurrence, since: str) -> QuerySet[Post]:
+    return Post.objects.filter(recurrence=recurrence, occurrence__gt=since)
+
+
+def _skip(recurrence: Recurrence, days: set[str]) -> None:
+    recurrence.skipped_days = sorted({*recurrence.skipped_days, *days})
 
 
 def _change_each(recurrence: Recurrence, post: Post, actor: User | None) -> SeriesReport:

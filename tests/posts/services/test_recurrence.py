@@ -140,6 +140,16 @@ def test_a_deleted_post_does_not_come_back(frozen: Any) -> None:
     assert "12-18" not in days(found)
 
 
+def test_a_deleted_post_does_not_come_back_when_the_end_moves_nearer_and_away_again() -> None:
+    found = series()
+    made = days(found)
+    delete_post(nth(found, 3))
+    for ends_on in (date(2026, 12, 5), None, date(2026, 12, 5), None):
+        extend_recurrence(found, ends_on)
+        make_occurrences(found.pk)
+    assert days(found) == [day for day in made if day != "12-18"]
+
+
 def test_a_series_without_posts_ends() -> None:
     found = series("FREQ=YEARLY")
     for post in found.posts.all():
