@@ -98,7 +98,6 @@ class MediaAdmin(LongListMixin, ConfirmedActionsMixin, ReadOnlyAdmin):
     search_help_text = gettext_lazy("Search in names, alt texts and tags.")
     ordering = ["-id"]
     list_per_page = 60
-    actions_selection_counter = False
 
     class Media:
         css = {"all": ["posts/admin.css", "posts/library.css"]}

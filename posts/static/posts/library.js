@@ -1,5 +1,5 @@
 // Makes the media library more comfortable; everything works without it. Uploads each file as soon as it is chosen or
-// dropped, with its progress, and puts its card on the page; chooses all cards, and counts the chosen ones.
+// dropped, with its progress, and puts its card on the page.
 
 const say = (words, values) => words.replace(/\{(\w+)\}/g, (_all, name) => values[name] ?? "");
 
@@ -87,22 +87,5 @@ function uploads(form) {
   });
 }
 
-function choosing(all) {
-  const count = document.getElementById("chosen-count");
-  const boxes = () => [...document.querySelectorAll("#library .action-select")];
-  const show = () => {
-    const chosen = boxes().filter((box) => box.checked).length;
-    count.textContent = chosen ? say(count.dataset.said, { n: chosen }) : "";
-    all.checked = chosen > 0 && chosen === boxes().length;
-    all.indeterminate = chosen > 0 && !all.checked;
-  };
-  all.parentElement.hidden = false;
-  all.addEventListener("change", () => { boxes().forEach((box) => { box.checked = all.checked; }); show(); });
-  document.getElementById("library").addEventListener("change", show);
-  show();
-}
-
 const form = document.getElementById("library-upload");
 if (form) uploads(form);
-const all = document.getElementById("choose-all");
-if (all) choosing(all);

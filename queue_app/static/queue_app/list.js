@@ -1,22 +1,26 @@
-// Selecting rows of a list: the whole page, a stretch with Shift, all that match. Says why nothing happens where nothing
-// is selected. Without it the tick boxes and buttons send their form all the same. Its words stand in the page.
+// Selecting rows or cards of a list: the whole page, a stretch with Shift, all that match. Says why nothing happens where
+// nothing is selected. Without it the tick boxes and buttons send their form all the same. Its words stand in the page.
 
 const bulk = document.querySelector("[data-bulk]");
-const boxes = [...document.querySelectorAll("#result_list input.action-select")];
+const rows = bulk?.closest("form");
 const whole = document.getElementById("action-toggle");
 const across = bulk?.querySelector("[data-bulk-all]");
 const count = bulk?.querySelector("[data-bulk-count]");
 const help = bulk?.querySelector("[data-bulk-help]");
 let last = null;
 
+// Asked anew each time: a list may gain rows while it is open.
+const boxes = () => [...rows.querySelectorAll("input.action-select")];
+
 function show() {
-  const chosen = boxes.filter((box) => box.checked).length;
-  boxes.forEach((box) => box.closest("tr").classList.toggle("selected", box.checked));
+  const all = boxes();
+  const chosen = all.filter((box) => box.checked).length;
+  all.forEach((box) => box.closest("tr, li").classList.toggle("selected", box.checked));
   if (whole) {
-    whole.checked = boxes.length > 0 && chosen === boxes.length;
-    whole.indeterminate = chosen > 0 && chosen < boxes.length;
+    whole.checked = all.length > 0 && chosen === all.length;
+    whole.indeterminate = chosen > 0 && chosen < all.length;
   }
-  if (across && chosen < boxes.length) across.checked = false;
+  if (across && chosen < all.length) across.checked = false;
   if (count) {
     count.hidden = chosen === 0;
     count.textContent = across?.checked ? count.dataset.all : count.dataset.some.replace("{n}", chosen);
@@ -25,25 +29,31 @@ function show() {
 }
 
 function all(checked) {
-  boxes.forEach((box) => { box.checked = checked; });
+  boxes().forEach((box) => { box.checked = checked; });
   show();
 }
 
 function stretch(box, event) {
   if (event.shiftKey && last && last !== box) {
-    const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((one, other) => one - other);
-    boxes.slice(from, to + 1).forEach((each) => { each.checked = box.checked; });
+    const all = boxes();
+    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((one, other) => one - other);
+    all.slice(from, to + 1).forEach((each) => { each.checked = box.checked; });
   }
   last = box;
   show();
 }
 
 if (bulk) {
-  boxes.forEach((box) => box.addEventListener("click", (event) => stretch(box, event)));
-  whole?.addEventListener("change", () => all(whole.checked));
+  rows.addEventListener("click", (event) => {
+    if (event.target.matches("input.action-select")) stretch(event.target, event);
+  });
+  if (whole) {
+    whole.closest("[hidden]")?.removeAttribute("hidden");
+    whole.addEventListener("change", () => all(whole.checked));
+  }
   across?.addEventListener("change", () => all(across.checked));
-  bulk.closest("form").addEventListener("submit", (event) => {
-    if (!event.submitter?.closest("[data-bulk-buttons], .sq-bulk-buttons") || boxes.some((box) => box.checked)) return;
+  rows.addEventListener("submit", (event) => {
+    if (!event.submitter?.closest(".sq-bulk-buttons") || boxes().some((box) => box.checked)) return;
     event.preventDefault();
     help.hidden = false;
   });
