@@ -126,7 +126,7 @@ def _plans(accounts: Iterable[Account], most: int | None = None) -> dict[Account
     return plans
 
 
-def _first_free(plans: dict[Account, Sequence[Slot]], since: datetime, until: datetime) -> NextSlot | None:
+def _first_free(plans: dict[Account, list[Slot]], since: datetime, until: datetime) -> NextSlot | None:
     taken = {at for _, at in _taken_minutes(list(plans), since, until)}
     times: dict[datetime, list[Account]] = {}
     for account, plan in plans.items():
