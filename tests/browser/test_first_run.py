@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Served, add_person, open_context, open_served, sign_in
-from tests.site import Databases
+from tests.browser.conftest import Served, add_person, open_context, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_first_run")]
 
@@ -18,13 +16,6 @@ ZONE = "Europe/Berlin"
 STEPS = ["Connect an account.", "Write a post", "Schedule it.", "See it live."]
 MAY = [f"posts.{what}" for what in ("view_post", "add_post", "change_post", "schedule_post", "publish_post")]
 MAY += ["posts.view_account", "posts.add_account"]
-
-
-@pytest.fixture(scope="module")
-def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A site as its first start leaves it, served by one command."""
-    with open_served(site_databases, tmp_path_factory, "first_run") as served:
-        yield served
 
 
 def ticked(page: Page, number: int) -> None:

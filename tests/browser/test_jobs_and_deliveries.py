@@ -60,13 +60,6 @@ def running(
         yield served
 
 
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    running.complaints.clear()
-    yield running
-    assert running.complaints == []
-
-
 def outcome(page: Page) -> Locator:
     return page.get_by_role("region", name="Where it stands")
 

@@ -45,13 +45,6 @@ def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory)
         yield served
 
 
-@pytest.fixture
-def served(running: Served) -> Iterator[Served]:
-    running.complaints.clear()
-    yield running
-    assert running.complaints == []
-
-
 def rows(page: Page) -> Locator:
     return page.locator("#result_list tbody tr")
 
