@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.browser.conftest import Served
@@ -38,6 +39,14 @@ def seed(served: Served, code: str) -> Any:
     """Run ``code`` with the helpers above on the site; return what it leaves in ``made``, as JSON carries it."""
     printed = served.site.python(f"{BEFORE}\nmade = None\n{code}\nprint('made:' + json.dumps(made))")
     return json.loads(printed.rpartition("made:")[2])
+
+
+def make_due(served: Served, name: str) -> None:
+    """Let what was scheduled ahead for the account of this name be due now."""
+    due = """UPDATE queue_app_job SET run_at = %s WHERE run_at > %s AND id IN (SELECT job_id FROM posts_delivery
+             JOIN posts_account ON posts_account.id = account_id WHERE name = %s)"""
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    served.site.sql(due, [now, now, name])
 
 
 def delivery_page(served: Served, text: str) -> str:
