@@ -52,7 +52,8 @@ def rows(page: Page) -> Locator:
 def choose(page: Page, name: str, choice: str) -> None:
     menu_name = page.locator(".sq-menu-name", has_text=re.compile(f"^{name}$"))
     page.get_by_role("group", name="Filters").locator("summary", has=menu_name).click()
-    page.locator("details[open]").get_by_role("link", name=choice, exact=True).click()
+    with page.expect_navigation():  # or the next menu would be opened on the page that is left
+        page.locator("details[open]").get_by_role("link", name=choice, exact=True).click()
 
 
 def query_of(page: Page) -> dict[str, list[str]]:
@@ -73,9 +74,11 @@ def test_20_filters_live_in_the_url(page: Page, browser: Browser, served: Served
     page.locator("summary", has_text="Scheduled for").click()
     page.get_by_label("From", exact=True).fill("2020-01-01")
     page.get_by_label("To", exact=True).fill("2090-01-01")
-    page.get_by_role("button", name="Show these days").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show these days").click()
     page.get_by_role("searchbox", name="Search").fill("bread")
-    page.get_by_role("button", name="Search").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Search").click()
     expect(rows(page)).to_have_count(1)
     expect(rows(page)).to_contain_text("Fresh bread")
     asked = query_of(page)
@@ -185,7 +188,7 @@ def test_56_empty_lists_say_what_to_do_next(page: Page, browser: Browser, served
         expect(empty).to_be_visible()
         if "?" in page.url:
             empty.get_by_role("link", name="Clear filters").click()
-            assert urlsplit(page.url).query == ""
+            expect(page).to_have_url(re.compile(r"^[^?]+\??$"))
     add_person(served, "newcomer", ["posts.view_post", "posts.add_post", "posts.view_media", "queue_app.view_block"])
     with open_context(browser, served) as context:
         hers = sign_in(context, "newcomer")
