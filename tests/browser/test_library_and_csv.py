@@ -4,6 +4,7 @@ trying, importing and exporting a table. Also without scripts, on a phone and in
 from __future__ import annotations
 
 import csv
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def test_deleting_lists_what_it_meets_and_is_refused_where_a_post_needs_the_file
     expect(page.get_by_text("needed.png is needed by a post")).to_be_visible()
     expect(page.get_by_role("link", name="“needs it”: scheduled")).to_be_visible()
     page.get_by_role("button", name="Yes, delete this one").click()
+    expect(page.locator(".messagelist")).to_contain_text("1 media file deleted.")
     expect(page.get_by_role("link", name="needed.png")).to_be_visible()
     expect(page.get_by_role("link", name="drafted.png")).to_have_count(0)
 
@@ -122,6 +124,7 @@ def test_all_on_a_page_are_chosen_and_tagged_at_once(page: Page) -> None:
     page.get_by_role("button", name="Add these tags").click()
     expect(page.locator(".messagelist")).to_contain_text("2 media files tagged.")
     page.get_by_role("link", name="Tags", exact=True).click()
+    expect(page).to_have_url(re.compile(f"{LIBRARY}tags/$"))  # the cards that are left have the tag as well
     row = page.get_by_role("listitem").filter(has_text="pair")
     expect(row).to_contain_text("2 files")
     row.get_by_label("New name of pair").fill("twosome")
@@ -201,6 +204,7 @@ def test_library_and_import_work_without_scripts(browser: Browser, served: Serve
         page.get_by_role("checkbox", name="Choose plain.png").check()
         page.get_by_role("button", name="Let go…").click()
         page.get_by_role("button", name="Yes, let go this one").click()
+        expect(page.locator(".messagelist")).to_contain_text("1 media file no longer kept in the library.")
         expect(card(page, "plain.png").get_by_text("Kept", exact=True)).to_have_count(0)
         bring(page, "text\nPlain\n")  # one row is one portion, however busy the machine is
         expect(page.get_by_text("1 post was made")).to_be_visible()
