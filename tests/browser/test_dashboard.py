@@ -143,6 +143,12 @@ def stay(page: Page) -> None:
     page.evaluate("window.stayed = true")
 
 
+def stop_refreshing(page: Page) -> None:
+    """Have the dashboard stand still; what it has asked for is there."""
+    page.get_by_role("button", name="Pause refreshing").click()
+    expect(page.locator("[data-live].htmx-request")).to_have_count(0)
+
+
 def has_stayed(page: Page) -> bool:
     return bool(page.evaluate("window.stayed === true"))
 
@@ -169,7 +175,7 @@ def test_19_every_count_leads_to_a_list_of_that_number(page: Page, served: Serve
     publish(served, "Busy", 3)
     page.goto(URL)
     expect(page.get_by_text("The oldest due item is")).to_be_visible()
-    page.get_by_role("button", name="Pause refreshing").click()
+    stop_refreshing(page)
     counts = numbers_on(page)
     assert len(counts) >= 10
 
@@ -212,6 +218,7 @@ def test_34_pauses_and_resumes_all_a_queue_and_an_account_without_a_burst(
     badge.click()
     # Each is under one of the pauses that hold; once that is lifted it meets the next, and in the end the limit.
     for name, others in zip(names, ("NOT IN ('', 'all')", "LIKE 'account:%'", "LIKE 'limit:account:%'"), strict=True):
+        stop_refreshing(page)  # else the button may be exchanged while it is being pressed
         page.get_by_role("button", name=f"Resume… {name}").click()
         expect(page.get_by_role("button", name="Yes, lift this one")).to_be_visible()
         page.get_by_role("button", name="Yes, lift this one").click()
@@ -361,8 +368,7 @@ def test_58_charts_are_drawn_without_a_network_and_are_tables_too(page: Page, se
     served.site.wait_until(lambda: number_of(served, done) >= both and number_of(served, under_way) == 0)
     cluster.kill()
     page.goto(URL)
-    page.get_by_role("button", name="Pause refreshing").click()
-    expect(page.locator("[data-live].htmx-request")).to_have_count(0)  # one that is under way would be lost
+    stop_refreshing(page)
     page.context.set_offline(True)
     panel = page.get_by_role("region", name="The last 24 hours", exact=True)
     for name in ("Published by the hour; below the line failed", "Mean duration, by the hour"):
