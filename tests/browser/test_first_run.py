@@ -27,12 +27,11 @@ def ticked(page: Page, number: int) -> None:
 
 
 def test_01_one_command_serves_admin_and_worker_and_the_first_page_ticks_off_connect_write_schedule(
-    served: Served, browser: Browser
+    page: Page, served: Served, browser: Browser
 ) -> None:
-    admin = sign_in(open_context(browser, served))
-    expect(admin.get_by_role("heading", name="First steps")).to_be_visible()
-    expect(admin.locator("#first-steps strong")).to_contain_text(STEPS)
-    ticked(admin, 4)  # the sample account and the demo post are there, and the command's own worker has sent it
+    expect(page.get_by_role("heading", name="First steps")).to_be_visible()
+    expect(page.locator("#first-steps strong")).to_contain_text(STEPS)
+    ticked(page, 4)  # the sample account and the demo post are there, and the command's own worker has sent it
     served.site.sql("UPDATE posts_account SET owner_id = (SELECT MIN(id) FROM auth_user)")
     add_person(served, "newcomer", MAY)
     with open_context(browser, served) as context:
