@@ -241,7 +241,7 @@ def _days_of(posts: Iterable[Post]) -> set[str]:
 
 
 def _after(recurrence: Recurrence, since: str) -> QuerySet[Post]:
-    return Post.objects.filter(recurrence=recurrence, occurrence__gt=since)
+    return Post.objects.filter(recurrence=recurrence, occurrence__gt=since).only("occurrence")
 
 
 def _skip(recurrence: Recurrence, days: set[str]) -> None:

@@ -28,7 +28,7 @@ function show() {
   if (help && chosen > 0) help.hidden = true;
 }
 
-function all(checked) {
+function tick(checked) {
   boxes().forEach((box) => { box.checked = checked; });
   show();
 }
@@ -49,9 +49,9 @@ if (bulk) {
   });
   if (whole) {
     whole.closest("[hidden]")?.removeAttribute("hidden");
-    whole.addEventListener("change", () => all(whole.checked));
+    whole.addEventListener("change", () => tick(whole.checked));
   }
-  across?.addEventListener("change", () => all(across.checked));
+  across?.addEventListener("change", () => tick(across.checked));
   rows.addEventListener("submit", (event) => {
     if (!event.submitter?.closest(".sq-bulk-buttons") || boxes().some((box) => box.checked)) return;
     event.preventDefault();
