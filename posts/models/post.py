@@ -58,6 +58,8 @@ class Post(models.Model):
     # The form that made it, and the one that changed it last: a form that is sent twice is recognised.
     form_token = models.UUIDField(null=True, unique=True, editable=False)
     edit_token = models.UUIDField(null=True, editable=False, db_index=True)
+    # Where it came from, if not from a person: "legacy:7", "telegram:3:album:12". The same is never taken in twice.
+    origin = models.CharField(max_length=200, null=True, unique=True, editable=False)  # noqa: DJ001 - NULL is "a person"
     # Of a post that repeats: its series, the wall time at which the rule put it, and whether it goes its own way.
     recurrence = models.ForeignKey(
         Recurrence, models.PROTECT, null=True, blank=True, related_name="posts", verbose_name=_("recurrence")
