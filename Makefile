@@ -20,7 +20,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test test-browser check format lock clean bench bench-day bench-media bench-pages screenshots faults
+.PHONY: run test test-browser check docs format lock clean bench bench-day bench-media bench-pages screenshots faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -44,6 +44,11 @@ check: $(VENV)/dev.installed
 	$(VENV)/bin/lint-imports
 	$(PRODUCTION) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --jobs auto docs build/docs
+
+# The documentation as pages, in build/docs/index.html.
+docs: $(VENV)/dev.installed
+	$(PRODUCTION) $(PYTHON) -m sphinx --fail-on-warning --keep-going --jobs auto docs build/docs
 
 # Compares the queue with its peers, which live in an environment of their own; takes about 25 minutes.
 # A first look in a few: make bench ARGS="--quick"

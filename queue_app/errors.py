@@ -1,4 +1,4 @@
-"""What the queue's Python API raises. Values only: nothing here reads a setting or touches the database.
+"""What the queue's Python API raises. Values only: nothing here reads a setting or touches the database. ::
 
     QueueError
     ├── JobNotFound          no job has that id
