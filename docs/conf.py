@@ -26,6 +26,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 
 # Pages are read on GitHub, too: anchors are made as there, and a diagram is left to be drawn where it can be.
+smartquotes = False
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["myst.header", "misc.highlighting_failure", "toc.not_included"]
