@@ -17,7 +17,7 @@ COMPILE := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-versi
 	--extra site --generate-hashes --no-emit-index-url --no-annotate --quiet
 # A production site for the checks: nothing of this machine's .env or var/ decides them.
 PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://socialq.example.org \
-	ALLOWED_HOSTS=socialq.example.org DATABASE_URL=sqlite:///:memory: \
+	ALLOWED_HOSTS=socialq.example.org SOCIALQ_TRUSTED_PROXIES=1 DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
 .PHONY: run test test-browser check docs format lock clean bench bench-day bench-media bench-pages screenshots faults

@@ -152,6 +152,16 @@ def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register(Tags.security)
+def check_proxies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Find a site behind a proxy that takes the proxy's address for everybody's."""
+    if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) is None or conf.get("TRUSTED_PROXIES"):
+        return []
+    said = "The site stands behind a proxy and takes its address for everybody's: one who guesses keys locks all out."
+    hint = "Set TRUSTED_PROXIES to how many proxies add to X-Forwarded-For, and see that they do: mostly 1."
+    return [Warning(said, hint=hint, id="queue_app.W002")]
+
+
 def _check_isolation(alias: str) -> list[CheckMessage]:
     from django.db.backends.postgresql.psycopg_any import IsolationLevel  # noqa: PLC0415 -- where PostgreSQL is used
 

@@ -72,6 +72,16 @@ SETTINGS: Mapping[str, Setting] = {
     "CLOCK_SKEW_SECONDS": Setting(5.0, "Unhealthy where a host's clock differs more than this from the queue's."),
     "LATE_SECONDS": Setting(60, "What is due for longer is late: the dashboard shows it in amber."),
     "VERY_LATE_SECONDS": Setting(300, "What is due for longer is very late: the dashboard shows it in red."),
+    "API_REQUESTS_PER_MINUTE": Setting(600, "Requests to the API that one key may make in a minute.", least=1),
+    "API_WRONG_KEYS": Setting(
+        10, "Wrong API keys from one address in 15 minutes, after which it is refused for 15 minutes.", least=1
+    ),
+    "TRUSTED_PROXIES": Setting(
+        0,
+        "Proxies before the site, each of which adds to X-Forwarded-For whom it was asked by. With 0 the header is not "
+        "read, and whoever connects is whoever asks.",
+        most=10,
+    ),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

@@ -1,6 +1,6 @@
 """Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted.
 
-Also what else grows old: results, uses of limits, notices and workers.
+Also what else grows old: results, uses of limits, notices, workers and tallies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.db.models.lookups import In
 
-from queue_app import clock, conf, limits
+from queue_app import clock, conf, limits, throttle
 from queue_app.database import alias, atomic, in_turn
 from queue_app.expressions import Unindexed
 from queue_app.models import Event, Job, Notice, Worker
@@ -89,13 +89,14 @@ def forget_results(now: datetime) -> int:
 
 
 def purge_by_settings() -> int:
-    """Delete by the ages of the settings; forget stale results, old notices and workers; return the number of jobs.
+    """Delete by the ages of the settings, and what else grows old; return the number of jobs.
 
     What goes wrong with one of these keeps none of the others from being done; the first error is raised at the end.
     """
     now = clock.now()
     done, errors = [], []
-    for part in (_purge_done, _purge_failed, forget_results, limits.forget_old_uses, _forget_notices, _forget_workers):
+    parts = (_purge_done, _purge_failed, forget_results, limits.forget_old_uses, _forget_notices, _forget_workers)
+    for part in (*parts, throttle.forget):
         try:
             done.append(part(now))
         except Exception as error:

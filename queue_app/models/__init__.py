@@ -5,6 +5,7 @@ from queue_app.models.gates import Block, BlockKind, Breaker, Limit, LimitUse, M
 from queue_app.models.history import Attempt, AttemptOutcome, Event, EventName
 from queue_app.models.job import PRIORITY_FIRST, PRIORITY_LAST, Job
 from queue_app.models.notice import Notice
+from queue_app.models.tally import Tally
 from queue_app.models.worker import Worker
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "LimitUse",
     "MaintenanceWindow",
     "Notice",
+    "Tally",
     "Worker",
 ]

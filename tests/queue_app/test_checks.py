@@ -164,3 +164,10 @@ def test_settings_that_are_no_dict_are_said_to_be_none(settings: Settings, chose
     settings.SOCIALQ = chosen
     with pytest.raises(ImproperlyConfigured, match="SOCIALQ is a dict of settings by name, not a"):
         checks.check_settings(None)
+
+
+def test_a_site_behind_a_proxy_must_say_so(settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert ids(checks.check_proxies(None)) == ["queue_app.W002"]
+    settings.SOCIALQ = {**settings.SOCIALQ, "TRUSTED_PROXIES": 1}
+    assert checks.check_proxies(None) == []

@@ -112,6 +112,6 @@ def test_the_address_follows_the_port_where_none_is_given(bare_site: Site) -> No
 
 
 def test_production_settings_pass_djangos_own_checks(bare_site: Site) -> None:
-    bare_site.env["SITE_URL"] = "https://social.example.org"
+    bare_site.env |= {"SITE_URL": "https://social.example.org", "SOCIALQ_TRUSTED_PROXIES": "1"}
     done = bare_site.manage("check", "--deploy", "--fail-level", "WARNING")
     assert "no issues" in done.stdout
