@@ -7,6 +7,7 @@ The apps' own settings are the tables in ``queue_app.conf`` and ``posts.conf``; 
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +86,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "csp",
 ]
 MIDDLEWARE = [
@@ -98,6 +100,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "queue_app.middleware.DatabaseAwayMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as it asks
 ]
 ROOT_URLCONF = "socialq_site.urls"
 WSGI_APPLICATION = "socialq_site.wsgi.application"
@@ -125,6 +128,19 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# After ten wrong passwords for a name from an address, no process looks at more of them for a quarter of an hour. By
+# both together, so that nobody can lock the administrator out from elsewhere.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "queue_app.callers.address_of"
+AXES_LOCKOUT_CALLABLE = "socialq_site.lockout.answer"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Where things are kept -----------------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -194,6 +210,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "fields"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "axes": {"level": "ERROR"},  # a line for each wrong password; socialq_site.lockout says when one is locked out
         "django-q": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "socialq": {"handlers": ["console"], "level": "INFO", "propagate": False},
     },
