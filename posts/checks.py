@@ -1,4 +1,4 @@
-"""System checks of the posts app: what would otherwise break the first upload."""
+"""System checks of the posts app: what would otherwise break the first upload, or a promise to the host's objects."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 from django.core.files.storage import InvalidStorageError, storages
+from django.db import router
+
+from posts.mixins import followed_models
+from posts.models import Post
 
 
 @register
@@ -22,3 +26,20 @@ def check_storage(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register
+def check_followed_models(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Find models whose objects are announced, but do not commit together with their posts."""
+    alias = router.db_for_write(Post)
+    return [
+        Error(
+            f"{model._meta.label} inherits SocialPostMixin and is in the database {router.db_for_write(model)!r}, "
+            f"its posts in {alias!r}: one could be rolled back without the other.",
+            hint="Route both to one database, or call posts.api.publish once the object has committed.",
+            obj=model,
+            id="posts.E002",
+        )
+        for model in followed_models()
+        if router.db_for_write(model) != alias
+    ]

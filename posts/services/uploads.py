@@ -59,7 +59,7 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str, i
         duration_seconds=video.duration_seconds if video else upload.duration_seconds or None,
         facts=_facts(upload, video),
         size_bytes=upload.size_bytes,
-        sha256=_sha256(file),
+        sha256=sha256_of(file),
         is_in_library=is_in_library,
     )
     write_file(media, file)
@@ -128,7 +128,8 @@ def _clean_name(name: str) -> str:
     return "".join(sign if sign.isprintable() else "_" for sign in last)[:NAME_MAX_CHARACTERS] or "picture"
 
 
-def _sha256(file: File[bytes]) -> str:
+def sha256_of(file: File[bytes]) -> str:
+    """Return the SHA-256 of an open file, in hex."""
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
