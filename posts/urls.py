@@ -1,11 +1,11 @@
-"""The addresses of the posts app: the API, the outbox, uploads and thumbnails, files for networks that fetch them.
+"""The addresses of the posts app: the outbox, uploads and thumbnails, files for networks that fetch them.
 
-A site includes them where it likes.
+A site includes them where it likes. Those of the API are in ``posts.rest.urls``.
 """
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import path
 
 from posts import views
 from posts.hooks import meta, tiktok
@@ -14,7 +14,6 @@ from posts.outbox import views as outbox_views
 app_name = "posts"
 
 urlpatterns = [
-    path("api/", include("posts.rest.urls")),
     path("outbox/", outbox_views.outbox, name="outbox"),
     path("outbox/<int:pk>/", outbox_views.outbox_post, name="outbox_post"),
     path("outbox/<int:pk>/pictures/<int:position>/", outbox_views.outbox_picture, name="outbox_picture"),

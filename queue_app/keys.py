@@ -25,8 +25,13 @@ from queue_app.models import ApiKey
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-READ = "read"
-SCOPES: Mapping[str, str | Promise] = {READ: gettext_lazy("Read posts, deliveries and jobs")}
+READ, WRITE, PUBLISH, ADMIN = "read", "write", "publish", "admin"
+SCOPES: Mapping[str, str | Promise] = {
+    READ: gettext_lazy("Read posts, deliveries and jobs"),
+    WRITE: gettext_lazy("Write and edit posts, upload files"),
+    PUBLISH: gettext_lazy("Schedule, publish, retry, cancel and delete posts"),
+    ADMIN: gettext_lazy("See the queue with its errors, act on jobs"),
+}
 MANAGE_ALL = "queue_app.manage_all_api_keys"
 PREFIX_BYTES, SECRET_BYTES = 6, 32
 FORM = re.compile(r"sq_(?P<prefix>[0-9a-f]{12})_[A-Za-z0-9_-]{43}")

@@ -41,7 +41,7 @@ class DatabaseAwayMiddleware(MiddlewareMixin):
             return None
         trouble = trouble_of(exception)
         logger.warning("database %s path=%s error=%s", trouble, request.path, type(exception).__name__)
-        lines = _lines(trouble, safe=request.method in SAFE_METHODS)
+        lines = away_lines(trouble, safe=request.method in SAFE_METHODS)
         if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
             response: HttpResponse = JsonResponse({"error": " ".join(lines)}, status=503)
         else:
@@ -52,7 +52,7 @@ class DatabaseAwayMiddleware(MiddlewareMixin):
         return response
 
 
-def _lines(trouble: Trouble, *, safe: bool) -> list[str]:
+def away_lines(trouble: Trouble, *, safe: bool) -> list[str]:
     """Return what happened, whether anything was saved, and what to do."""
     if safe:
         return [str(HAPPENED[trouble]), str(TRY_AGAIN)]

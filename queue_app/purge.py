@@ -1,12 +1,12 @@
 """Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted.
 
-Also what else grows old: results, uses of limits, notices, workers and tallies.
+Also what else grows old: results, uses of limits, notices, kept answers, tallies and workers.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
@@ -17,6 +17,7 @@ from queue_app.database import alias, atomic, in_turn
 from queue_app.expressions import Unindexed
 from queue_app.models import Event, Job, Notice, Worker
 from queue_app.planning import finished_before
+from queue_app.rest.idempotency import forget_answers
 from queue_app.states import FINISHED, UNFINISHED, JobState
 
 logger = logging.getLogger("socialq.queue")
@@ -89,14 +90,13 @@ def forget_results(now: datetime) -> int:
 
 
 def purge_by_settings() -> int:
-    """Delete by the ages of the settings, and what else grows old; return the number of jobs.
+    """Delete by the ages of the settings; forget what else grew old; return the number of jobs.
 
     What goes wrong with one of these keeps none of the others from being done; the first error is raised at the end.
     """
     now = clock.now()
     done, errors = [], []
-    parts = (_purge_done, _purge_failed, forget_results, limits.forget_old_uses, _forget_notices, _forget_workers)
-    for part in (*parts, throttle.forget):
+    for part in PARTS:
         try:
             done.append(part(now))
         except Exception as error:
@@ -137,3 +137,16 @@ def _forget_workers(now: datetime) -> int:
         with in_turn():
             forgotten += silent.filter(pk=worker_id)._raw_delete(alias())  # noqa: SLF001 -- no public way past that
     return forgotten
+
+
+# Of these the first two say how many jobs went.
+PARTS: Sequence[Callable[[datetime], int]] = (
+    _purge_done,
+    _purge_failed,
+    forget_results,
+    limits.forget_old_uses,
+    forget_answers,
+    _forget_notices,
+    _forget_workers,
+    throttle.forget,
+)

@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
+    "ninja",  # the files of the page that describes the API
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

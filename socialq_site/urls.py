@@ -1,4 +1,4 @@
-"""The site's addresses: the admin, and whatever the posts app serves."""
+"""The site's addresses: the admin, the API, and whatever the posts app serves."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", include("posts.rest.urls")),
     path("", include("posts.urls")),
 ]

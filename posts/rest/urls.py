@@ -1,14 +1,9 @@
-"""The addresses of the API."""
+"""The addresses of the API. A site includes them where it likes: ``path("api/", include("posts.rest.urls"))``."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from posts.rest import views
+from posts.rest.api import posts_api
 
-urlpatterns = [
-    path("posts/<int:pk>", views.post, name="api_post"),
-    path("deliveries/<int:pk>", views.delivery, name="api_delivery"),
-    path("jobs/<int:pk>", views.job, name="api_job"),
-    path("<path:rest>", views.nothing),
-]
+urlpatterns = [path("", posts_api().urls)]

@@ -24,8 +24,8 @@ MOVING = (PostStatus.SCHEDULED, PostStatus.PUBLISHING, PostStatus.NEEDS_REVIEW)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDetail:
-    """A delivery as people see it. ``account`` is the account's id. ``attempts`` counts executions so far, ``None`` if
-    that was forgotten with a purged job."""
+    """A delivery as people see it. ``account``, ``post`` and ``job`` are ids. ``attempts`` counts executions so far,
+    ``None`` if that was forgotten with a purged job."""
 
     id: int
     account: int
@@ -40,6 +40,8 @@ class DeliveryDetail:
     explanation: str
     next_step: str
     asks_reconnect: bool = False
+    post: int = 0
+    job: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def delivery_detail(delivery: Delivery, zone: str = "UTC") -> DeliveryDetail:
         explanation=deliveries.explanation(delivery, zone),
         next_step=deliveries.next_step(delivery),
         asks_reconnect=waits_for_login(delivery),
+        post=delivery.post_id,
+        job=delivery.job_id,
     )
 
 

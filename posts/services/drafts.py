@@ -170,12 +170,12 @@ def _chosen_accounts(ids: Sequence[int], post: Post, person: User | None, proble
     found = usable_accounts(person).in_bulk(ids)
     if post.pk is not None:
         found |= Account.objects.filter(deliveries__post=post).in_bulk(ids)
-    for account_id in ids:
+    for place, account_id in enumerate(ids):
         if account_id not in found:
             message = gettext(
                 "There is no account %(account_id)s that this post can use; choose one from the list of accounts"
             ) % {"account_id": account_id}
-            problems.append(Problem("accounts", message))
+            problems.append(Problem("accounts", message, place=place))
     return [found[account_id] for account_id in dict.fromkeys(ids) if account_id in found]
 
 
@@ -192,13 +192,16 @@ def _chosen_media(ids: Sequence[int], post: Post, person: User | None, problems:
                     "media",
                     gettext("There is no file %(media_id)s that this post can use; attach it again")
                     % {"media_id": media_id},
+                    place=place,
                 )
             )
         elif media_id in ids[:place]:
             name = found[media_id].original_name
             problems.append(
                 Problem(
-                    "media", gettext("The file “%(name)s” is attached twice; remove one of the two") % {"name": name}
+                    "media",
+                    gettext("The file “%(name)s” is attached twice; remove one of the two") % {"name": name},
+                    place=place,
                 )
             )
     return [found[media_id] for media_id in ids if media_id in found]

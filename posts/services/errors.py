@@ -3,6 +3,7 @@
 ServiceError
 ├── NotAllowed         this person may not do that to this thing
 ├── Conflict           somebody else was faster; look again
+│   └── Outdated       it is no longer the version that the person saw
 ├── Refused            the state of the thing forbids it
 ├── NoRoom             the disk for pictures is full
 └── ValidationFailed   what was entered cannot be published; ``problems`` says why, one by one
@@ -30,6 +31,10 @@ class Conflict(ServiceError):
     """Another edit or a worker won; what the caller saw is no longer so."""
 
 
+class Outdated(Conflict):
+    """It is no longer the version that the person saw."""
+
+
 class Refused(ServiceError):
     """The state forbids it."""
 
@@ -50,11 +55,13 @@ class NoRoom(ServiceError):
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong. ``field`` is the post's (text, media, accounts, scheduled_at, ...); ``account`` is set
-    where it concerns one account only, and ``message`` then names it."""
+    where it concerns one account only, and ``message`` then names it; ``place`` is the one of several that were
+    given, from 0."""
 
     field: str
     message: str
     account: Account | None = None
+    place: int | None = None
 
 
 class ValidationFailed(ServiceError):

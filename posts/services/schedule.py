@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus, Post
 from posts.services import access, queueing
-from posts.services.errors import Conflict, Problem, Refused, ValidationFailed
+from posts.services.errors import Outdated, Problem, Refused, ValidationFailed
 from posts.services.occurrences import mark_changed
 from posts.services.status import sync_post_status
 from posts.services.validation import problems_of, shown, zone_problems
@@ -91,9 +91,9 @@ def reschedule_post(
 
 
 def require_version(stored: Post, expected: int | None) -> None:
-    """Raise Conflict where a locked post is no longer the version that the person saw (``None``: any will do)."""
+    """Raise Outdated where a locked post is no longer the version that the person saw (``None``: any will do)."""
     if expected is not None and stored.version != expected:
-        raise Conflict(
+        raise Outdated(
             gettext("Post %(stored)s was changed by somebody else meanwhile; open it again and repeat your change")
             % {"stored": stored.pk}
         )

@@ -42,8 +42,9 @@ class KeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("It may"),
+        help_text=_("As far as you may yourself."),
         choices=list(keys.SCOPES.items()),
-        initial=list(keys.SCOPES),
+        initial=[keys.READ],
         widget=forms.CheckboxSelectMultiple,
     )
     days = forms.TypedChoiceField(label=_("Ends"), coerce=int, initial=DEFAULT_DAYS)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("queue_app", "0006_ended_jobs_by_index_alone"),
+        ("queue_app", "0007_kept_answers"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """The queue's tables: fields and constraints only."""
 
+from queue_app.models.answer import IdempotentAnswer
 from queue_app.models.api_key import ApiKey
 from queue_app.models.gates import Block, BlockKind, Breaker, Limit, LimitUse, MaintenanceWindow
 from queue_app.models.history import Attempt, AttemptOutcome, Event, EventName
@@ -19,6 +20,7 @@ __all__ = [
     "Breaker",
     "Event",
     "EventName",
+    "IdempotentAnswer",
     "Job",
     "Limit",
     "LimitUse",

@@ -1,0 +1,111 @@
+"""A request that is sent twice is done once: what was done and its answer, kept under the caller's Idempotency-Key,
+are one transaction.
+
+A crash before its end leaves neither, so the repeat does the work; after it the repeat gets the kept answer. Refusals
+are not kept: the same key may try again. The only writer of its table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from django.db import IntegrityError, transaction
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from queue_app import clock
+from queue_app.database import alias, atomic, connection, in_turn, is_postgresql
+from queue_app.failpoints import failpoint
+from queue_app.models import IdempotentAnswer
+from queue_app.rest.auth import Request
+from queue_app.rest.problems import Problem
+
+HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
+KEPT = timedelta(hours=24)
+FORM = re.compile(r"[\x21-\x7e]{1,200}")
+TOLD = ("Content-Type", "ETag", "Location")
+BATCH = 500
+
+
+def once(request: Request, run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Return what ``run`` answers, or what it answered before where the request has a key that was used for it.
+
+    Raises Problem: 400 (no key), 409 (the same request is under way) and 422 (the key was used for another one).
+    Without a key ``run`` is called outside of a transaction.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return run()
+    if not FORM.fullmatch(key):
+        raise Problem(HTTPStatus.BAD_REQUEST, _("An Idempotency-Key is 1 to 200 visible ASCII characters."))
+    with atomic():
+        return _in_transaction(request, key, run)
+
+
+def forget_answers(now: datetime) -> int:
+    """Delete the answers whose time is over, in batches; return how many."""
+    old, forgotten = IdempotentAnswer.objects.filter(created_at__lte=now - KEPT), 0
+    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
+        with in_turn():
+            forgotten += IdempotentAnswer.objects.filter(pk__in=batch).delete()[0]
+    return forgotten
+
+
+def _in_transaction(request: Request, key: str, run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    fingerprint = _fingerprint(request)
+    if not _lock(request.person.pk, key):
+        raise _under_way()
+    now = clock.now()
+    found = IdempotentAnswer.objects.filter(user=request.person, key=key)
+    kept = found.first()
+    if kept is not None and kept.created_at > now - KEPT:
+        if kept.fingerprint != fingerprint:
+            detail = _("This Idempotency-Key was used for another request; use a new one for each.")
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        return _replay(kept)
+    found.delete()
+    response = run()
+    if response.status_code >= HTTPStatus.BAD_REQUEST or not isinstance(response, HttpResponse):
+        transaction.set_rollback(True, using=alias())
+        return response
+    failpoint("before_answer_kept")
+    answer = IdempotentAnswer(user=request.person, key=key, fingerprint=fingerprint, created_at=now)
+    answer.status, answer.body = response.status_code, response.content.decode()
+    answer.headers = {name: response[name] for name in TOLD if name in response}
+    try:
+        answer.save(force_insert=True)
+    except IntegrityError:
+        # Whoever was faster did not take our lock. All that was done here is undone.
+        raise _under_way() from None
+    return response
+
+
+def _lock(person_id: int, key: str) -> bool:
+    """Take the key until the transaction ends; false if a request has it. On SQLite whoever writes is alone anyway,
+    and the repeat has waited for that."""
+    if not is_postgresql():
+        return True
+    digest = hashlib.sha256(f"{person_id}:{key}".encode()).digest()
+    with connection().cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
+        (taken,) = cursor.fetchone()
+    return bool(taken)
+
+
+def _fingerprint(request: Request) -> str:
+    said = f"{request.method} {request.get_full_path()}\n".encode() + request.body
+    return hashlib.sha256(said).hexdigest()
+
+
+def _replay(kept: IdempotentAnswer) -> HttpResponse:
+    return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+
+
+def _under_way() -> Problem:
+    detail = _("A request with this Idempotency-Key is still under way; ask again in a moment.")
+    return Problem(HTTPStatus.CONFLICT, detail, headers={"Retry-After": "1"})
