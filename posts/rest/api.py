@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from posts.rest import deliveries, posts
+from posts.rest import acting, deliveries, posts, writing
 from posts.rest.problems import of_service
 from posts.services.errors import ServiceError
 from queue_app.rest.api import Api, queue_routers
 
+# Those that share a router add to it.
+MODULES = (posts, writing, acting, deliveries)
+
 
 def posts_api() -> Api:
     """Return the API of a site that has both apps."""
-    api = Api("SocialQ", [posts.router, deliveries.router, *queue_routers()])
+    ours = dict.fromkeys(module.router for module in MODULES)
+    api = Api("SocialQ", [*ours, *queue_routers()])
     api.answer_errors(ServiceError, of_service)
     return api

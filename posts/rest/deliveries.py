@@ -19,7 +19,7 @@ router = Router(tags=["deliveries"])
 READS = Access(keys.READ, ("posts.view_delivery", "posts.view_post"))
 
 
-@operation(router, "GET", "/deliveries/{delivery_id}", READS, {200: DeliveryOut})
+@operation(router, "GET", "/deliveries/{int:delivery_id}", READS, {200: DeliveryOut})
 def get_delivery(request: Request, delivery_id: Id) -> dict[str, Any]:
     """Read where a post stands on one account, why, and what to do next."""
     rows = Delivery.objects.filter(post__in=visible_posts(request.person)).select_related("post", "account", "job")

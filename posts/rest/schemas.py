@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from posts.models import Post
+from posts.models import Delivery, Post
 from posts.selectors.posts import DeliveryDetail
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 from queue_app.priorities import PRIORITY_NAMES, number_of
@@ -240,4 +240,23 @@ def told_post(post: Post) -> dict[str, Any]:
         **{name: getattr(post, name) for name in (*same, "language", "version", "created_at", "updated_at")},
         "tags": [tag.name for tag in post.tags.all()],
         "media": [{"id": each.media_id, "alt": each.alt_text} for each in post.post_media.all()],
+    }
+
+
+def told_row(post: Post) -> dict[str, Any]:
+    """Return a post in a list. Ask for its deliveries with their accounts, too: nothing of them is explained."""
+    return {**told_post(post), "deliveries": [_row(each) for each in post.deliveries.all()]}
+
+
+def _row(delivery: Delivery) -> dict[str, Any]:
+    account = delivery.account
+    return {
+        "id": delivery.pk,
+        "post": delivery.post_id,
+        "job": delivery.job_id,
+        "account": {"id": account.pk, "name": account.name, "platform": account.platform},
+        "state": delivery.status,
+        "label": delivery.get_status_display(),
+        "url": delivery.url,
+        "published_at": delivery.published_at,
     }

@@ -14,6 +14,7 @@ from posts.services.posts import (
     retry_post,
     save_draft,
     schedule_post,
+    unschedule_post,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "retry_post",
     "save_draft",
     "schedule_post",
+    "unschedule_post",
 ]

@@ -16,9 +16,10 @@ from posts.services.deliveries import retry_all
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
 from posts.services.occurrences import mark_changed
-from posts.services.schedule import publish_now, reschedule_post, schedule_post
+from posts.services.schedule import publish_now, require_version, reschedule_post, schedule_post
 from posts.services.spacing import queue_posts, reschedule_with_spacing
 from posts.services.status import sync_post_status
+from posts.services.taking_back import unschedule_post
 from posts.services.validation import shown
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "retry_post",
     "save_draft",
     "schedule_post",
+    "unschedule_post",
 ]
 
 RETRIED = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
@@ -88,14 +90,15 @@ def retry_post(post: Post, *, actor: User | None = None, even_if_uncertain: bool
         return list(Delivery.objects.filter(pk__in=[d.pk for d in chosen]).select_related("account", "job", "post"))
 
 
-def delete_post(post: Post, *, actor: User | None = None) -> None:
-    """Cancel what of ``post`` waits and delete it; what is live stays on its platform.
+def delete_post(post: Post, *, expected_version: int | None = None, actor: User | None = None) -> CancelReport:
+    """Cancel what of ``post`` waits and delete it; return what was cancelled. What is live stays on its platform.
 
     Raises Refused while any of it is being published or needs review, Conflict, NotAllowed.
     """
     access.require(actor, "delete_post", post)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])
+        require_version(stored, expected_version)
         for delivery in queueing.deliveries_of(stored):
             where = shown(delivery.account)
             if delivery.status == DeliveryStatus.PUBLISHING:
@@ -108,8 +111,9 @@ def delete_post(post: Post, *, actor: User | None = None) -> None:
                     gettext("Post %(post)s may already be live on %(where)s; settle that on its delivery's page first")
                     % {"post": post.pk, "where": where}
                 )
-        _cancel(stored, access.name_of(actor))
+        report = _cancel(stored, access.name_of(actor))
         stored.delete()
+        return report
 
 
 def _cancel(post: Post, actor: str) -> CancelReport:

@@ -57,12 +57,14 @@ def queue_posts(
     *,
     owner: User | None = None,
     text: str = "",
+    actor: User | None = None,
 ) -> list[int]:
     """Queue one post a platform, to all its enabled accounts, spaced by ``interval_minutes``; return the jobs' ids.
 
     ``media`` are (id, alt text). The first post is due in ``start_delay_minutes``. All or none: raises ValidationFailed
-    for an unknown or disabled platform, one without an enabled account, and content that does not fit.
+    for an unknown or disabled platform, one without an enabled account, and content that does not fit, NotAllowed.
     """
+    access.require(actor, "schedule_post")
     _require_minutes(start_delay_minutes=start_delay_minutes, interval_minutes=interval_minutes)
     names = list(dict.fromkeys(platforms))
     accounts = {name: _enabled_accounts(name, owner) for name in names}
@@ -75,9 +77,9 @@ def queue_posts(
     job_ids: list[int] = []
     with queueing.one_transaction():
         for place, name in enumerate(names):
-            post = save_draft(post=None, owner=owner, text=text, account_ids=accounts[name], media=media)
+            post = save_draft(post=None, owner=owner, text=text, account_ids=accounts[name], media=media, actor=actor)
             at = first_at + timedelta(minutes=place * interval_minutes)
-            job_ids += start(post, at, actor=None)
+            job_ids += start(post, at, actor=actor)
     return job_ids
 
 

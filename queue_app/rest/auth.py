@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
@@ -42,6 +42,7 @@ class Request(HttpRequest):
     person: User
     key: ApiKey | None
     version: int | None
+    json_body: Any
 
 
 def _nothing(_request: HttpRequest) -> None:
@@ -51,6 +52,7 @@ def _nothing(_request: HttpRequest) -> None:
 def enter(request: HttpRequest, access: Access, read_body: Callable[[HttpRequest], None] = _nothing) -> None:
     """Let the request in, or raise Problem: 401, 403. A body is read, by ``read_body``, once it may be sent at all."""
     person, key = _who(request)
+    request.user = person
     request.person, request.key, request.version = person, key, None  # type: ignore[attr-defined]  # now a Request
     require_scope(request, access.scope)
     if not any(person.has_perm(permission) for permission in access.permissions):

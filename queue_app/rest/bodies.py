@@ -99,7 +99,7 @@ def _unusable(value: Any) -> Iterator[tuple[str, str]]:
         if isinstance(found, str):
             if not storable(found):
                 yield path, _("The text has characters that cannot be stored.")
-        elif isinstance(found, int) and abs(found) > MAX_WHOLE:
+        elif isinstance(found, int | float) and abs(found) > MAX_WHOLE:
             yield path, _("The number is too large.")
         elif isinstance(found, dict | list):
             if depth == MAX_DEPTH:

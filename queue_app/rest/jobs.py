@@ -40,7 +40,7 @@ class JobOut(BaseModel):
     finished_at: datetime | None
 
 
-@operation(router, "GET", "/jobs/{job_id}", READS, {200: JobOut})
+@operation(router, "GET", "/jobs/{int:job_id}", READS, {200: JobOut})
 def get_job(request: Request, job_id: Id) -> dict[str, Any]:
     """Read a job and why it is not running."""
     found = Job.objects.filter(pk=job_id).first()

@@ -99,7 +99,7 @@ def of_invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
     sources = {str(each["loc"][0]) for each in found}
     if "path" in sources:
         return not_found()
-    listed = [FieldError(_path_of(each["loc"]), _sentence(str(each["msg"]))) for each in found]
+    listed = [FieldError(_path_of(each["loc"]), _sentence(each)) for each in found]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if sources == {"body"} else HTTPStatus.BAD_REQUEST
     return Problem(status, _detail(listed), errors=listed)
 
@@ -147,12 +147,14 @@ def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _path_of(location: Sequence[Any]) -> str:
-    """Return the path of a field in a body or query, without the part of the request that it is in."""
-    return ".".join(str(part) for part in location[1:])
+    """Return the path of a field, without the part of the request that it is in, and a body's name in our code."""
+    source, *parts = location
+    return ".".join(str(part)[:80] for part in parts[source == "body" :])
 
 
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _sentence(found: Mapping[str, Any]) -> str:
+    said = {"extra_forbidden": _("There is no such field."), "missing": _("This is needed.")}
+    return said.get(found["type"]) or str(found["msg"]).removeprefix("Value error, ")
 
 
 def _detail(listed: Sequence[FieldError]) -> str:
