@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.urls import path
 
 from posts import views
-from posts.hooks import meta, tiktok
+from posts.hooks import meta, telegram, tiktok
 from posts.outbox import views as outbox_views
 
 app_name = "posts"
@@ -25,4 +25,5 @@ urlpatterns = [
     path("hooks/meta/deletion/", meta.data_deletion, name="meta_data_deletion"),
     path("hooks/meta/deletion/<slug:code>/", meta.deletion_status, name="meta_deletion"),
     path("hooks/tiktok/", tiktok.notice, name="tiktok_notice"),
+    path("hooks/telegram/<str:address>", telegram.updates, name="telegram_updates"),
 ]

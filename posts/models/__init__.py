@@ -7,6 +7,7 @@ from posts.models.notification import PlatformEvent
 from posts.models.plan import Recurrence, Slot
 from posts.models.post import Post, PostMedia, PostStatus, ThreadMode
 from posts.models.tag import Tag
+from posts.models.telegram import MessageState, SourceAction, TelegramMessage, TelegramSource
 from posts.outbox.models import OutboxArrival, OutboxPost
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Media",
     "MediaKind",
     "MediaVariant",
+    "MessageState",
     "OutboxArrival",
     "OutboxPost",
     "PendingLogin",
@@ -26,6 +28,9 @@ __all__ = [
     "PostStatus",
     "Recurrence",
     "Slot",
+    "SourceAction",
     "Tag",
+    "TelegramMessage",
+    "TelegramSource",
     "ThreadMode",
 ]

@@ -51,6 +51,7 @@ CONTENT_TEXTS = (
     Texts("telegram.text_refused", ("message is too long", "text is too long"), "text", before_upload=True),
     Texts("telegram.text_refused", ("message caption is too long",), "text", before_upload=True),
     Texts("telegram.text_refused", ("message text is empty", "can't parse entities"), "text", before_upload=True),
+    Texts("telegram.file_too_big", ("file is too big",), "media", before_upload=True),
     Texts("telegram.album_refused", ("can't use the media of the specified type",), "media", before_upload=True),
     Texts("telegram.album_refused", ("too many messages to send as an album",), "media", before_upload=True),
     Texts(
@@ -75,12 +76,16 @@ class Bot(NamedTuple):
         return "Bot()"
 
     def read(self, method: str, params: Json) -> Json:
-        """Call a method that changes nothing and return its result."""
-        response = self.session.http.request("POST", self._url(method), json=params)
+        """Call a method that changes nothing and return its result, an object."""
+        response = self._asked(method, params)
         result = self._result(response, album=False)
         if not isinstance(result, dict):
             raise response.unusable("bad_answer")
         return result
+
+    def ask(self, method: str, params: Json) -> None:
+        """Call a method that may be repeated and whose result says no more than that it was done."""
+        self._result(self._asked(method, params), album=False)
 
     def send(self, method: str, params: Json, files: Files | None = None) -> list[Json]:
         """Call a method that publishes; return its messages: at least one, each with its id. Streams go in pieces."""
@@ -98,6 +103,9 @@ class Bot(NamedTuple):
         if not messages or len(messages) < len(answered):
             raise response.unusable("bad_answer")
         return messages
+
+    def _asked(self, method: str, params: Json) -> Response:
+        return self.session.http.request("POST", self._url(method), json=params)
 
     def _url(self, method: str) -> str:
         return f"{self.api_url}/bot{self.token}/{method}"

@@ -36,6 +36,14 @@ WORDS = {
     ),
     "telegram.text_refused": Words("Telegram refused the text.", "Change the text, then retry."),
     "telegram.image_refused": Words("Telegram refused a file of the post.", "Replace the file, then retry."),
+    "telegram.file_too_big": Words(
+        "The file is larger than the 20 MB that Telegram lets bots fetch.",
+        "Send a smaller one, or upload it in the admin.",
+    ),
+    "telegram.file_out_of_reach": Words(
+        "The Bot API server told no address for the file, as one does that runs with --local.",
+        "Start that server without --local, then send the message again.",
+    ),
     "telegram.album_refused": Words("Telegram refused this set of files.", "Change the files, then retry."),
     "telegram.album_unknown": Words(
         "Telegram reported a fault while it sent the album; some of its files may be live.", DECIDE

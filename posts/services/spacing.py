@@ -67,8 +67,8 @@ def queue_posts(
     access.require(actor, "schedule_post")
     _require_minutes(start_delay_minutes=start_delay_minutes, interval_minutes=interval_minutes)
     names = list(dict.fromkeys(platforms))
-    accounts = {name: _enabled_accounts(name, owner) for name in names}
-    problems = [problem for name in names for problem in _platform_problems(name, accounts[name])]
+    accounts = {name: enabled_accounts(name, owner) for name in names}
+    problems = [problem for name in names for problem in platform_problems(name, accounts[name])]
     if not names:
         problems.append(Problem("platforms", gettext("No platform was named; name at least one")))
     if problems:
@@ -83,12 +83,14 @@ def queue_posts(
     return job_ids
 
 
-def _enabled_accounts(platform: str, owner: User | None) -> list[int]:
+def enabled_accounts(platform: str, owner: User | None) -> list[int]:
+    """Return the enabled accounts of a platform that ``owner`` may post to, by id."""
     accounts = usable_accounts(owner).filter(platform=platform, enabled=True).order_by("pk")
     return list(accounts.values_list("pk", flat=True))
 
 
-def _platform_problems(name: str, account_ids: Sequence[int]) -> list[Problem]:
+def platform_problems(name: str, account_ids: Sequence[int]) -> list[Problem]:
+    """Return why nothing can be queued for the platform ``name``, of whose accounts ``account_ids`` are enabled."""
     known = registry.platforms()
     if name not in known:
         return [

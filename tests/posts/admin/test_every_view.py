@@ -114,6 +114,7 @@ OWN: dict[str, dict[str, tuple[int, int]]] = {
     "meta_data_deletion": {"*": (405, 400)},
     "meta_deletion": {"*": (404, 405)},
     "tiktok_notice": {"*": (405, 403)},
+    "telegram_updates": {"*": (405, 403)},
 }
 
 
@@ -270,5 +271,6 @@ def own_addresses() -> dict[str, str]:
         "signed_media": ["forged", "a.jpg"],
         "thumbnail": [media.uuid],
         "meta_deletion": ["forged"],
+        "telegram_updates": ["forged"],
     }
     return {name: reverse(f"posts:{name}", args=arguments.get(name, [])) for name in OWN}

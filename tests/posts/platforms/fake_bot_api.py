@@ -1,5 +1,7 @@
 """A Telegram Bot API server: one bot, a few chats, messages by JSON or multipart.
 
+It keeps one webhook, and hands out the files that a test puts into ``files`` by their file_id.
+
 As a process: ``python -m tests.posts.platforms.fake_bot_api --port 0``. The bot has TOKEN and may post in CHANNEL.
 """
 
@@ -21,7 +23,9 @@ PRIVATE_CHANNEL = -1009876543210
 GROUP = -55555
 FORUM = -1005550001111
 TOPIC = 5
+PERSON = 4242  # whose private chat with the bot has the same number
 MAX_FILE_BYTES = 50 << 20
+MAX_DOWNLOAD_BYTES = 20 << 20
 NESTED = ("media", "reply_parameters", "link_preview_options", "reply_markup")  # JSON inside a form's field
 LOGICAL = ("disable_notification", "protect_content", "has_spoiler", "supports_streaming")
 WHOLE = ("width", "height", "duration", "message_thread_id")
@@ -41,7 +45,10 @@ class FakeBotApi(FakeServer):
             PRIVATE_CHANNEL: {"id": PRIVATE_CHANNEL, "type": "channel", "title": "Inner circle"},
             GROUP: {"id": GROUP, "type": "group", "title": "Friends"},
             FORUM: {"id": FORUM, "type": "supergroup", "title": "Forum", "is_forum": True},
+            PERSON: {"id": PERSON, "type": "private", "first_name": "Ada"},
         }
+        self.files: dict[str, bytes] = {}  # by file_id
+        self.webhook: dict[str, Any] = {"url": ""}
         self.member: dict[str, Any] = {"status": "administrator", "can_post_messages": True}
         self.moved: dict[int, int] = {}
         self.album_breaks_with = ""  # the second item fails with this, the others stay
@@ -51,6 +58,8 @@ class FakeBotApi(FakeServer):
 
     def handle(self, seen: Seen) -> Answer:
         try:
+            if seen.path.startswith(f"/file/bot{TOKEN}/files/"):
+                return Answer(200, self.files[seen.path.rpartition("/")[2].removesuffix(".bin")])
             _, bot, method = seen.path.split("/", 2)
             if bot != f"bot{TOKEN}":
                 malformed = ":" not in bot
@@ -79,6 +88,28 @@ class FakeBotApi(FakeServer):
 
     def _getMe(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - Telegram's name
         return {"id": BOT_ID, "is_bot": True, "first_name": "Poster", "username": "poster_bot"}
+
+    def _getFile(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        file_id = asked["file_id"]
+        if file_id not in self.files:
+            raise Refused(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        if len(self.files[file_id]) > MAX_DOWNLOAD_BYTES:
+            raise Refused(400, "Bad Request: file is too big")
+        size = len(self.files[file_id])
+        return {"file_id": file_id, "file_unique_id": "u", "file_size": size, "file_path": f"files/{file_id}.bin"}
+
+    def _setWebhook(self, asked: dict[str, Any], files: dict[str, bytes]) -> bool:  # noqa: N802 - theirs
+        assert 1 <= len(asked["secret_token"]) <= 256
+        self.webhook = asked
+        return True
+
+    def _deleteWebhook(self, asked: dict[str, Any], files: dict[str, bytes]) -> bool:  # noqa: N802 - theirs
+        self.webhook = {"url": ""}
+        return True
+
+    def _getWebhookInfo(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - theirs
+        told = {name: self.webhook[name] for name in self.webhook if name != "secret_token"}
+        return {"has_custom_certificate": False, "pending_update_count": 0, **told}
 
     def _getChat(self, asked: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:  # noqa: N802 - Telegram's name
         return self._chat(asked)
@@ -149,7 +180,9 @@ class FakeBotApi(FakeServer):
         chat = self._chat(asked)
         if "message_thread_id" in asked and asked["message_thread_id"] not in self.topics:
             raise Refused(400, "Bad Request: message thread not found")
-        if "reply_parameters" in asked and asked["reply_parameters"]["message_id"] not in self.message_ids:
+        replied = asked.get("reply_parameters", {})
+        is_known = replied.get("message_id") in self.message_ids or replied.get("allow_sending_without_reply") is True
+        if replied and not is_known:
             raise Refused(400, "Bad Request: message to be replied not found")
         for (button,) in asked.get("reply_markup", {}).get("inline_keyboard", []):
             if "//localhost" in button["url"]:
