@@ -1,0 +1,132 @@
+"""What every operation of the API answers to whom. An operation without a row fails test_permissions.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from posts.services.posts import schedule_post
+from queue_app import clock
+from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, person
+from tests.posts.making import REJECTED, account, delivery, draft, sent
+
+NOBODY, STRANGER, VIEWS, EDITS, PUBLISHES, OTHER, ROOT = (
+    "anonymous",
+    "without permissions",
+    "viewer",
+    "editor",
+    "publisher",
+    "other owner",
+    "superuser",
+)
+ROLES: Mapping[str, Callable[[str], User]] = {
+    STRANGER: person,
+    VIEWS: lambda name: person(name, VIEWER),
+    EDITS: lambda name: person(name, EDITOR),
+    PUBLISHES: lambda name: person(name, (*PUBLISHER, "queue_app.view_job")),
+    OTHER: lambda name: person(name, (*PUBLISHER, "queue_app.view_job")),
+    ROOT: User.objects.create_superuser,
+}
+Target = Callable[[User], Mapping[str, Any]]
+
+
+def a_draft(owner: User) -> Mapping[str, Any]:
+    """Return the ids of a draft of the person's, for addresses and bodies."""
+    post = draft(account(owner=owner), owner=owner)
+    return {"post_id": post.pk}
+
+
+def a_scheduled_post(owner: User) -> Mapping[str, Any]:
+    """Return the ids of a post that waits."""
+    post = draft(account(owner=owner), owner=owner)
+    schedule_post(post, at=clock.now() + timedelta(hours=1))
+    found = delivery(post)
+    return {"post_id": post.pk, "delivery_id": found.pk, "job_id": found.job_id}
+
+
+def a_failed_post(owner: User) -> Mapping[str, Any]:
+    """Return the ids of a post that failed."""
+    post = sent(account(owner=owner), outcome=REJECTED, owner=owner)
+    return {"post_id": post.pk, "delivery_id": delivery(post).pk}
+
+
+def nothing(owner: User) -> Mapping[str, Any]:
+    """Return no id: the operation makes what it needs."""
+    return {"account_id": account(owner=owner).pk}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation: how it is called on what ``target`` makes for the owner, and what it answers to each role.
+
+    ``scope`` is the key's; ``may`` are the roles that it lets do it, ``done`` what it answers them. Others get 403, and
+    somebody else than the owner ``other``. ``body`` is what is sent, with the target's ids filled in.
+    """
+
+    method: str
+    path: str
+    scope: str
+    may: tuple[str, ...]
+    done: int = 200
+    other: int = 404
+    target: Target = nothing
+    body: Callable[[Mapping[str, Any]], Any] = field(default=lambda ids: None)
+
+    def expected(self, role: str) -> int:
+        """Return what the role is answered that owns the target; the other owner does not."""
+        if role == NOBODY:
+            return 401
+        if role == OTHER:
+            return self.other
+        return self.done if role in self.may else 403
+
+
+ANY_READER = (VIEWS, EDITS, PUBLISHES, ROOT)
+ROWS: Mapping[str, Row] = {
+    "list_posts": Row("GET", "posts", "read", ANY_READER, other=200),
+    "get_post": Row("GET", "posts/{post_id}", "read", ANY_READER, target=a_draft),
+    "create_post": Row(
+        "POST",
+        "posts",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        201,
+        other=422,  # the account is somebody else's
+        body=lambda ids: {"text": "Hello", "accounts": [ids["account_id"]]},
+    ),
+    "validate_post": Row(
+        "POST",
+        "posts/validate",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        other=200,
+        body=lambda ids: {"text": "Hello", "accounts": [ids["account_id"]]},
+    ),
+    "update_post": Row(
+        "PATCH",
+        "posts/{post_id}",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        target=a_draft,
+        body=lambda ids: {"text": "Other words"},
+    ),
+    "remove_post": Row("DELETE", "posts/{post_id}", "publish", (PUBLISHES, ROOT), target=a_scheduled_post),
+    "retry_failed": Row("POST", "posts/{post_id}/retry", "publish", (PUBLISHES, ROOT), target=a_failed_post),
+    "cancel_waiting": Row("POST", "posts/{post_id}/cancel", "publish", (PUBLISHES, ROOT), target=a_scheduled_post),
+    "publish_at_once": Row("POST", "posts/{post_id}/publish-now", "publish", (PUBLISHES, ROOT), target=a_draft),
+    "queue_spaced": Row(
+        "POST",
+        "posts/queue",
+        "publish",
+        (PUBLISHES, ROOT),
+        201,
+        other=422,  # of that platform the other has no account
+        body=lambda ids: {"platforms": ["outbox"], "text": "Hello"},
+    ),
+    "get_delivery": Row("GET", "deliveries/{delivery_id}", "read", ANY_READER, target=a_scheduled_post),
+    "get_job": Row("GET", "jobs/{job_id}", "read", (PUBLISHES, ROOT), other=200, target=a_scheduled_post),
+}
