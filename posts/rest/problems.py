@@ -30,14 +30,8 @@ STATUSES: Sequence[tuple[type[ServiceError], HTTPStatus]] = (
     (NoRoom, HTTPStatus.INSUFFICIENT_STORAGE),
     (ServiceError, HTTPStatus.CONFLICT),
 )
-# Fields of a post and of what is done to it; any other is an option of the account's platform.
-OWN_FIELDS = frozenset(
-    {
-        *("accounts", "expires_at", "first_comment", "interval_minutes", "language", "media", "platforms", "post"),
-        *("priority", "scheduled_at", "start_delay_minutes", "status", "tags", "text", "thread_mode", "timezone"),
-        "url",
-    }
-)
+# What of a post an account can refuse; any other field of such a problem is an option of the account's platform.
+OF_POSTS = frozenset({"accounts", "expires_at", "first_comment", "media", "post", "scheduled_at", "text"})
 
 
 def of_service(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -70,7 +64,7 @@ def _path(problem: Found, body: Mapping[str, Any]) -> str:
     overrides = _named("overrides", body)
     listed = [each.get("account") for each in body.get(overrides) or [] if isinstance(each, dict)]
     own = _at(overrides, listed, problem.account.pk)
-    if problem.field not in OWN_FIELDS:
+    if problem.field not in OF_POSTS:
         return f"{own}.options.{problem.field}" if own != overrides else own
     has_own_text = problem.field == "text" and own != overrides
     return f"{own}.text" if has_own_text and _own_text(body[overrides], listed, problem.account.pk) else field

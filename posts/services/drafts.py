@@ -19,7 +19,7 @@ from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing
 from posts.services.errors import Problem, Refused, ValidationFailed
 from posts.services.occurrences import mark_changed
-from posts.services.options import offered, options_from
+from posts.services.options import mistyped, offered, options_from
 from posts.services.schedule import FARTHEST, require_version
 from posts.services.status import sync_post_status
 from posts.services.tags import set_tags, tag_problems
@@ -238,11 +238,16 @@ def _set_accounts(post: Post, accounts: Sequence[Account], own_texts: Mapping[in
 
 
 def _set_options(post: Post, options: Mapping[int, Mapping[str, Any]]) -> None:
+    problems: list[Problem] = []
     for delivery in post.deliveries.filter(account__in=options).select_related("account"):
         platform = registry.platforms().get(delivery.account.platform)
         known = offered(platform, delivery.account.config) if platform is not None else ()
         chosen = options_from(options[delivery.account_id], known)
+        name = shown(delivery.account)
+        problems += [Problem(field, f"{name}: {text}", delivery.account) for field, text in mistyped(chosen, known)]
         Delivery.objects.filter(pk=delivery.pk).update(options=chosen)
+    if problems:
+        raise ValidationFailed(problems)
 
 
 def _keep_schedule(post: Post, added: Sequence[Delivery], actor: str, *, is_timed_anew: bool) -> None:

@@ -19,6 +19,8 @@ from posts.publishing.types import Config, Json, Option
 from posts.text.counting import count
 
 QUOTED_CHARACTERS = 60  # of what a person entered, in a message
+# What values are that a platform reads; those of all other kinds are texts, or lists of texts.
+KINDS: Mapping[str, type] = {"bool": bool, "integer": int}
 YES = frozenset({"1", "true", "yes", "on"})
 FIT = Option(
     FIT_OPTION,
@@ -73,6 +75,18 @@ def option_problems(values: Mapping[str, Any], options: Iterable[Option]) -> Ite
                 yield name, f"{option.label.lower()} {wrong}"
         elif option.required and option.default in ("", None):
             yield name, gettext("say “%(option)s” before it can go out") % {"option": option.label.lower()}
+
+
+def mistyped(values: Mapping[str, Any], options: Iterable[Option]) -> Iterator[tuple[str, str]]:
+    """Yield (option's name, what is wrong in words) for each value that is neither text nor what its kind is made of.
+
+    No form sends such a one, and no platform is asked about it.
+    """
+    for option in options:
+        value = values.get(option.name)
+        parts = value if isinstance(value, list) and option.kind == "list" else [value]
+        if value is not None and not all(isinstance(part, KINDS.get(option.kind, str) | str) for part in parts):
+            yield option.name, f"{option.label.lower()} {_wrong(value, option)}"
 
 
 def chosen_of(values: Mapping[str, Any], options: Iterable[Option]) -> Json:

@@ -123,8 +123,8 @@ def _told(problem: Problem) -> HttpResponse:
 
 
 def _methods(allowed: str) -> str:
-    methods = sorted(method.strip() for method in allowed.split(","))
-    return ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+    methods = {method.strip() for method in allowed.split(",")}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _without_body(response: HttpResponseBase) -> HttpResponseBase:
