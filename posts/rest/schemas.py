@@ -23,7 +23,7 @@ from posts.models import Delivery, Post
 from posts.selectors.posts import DeliveryDetail
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 from queue_app.priorities import PRIORITY_NAMES, number_of
-from queue_app.rest.schemas import Id
+from queue_app.rest.schemas import Id, whole
 
 ALSO = {
     "accounts": ("account_ids", "profile_ids"),
@@ -63,7 +63,7 @@ _PRIORITY_SCHEMA = {
     "description": "1 (first) to 10 (last), or a name.",
 }
 Status = Annotated[Literal["DRAFT", "SCHEDULED", "PUBLISHED"], BeforeValidator(_upper)]
-Priority = Annotated[int, BeforeValidator(number_of), WithJsonSchema(_PRIORITY_SCHEMA)]
+Priority = Annotated[int, BeforeValidator(lambda value: number_of(whole(value))), WithJsonSchema(_PRIORITY_SCHEMA)]
 Moment = Annotated[
     str,
     Field(

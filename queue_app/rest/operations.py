@@ -104,7 +104,9 @@ def _openapi(
     responses: dict[int, Any] = {}
     parameters = []
     if is_kept:
-        parameters.append(_header(idempotency.HEADER, "Makes it safe to send the request again within 24 hours.", 200))
+        key = {"minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+        told = "Makes it safe to send the request again within 24 hours."
+        parameters.append(_header(idempotency.HEADER, told, **key))
     if versioned and method == "GET":
         parameters.append(_header("If-None-Match", "The ETag that is known: 304 if nothing has changed since."))
         responses[304] = {"description": HTTPStatus.NOT_MODIFIED.phrase}
@@ -123,7 +125,6 @@ def _openapi(
     }
 
 
-def _header(name: str, description: str, longest: int = 1000) -> dict[str, Any]:
-    # What HTTP itself can carry and a server passes on.
-    schema = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": "^[!-~]+$"}
+def _header(name: str, description: str, **bounds: Any) -> dict[str, Any]:
+    schema = {"type": "string", **bounds}
     return {"in": "header", "name": name, "required": False, "description": description, "schema": schema}

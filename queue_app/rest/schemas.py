@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.conf import settings
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST_ID = 2**63 - 1
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+
+
+def whole(value: object) -> object:
+    """Return a number without a fraction as an integer, which it is in JSON: ``1.0`` is 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(whole)]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many rows a page has.")]
 Cursor = Annotated[str, Field(max_length=500, description="`next` of the page before; none for the first page.")]
 
