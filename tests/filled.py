@@ -18,11 +18,12 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from PIL import Image, ImageDraw, ImageFilter
 
-from posts.models import Account, Delivery, Media, PendingLogin, Post, Recurrence, Slot, Tag
+from posts.models import Account, Delivery, Media, PendingLogin, Post, Recurrence, Slot, Tag, TelegramSource
 from posts.services.media import store_upload
 from posts.services.posts import cancel_post, publish_now, schedule_post
 from posts.services.standing import ask_reconnect
 from posts.services.tags import set_tags
+from posts.services.telegram_sources import save_source
 from queue_app import blocks, clock
 from queue_app.keys import create_key
 from queue_app.models import Attempt, BlockKind, Breaker, Job, Limit, MaintenanceWindow, Worker
@@ -56,6 +57,7 @@ def fill(hostile: str = HOSTILE) -> None:
     _plan(admin, accounts[0])
     _queue(accounts)
     _others(admin, accounts[0])
+    _feed(admin, hostile)
 
 
 def fill_many(posts: int) -> None:
@@ -198,6 +200,18 @@ def _others(admin: User, account: Account) -> None:
     )
     for who, row, said in ((admin, account, "Tested: it is Demo."), (ruth, Post.objects.latest("id"), "Rescheduled.")):
         LogEntry.objects.log_actions(who.pk, [row], CHANGE, said, single_object=True)
+
+
+def _feed(admin: User, hostile: str) -> None:
+    """A bot that feeds posts, with what was written to it; nothing may ever be asked of Telegram for it."""
+    feed = TelegramSource(owner=admin, name="News desk", senders=[4242], timezone=ZONE, api_url="http://127.0.0.1:9")
+    feed.last_stranger = {"id": 99, "name": f"Eve {hostile}".strip()}
+    save_source(feed, token="123456:AAFedByNobody")
+    for number, text in enumerate((f"A new picture {hostile}".strip(), TEXTS[4])):
+        feed.messages.create(
+            update_id=number, chat_id=4242, message_id=number, group_key=f"message:4242:{number}",
+            content={"text": text}, state=("waiting", "refused")[number], received_at=clock.now(),
+        )  # fmt: skip
 
 
 def _at(days: int, hour: int) -> datetime:

@@ -6,6 +6,7 @@ from posts.admin.delivery import DeliveryAdmin
 from posts.admin.media import MediaAdmin
 from posts.admin.post import PostAdmin
 from posts.admin.recurrence import RecurrenceAdmin
+from posts.admin.telegram import TelegramSourceAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -13,6 +14,7 @@ __all__ = [
     "MediaAdmin",
     "PostAdmin",
     "RecurrenceAdmin",
+    "TelegramSourceAdmin",
     "dashboard",
     "history",
     "jobs",

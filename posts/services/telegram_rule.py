@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from posts import conf
 from posts.models import Account, MessageState, Post, SourceAction, TelegramMessage, TelegramSource
 from posts.publishing import registry
+from posts.selectors.telegram import origin_of, origins_below
 from posts.services import access
 from posts.services.drafts import save_draft
 from posts.services.errors import NotAllowed, Refused, ValidationFailed
@@ -53,9 +54,10 @@ def make_posts(source: TelegramSource, parts: Sequence[TelegramMessage]) -> Made
 
     Raises NotAllowed where the owner may not write posts, ValidationFailed.
     """
-    origin, is_late = _origin(source, parts)
+    is_late = _is_late(parts)
+    origin = origin_of(parts[0], is_late=is_late)
     made = Made(source.timezone)
-    if _is_known(origin):
+    if Post.objects.filter(origin__in=origins_below(origin)).exists():
         return made
     accounts = _accounts_of(source, parts[0].chat_id)
     everyone = [account_id for ids in accounts.values() for account_id in ids]
@@ -148,18 +150,13 @@ def _accounts_of(source: TelegramSource, chat_id: int) -> dict[str, list[int]]:
     return found
 
 
-def _origin(source: TelegramSource, parts: Sequence[TelegramMessage]) -> tuple[str, bool]:
-    """Return where the post comes from, and whether it is a part that came after the rest of its album was taken in."""
-    origin = f"telegram:{source.pk}:{parts[0].group_key}"
+def _is_late(parts: Sequence[TelegramMessage]) -> bool:
+    """Say whether the rest of an album was taken in before these parts came."""
+    first = parts[0]
     taken = TelegramMessage.objects.filter(
-        source=source, group_key=parts[0].group_key, state=MessageState.TAKEN
-    ).exclude(message_id=parts[0].message_id)
-    return (f"{origin}:late:{parts[0].message_id}", True) if taken.exists() else (origin, False)
-
-
-def _is_known(origin: str) -> bool:
-    names = [origin, *(f"{origin}:{name}" for name in registry.platforms())]
-    return Post.objects.filter(origin__in=names).exists()
+        source=first.source_id, group_key=first.group_key, state=MessageState.TAKEN
+    ).exclude(message_id=first.message_id)
+    return taken.exists()
 
 
 def _label(platform: str) -> str:

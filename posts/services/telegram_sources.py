@@ -11,10 +11,8 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -23,7 +21,6 @@ from posts.models import SourceAction, TelegramSource
 from posts.platforms.telegram import DEFAULT_API_URL, TOKEN
 from posts.publishing.http import base_url
 from posts.publishing.platform import Session
-from posts.selectors.posts import SEE_ALL
 from posts.services.errors import Problem, Refused, ValidationFailed
 from posts.services.sessions import app_of, new_session
 from posts.services.spacing import MOST_MINUTES
@@ -31,20 +28,11 @@ from posts.services.validation import zone_problems
 from posts.text.storable import is_storable
 from queue_app import conf as queue_conf
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
 TELEGRAM = "telegram"
 ADDRESS_BYTES = SECRET_BYTES = 32
 MOST_SENDERS = 100
 LARGEST_ID = 2**63 - 1
 _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-
-
-def visible_sources(person: User | AnonymousUser) -> QuerySet[TelegramSource]:
-    """Return the sources that ``person`` may see: their own, or all with the permission for all posts."""
-    everything = Q() if person.has_perm(SEE_ALL) else Q(owner=person.pk or 0)
-    return TelegramSource.objects.filter(everything)
 
 
 def senders_of(text: str) -> list[int]:

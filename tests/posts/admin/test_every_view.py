@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from posts import urls as posts_urls
-from posts.models import Account, Delivery, Media, Post, PostMedia
+from posts.models import Account, Delivery, Media, Post, PostMedia, TelegramMessage, TelegramSource
 from queue_app.models import ApiKey, Attempt, Block, Breaker, Event, Job, MaintenanceWindow, Notice, Worker
 from tests.filled import HOSTILE, fill
 from tests.posts.admin.pages import browser, person
@@ -48,6 +48,10 @@ MAY_SEND: dict[str, set[str]] = {
     "posts_account_reconnect": OPERATORS,
     "posts_account_failure": OPERATORS,
     "posts_account_texts": OPERATORS,
+    "posts_telegramsource_add": OPERATORS,
+    "posts_telegramsource_change": OPERATORS,
+    "posts_telegramsource_delete": OPERATORS,
+    "posts_telegramsource_webhook": OPERATORS,
     "queue_app_block_add": OPERATORS,
     "queue_app_maintenancewindow_add": OPERATORS,
     "queue_app_maintenancewindow_change": OPERATORS,
@@ -66,6 +70,8 @@ WRITTEN: dict[Any, Sequence[str]] = {
     Delivery: ("error_message", "error_code", "text_override"),
     Media: ("original_name", "alt_text"),
     PostMedia: ("alt_text",),
+    TelegramSource: ("name", "bot_name", "last_error"),
+    TelegramMessage: ("reason",),
     Job: ("last_error", "reason", "target_id"),
     Attempt: ("message", "error_class", "traceback", "worker"),
     Event: ("reason", "actor"),
