@@ -1,39 +1,52 @@
-"""What happens to jobs, for whoever follows it: signals after the commit, and the event log as a stream.
+"""What happens, for whoever follows it: the event log as a stream, signals after the commit, and events of other apps.
 
-Events are written by ``transitions.py`` alone; nothing here changes a job.
+Those of jobs are written by ``transitions.py`` alone; nothing here changes a job.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-import time
-from collections.abc import AsyncIterator, Collection, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Collection, Generator, Iterator, Mapping
+from contextlib import aclosing, closing
 from datetime import UTC
 from functools import partial
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connections, transaction
+from django.db import transaction
 
-from queue_app import conf, given, registry
-from queue_app.database import alias, is_postgresql
-from queue_app.models import Event, EventName, Job
-from queue_app.signals import BY_NAME
-from queue_app.tail import Tail
-from queue_app.waiting import Bell, waiter_for
+from queue_app import arguments, clock, given, statements
+from queue_app.database import alias
+from queue_app.models import Event, Job
+from queue_app.signals import BY_NAME, event_recorded, signal_of
+from queue_app.stream import NAME_CHARACTERS, NAME_FORM, Stream, in_own_thread, is_internal
 
-# PostgreSQL announces new work, but no other change: after one, the log is looked at again this soon, then ever later.
-FIRST_LOOK_SECONDS = 0.05
-LARGEST_ID = 2**63 - 1
 LONGEST_SECONDS = 366 * 86_400.0
+
+
+def record(name: str, data: Mapping[str, Any], *, actor: str = "") -> Event:
+    """Write that something happened which is no change of a job, in the caller's transaction; return the event.
+
+    ``name`` is "app.verb" in small letters ("post.published"), ``data`` JSON that anybody who may follow may read.
+    It has its place among the events of jobs: one sequence of ids tells of everything. Raises ValueError.
+    """
+    if not NAME_FORM.fullmatch(given.text("name", name, NAME_CHARACTERS)):
+        raise ValueError(f"an event is called like post.published, not {given.shown(name)}")
+    arguments.check_json(name, "data", data)
+    row = {"at": clock.now(), "name": name, "data": dict(data), "actor": given.actor(actor)}
+    blank = dict.fromkeys(("source", "target", "reason"), "")
+    (identifier,) = statements.insert_returning(Event, {**row, **blank})
+    event = Event(pk=identifier, **row)
+    for signal in (event_recorded, signal_of(name)):
+        if signal.has_listeners(Event):
+            send = partial(signal.send_robust, sender=Event, job_id=None, event=mapping(event))
+            transaction.on_commit(send, using=alias())
+    return event
 
 
 def announce(job: Job, event: Event) -> None:
     """Send the signal of ``event``, which was just written, once the transaction commits. Costs nothing unheard."""
-    if is_heard(event.name) and not _is_internal(job.type):
+    if is_heard(event.name) and not is_internal(job.type):
         signal = BY_NAME[event.name]
         send = partial(signal.send_robust, sender=Job, job_id=event.job_id, event=mapping(event))
         transaction.on_commit(send, using=alias())
@@ -47,18 +60,14 @@ def is_heard(name: str) -> bool:
 def mapping(event: Event) -> dict[str, Any]:
     """Return the event as others see it: JSON's types only, ``timestamp`` as ISO 8601 in UTC."""
     data = json.loads(json.dumps(event.data, cls=DjangoJSONEncoder)) if event.data else {}
+    if event.job_id is not None:
+        data |= {"source": str(event.source), "target": str(event.target), "reason": event.reason}
     return {
         "id": event.pk,
         "event": str(event.name),
         "job_id": event.job_id,
         "timestamp": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "data": {
-            **data,
-            "source": str(event.source),
-            "target": str(event.target),
-            "reason": event.reason,
-            "actor": event.actor,
-        },
+        "data": {**data, "actor": event.actor},
     }
 
 
@@ -69,16 +78,17 @@ def subscribe(
     job_id: int | str | None = None,
     timeout_seconds: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Follow what happens to jobs: yield ``{"id", "event", "job_id", "timestamp", "data"}``, and wait for more.
+    """Follow what happens: yield ``{"id", "event", "job_id", "timestamp", "data"}``, and wait for more.
 
     In the order of ids, each event once and none left out. ``after`` is the id of the last event that was handled
-    (0: from the oldest that is kept); ``None`` is from this call on. ``names`` are those of ``EventName``; housekeeping
-    is left out. Ends when there was no such event for ``timeout_seconds``; 0 yields what is there. On PostgreSQL an
-    open transaction keeps back what was written after it, and a change that makes no new work is seen within the
-    check interval. Not to be waited on inside a transaction. Uses the calling thread's connection, and on PostgreSQL
+    (0: from the oldest that is kept); ``None`` is from this call on. ``names`` are those of ``EventName``, and others
+    that apps record, such as "post.published"; housekeeping is left out. ``job_id`` is ``None`` in what apps record.
+    Ends when there was no such event for ``timeout_seconds``; 0 yields what is there. On PostgreSQL an open
+    transaction keeps back what was written after it, and a change that makes no new work is seen within the check
+    interval. Not to be waited on inside a transaction. Uses the calling thread's connection, and on PostgreSQL
     another. Raises ValueError, RuntimeError inside a transaction, and Django's database errors: then subscribe again.
     """
-    return _Stream(after, names, job_id, timeout_seconds).events()
+    return _told(Stream(after, names, job_id), _seconds(timeout_seconds))
 
 
 async def asubscribe(
@@ -88,99 +98,26 @@ async def asubscribe(
     job_id: int | str | None = None,
     timeout_seconds: float | None = None,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Follow what happens to jobs, as ``subscribe`` does, from the first step on; a thread of its own does the waiting.
+    """Follow what happens, as ``subscribe`` does, from the first step on; a thread of its own does the waiting.
 
     Closing the iterator, or cancelling its task, ends the thread and its connections.
     """
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, "socialq-events")
-    stream: _Stream | None = None
-    try:
-        stream = await loop.run_in_executor(thread, _Stream, after, names, job_id, timeout_seconds)
-        events = stream.events()
-        while (event := await loop.run_in_executor(thread, next, events, None)) is not None:
+    seconds = _seconds(timeout_seconds)
+    told = in_own_thread(partial(Stream, after, names, job_id), lambda stream: _told(stream, seconds))
+    async with aclosing(told):
+        async for event in told:
             yield event
-    finally:
-        if stream is not None:
-            stream.stop()
-            thread.submit(events.close)
-        thread.submit(connections.close_all)
-        thread.shutdown(wait=False)
 
 
-class _Stream:
-    """One subscription. Everything but ``stop`` belongs to one thread."""
-
-    def __init__(
-        self, after: int | None, names: Collection[str] | None, job_id: int | str | None, timeout_seconds: float | None
-    ) -> None:
-        if after is not None and not (type(after) is int and 0 <= after <= LARGEST_ID):
-            raise ValueError(f"after is the number of an event, not {given.shown(after)}")
-        for name in given.listed("names", names or ()):
-            if name not in EventName.values:
-                raise ValueError(f"there is no event {given.shown(name)}; there are {', '.join(EventName.values)}")
-        self._names = None if names is None else frozenset(names)
-        self._job_id = None if job_id is None else given.job_id(job_id)
-        self._timeout_seconds = float("inf")
-        if timeout_seconds is not None:
-            self._timeout_seconds = given.number("timeout_seconds", timeout_seconds, 0, LONGEST_SECONDS)
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._bell: Bell | None = None
-        self._tail = Tail(after)
-
-    def stop(self) -> None:
-        """Have ``events`` end soon, from another thread."""
-        self._stopped.set()
-        with self._lock:
-            if self._bell is not None:
-                self._bell.ring()
-
-    def events(self) -> Generator[dict[str, Any]]:
-        """Yield the events, see ``subscribe``."""
-        self._bell = bell = Bell()
-        waiter = waiter_for(bell, None)
-        interval = float(conf.get("CHECK_INTERVAL_SECONDS"))
-        first_pause = min(FIRST_LOOK_SECONDS, interval) if is_postgresql() else interval
-        pause, deadline = first_pause, time.monotonic() + self._timeout_seconds
-        try:
-            while not self._stopped.is_set():
-                waiter.prepare()
-                found = self._tail.read()
-                for event in filter(self._is_wanted, found):
-                    yield mapping(event)
-                    deadline = time.monotonic() + self._timeout_seconds
-                left = deadline - time.monotonic()
-                # What was there when we began is read to its end, however long that takes.
-                if left <= 0 and (not found or self._tail.position >= self._tail.newest_at_start):
-                    return
-                if found:
-                    pause = first_pause
-                    continue
-                _refuse_to_wait_in_a_transaction()
-                waiter.wait(min(pause, left))
-                pause = min(pause * 2, interval)
-        finally:
-            waiter.close()
-            with self._lock:
-                self._bell = None
-                bell.close()
-
-    def _is_wanted(self, event: Any) -> bool:
-        return (
-            (self._names is None or event.name in self._names)
-            and (self._job_id is None or event.job_id == self._job_id)
-            and not _is_internal(event.job_type)
-        )
+def _told(stream: Stream, timeout_seconds: float) -> Generator[dict[str, Any]]:
+    with closing(stream.steps(timeout_seconds)) as steps:
+        for event in steps:
+            if event is None:
+                return
+            yield mapping(event)
 
 
-def _is_internal(type_name: str) -> bool:
-    job_type = registry.known().get(type_name)
-    return job_type is not None and job_type.internal
-
-
-def _refuse_to_wait_in_a_transaction() -> None:
-    if connections[alias()].in_atomic_block:
-        raise RuntimeError(
-            "following events waits for what others commit: do it outside a transaction, or with timeout_seconds=0"
-        )
+def _seconds(timeout_seconds: float | None) -> float:
+    if timeout_seconds is None:
+        return float("inf")
+    return given.number("timeout_seconds", timeout_seconds, 0, LONGEST_SECONDS)

@@ -110,8 +110,10 @@ def explain(job: Job) -> Explanation:
     return Explanation(text, (*by_queue, *by_workers), until, expected_at)
 
 
-def words(job: Job, reason: str | None = None) -> str:
-    """Return the job's reason code, or another of its type, in words; an unknown code as it is."""
+def words(job: Job | None, reason: str | None = None) -> str:
+    """Return the job's reason code, or another of its type, in words; an unknown code as it is. No job has none."""
+    if job is None:
+        return ""
     code = job.reason if reason is None else reason
     job_type = registry.known().get(job.type)
     own = job_type.reasons if job_type is not None else {}

@@ -1,6 +1,6 @@
 """Deleting finished jobs, in batches that never keep a claim waiting. Unfinished jobs are never deleted.
 
-Also what else grows old: results, uses of limits, notices, kept answers, tallies and workers.
+Also what else grows old: results, uses of limits, notices, kept answers, tallies, workers, events of no job.
 """
 
 from __future__ import annotations
@@ -139,6 +139,16 @@ def _forget_workers(now: datetime) -> int:
     return forgotten
 
 
+def _forget_events(now: datetime) -> int:
+    """Delete the old events that belong to no job and so go with none; return how many. The oldest have lowest ids."""
+    old, forgotten = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS")), 0
+    oldest = Event.objects.filter(job=None).order_by("job_id", "pk")  # as the index of jobs' events has them
+    while batch := [pk for pk, at in oldest.values_list("pk", "at")[:BATCH] if at < old]:
+        with in_turn():
+            forgotten += Event.objects.filter(pk__in=batch).delete()[0]
+    return forgotten
+
+
 # Of these the first two say how many jobs went.
 PARTS: Sequence[Callable[[datetime], int]] = (
     _purge_done,
@@ -148,5 +158,6 @@ PARTS: Sequence[Callable[[datetime], int]] = (
     forget_answers,
     _forget_notices,
     _forget_workers,
+    _forget_events,
     throttle.forget,
 )

@@ -50,7 +50,10 @@ class Tail:
         self.position = self._now() if after is None else after
 
     def read(self) -> list[Event]:
-        """Return the next events, at most ``BATCH``, each with its ``job_type``; none if the next is not decided."""
+        """Return the next events, at most ``BATCH``, each with its ``job_type``; none if the next is not decided.
+
+        What has no job has none of its types.
+        """
         while found := self._next():
             self.position = found[-1].pk
             if new := [event for event in found if event.pk not in self._seen]:

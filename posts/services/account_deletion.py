@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from posts.models import Account, Delivery, DeliveryStatus, Post, PostStatus, Slot
 from posts.selectors.posts import visible_posts
+from posts.services import telling
 from posts.services.errors import Refused
 from posts.services.queueing import one_transaction
 from posts.services.standing import RECONNECT_NOTICE
@@ -61,9 +62,8 @@ def delete_account(account: Account) -> DeletionEffects:
     with one_transaction():
         # Posts before the account, as whoever writes a post for it does: the other way round each would wait for the
         # other. A draft that is begun in between is met below, where its delivery protects the account.
-        list(
-            Post.objects.select_for_update().filter(pk__in=_drafts(account).values("post")).order_by("pk").values("pk")
-        )
+        drafts = Post.objects.select_for_update().filter(pk__in=_drafts(account).values("post")).order_by("pk")
+        posts = list(drafts.only("pk"))
         Account.objects.select_for_update().filter(pk=account.pk).first()
         effects = deletion_effects(account)
         if effects.post_count:
@@ -71,6 +71,8 @@ def delete_account(account: Account) -> DeletionEffects:
         # A post that is nothing but a draft stays one without this account; another's status may change.
         mixed = list(_drafts(account).exclude(post__status=PostStatus.DRAFT).values_list("post_id", flat=True))
         _drafts(account).delete()
+        for post in posts:
+            telling.happened(post, telling.UPDATED, "")
         for post_id in mixed:
             sync_post_status(post_id)
         key, name = account.block_key, str(account)

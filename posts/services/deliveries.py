@@ -75,7 +75,7 @@ def cancel_delivery(delivery: Delivery, *, actor: User | None = None) -> Deliver
             )
         if not queueing.cancel_job_of(stored, actor=access.name_of(actor)):
             raise Refused(gettext("%(named)s is already being sent; wait for its outcome") % {"named": _named(stored)})
-        sync_post_status(stored.post_id)
+        sync_post_status(stored.post_id, actor=access.name_of(actor))
     return _as_stored(delivery)
 
 
@@ -119,7 +119,7 @@ def retry_all(post: Post, deliveries: Sequence[Delivery], *, actor: User | None)
         if delivery.status == DeliveryStatus.NEEDS_REVIEW:
             forget_unsettled(delivery)
         queueing.queue_delivery(delivery, post, at=now, now=now, actor=access.name_of(actor))
-    sync_post_status(post.pk)
+    sync_post_status(post.pk, actor=access.name_of(actor))
 
 
 def _require_link(url: str) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, ThreadMode
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.errors import Problem, Refused, ValidationFailed
 from posts.services.occurrences import mark_changed
 from posts.services.options import mistyped, offered, options_from
@@ -100,7 +100,8 @@ def save_draft(
             set_tags(stored, tags)
         if is_waiting:
             _keep_schedule(stored, added, access.name_of(actor), is_timed_anew=is_timed_anew)
-        sync_post_status(stored.pk)
+        sync_post_status(stored.pk, actor=access.name_of(actor))
+        telling.happened(stored, telling.UPDATED if post is not None else telling.CREATED, access.name_of(actor))
     stored.refresh_from_db()
     return stored
 

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from posts.models import Media, Post, PostMedia
 from posts.selectors.library import deletion_effects, scheduled_with_shared_alt
 from posts.selectors.posts import usable_media
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.errors import Conflict, NotAllowed, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files
 from posts.services.tags import add_tags, set_tags, tag_problems
@@ -87,7 +87,7 @@ def delete_file(media: Media, *, actor: User | None = None) -> None:
     with queueing.one_transaction():
         # 1. Posts before files, as whoever saves a post locks them.
         drafts = list(deletion_effects(media).drafts.values_list("pk", flat=True))
-        queueing.lock_posts(drafts)
+        posts = queueing.lock_posts(drafts)
         stored = _locked(media, "delete_media", actor)
         # 2. Judged again, now that no post can take the file any more.
         effects = deletion_effects(stored)
@@ -100,6 +100,8 @@ def delete_file(media: Media, *, actor: User | None = None) -> None:
         # 3. Whoever has one of the drafts open is told of the change.
         PostMedia.objects.filter(media=stored, post__in=drafts).delete()
         Post.objects.filter(pk__in=drafts).update(version=F("version") + 1)
+        for post in posts:
+            telling.happened(post, telling.UPDATED, access.name_of(actor))
         delete_files(stored)
         if stored.post_media.exists():
             Media.objects.filter(pk=stored.pk).update(file_deleted_at=clock.now(), is_in_library=False)

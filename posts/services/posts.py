@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus, Post
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.deliveries import retry_all
 from posts.services.drafts import save_draft
 from posts.services.errors import Refused
@@ -112,6 +112,8 @@ def delete_post(post: Post, *, expected_version: int | None = None, actor: User 
                     % {"post": post.pk, "where": where}
                 )
         report = _cancel(stored, access.name_of(actor))
+        stored.refresh_from_db(fields=["status"])
+        telling.deleted(stored, access.name_of(actor))
         stored.delete()
         return report
 
@@ -124,5 +126,5 @@ def _cancel(post: Post, actor: str) -> CancelReport:
             cancelled += 1
         elif delivery.status in (*CANCELLED, DeliveryStatus.NEEDS_REVIEW):
             refused.append(delivery)
-    sync_post_status(post.pk)
+    sync_post_status(post.pk, actor=actor)
     return CancelReport(cancelled, refused)

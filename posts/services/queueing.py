@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from posts import conf
 from posts.models import Account, Delivery, DeliveryStatus, MediaKind, Post
 from posts.services.errors import Conflict
+from posts.services.telling import told_at_the_end
 from queue_app import api
 from queue_app.database import atomic
 from queue_app.models import Job
@@ -36,9 +37,9 @@ ENDED_WITHOUT_A_POST = (
 
 @contextmanager
 def one_transaction() -> Iterator[None]:
-    """Write all or nothing; a race lost to a worker or another person is a Conflict."""
+    """Write all or nothing, and tell of it once; a race lost to a worker or another person is a Conflict."""
     try:
-        with atomic():
+        with atomic(), told_at_the_end():
             yield
     except (LostRace, api.IllegalTransition, api.JobNotFound, api.DuplicateJob) as error:
         raise Conflict(

@@ -17,7 +17,7 @@ from posts.planning.occurrences import instant_of, wall_times
 from posts.planning.rules import Rule, RuleError
 from posts.selectors.posts import may_see
 from posts.selectors.recurrences import coming_wall_times, open_posts, pattern_of, wall_now
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.errors import NotAllowed, Problem, Refused, ServiceError, ValidationFailed
 from posts.services.schedule import FARTHEST, schedule_post
 from posts.services.tags import set_tags
@@ -224,6 +224,7 @@ def _copy(pattern: Post, recurrence: Recurrence, occurrence: str, at: datetime) 
             keyed_at=clock.now(),
         )
     set_tags(post, pattern.tags.values_list("name", flat=True))
+    telling.happened(post, telling.CREATED, "")
     return post
 
 

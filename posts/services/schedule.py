@@ -10,7 +10,7 @@ from django.utils.timezone import get_default_timezone_name
 from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus, Post
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.errors import Outdated, Problem, Refused, ValidationFailed
 from posts.services.occurrences import mark_changed
 from posts.services.status import sync_post_status
@@ -116,7 +116,7 @@ def start(post: Post, at: datetime, *, wall_time: str = "", timezone: str = "", 
         raise ValidationFailed(problems)
     name = access.name_of(actor)
     jobs = [queueing.queue_delivery(delivery, post, at=at, now=now, actor=name) for delivery in deliveries]
-    sync_post_status(post.pk)
+    sync_post_status(post.pk, actor=name)
     return [job.pk for job in jobs]
 
 
@@ -129,10 +129,11 @@ def move(post: Post, at: datetime, *, wall_time: str = "", timezone: str = "", a
             gettext("Post %(post)s is %(status)s, so nothing of it waits for a time; schedule it instead")
             % {"post": post.pk, "status": status}
         )
-    at = _set_time(post, at, clock.now(), wall_time, timezone)
+    at, name = _set_time(post, at, clock.now(), wall_time, timezone), access.name_of(actor)
     for delivery in deliveries:
         expires_at = queueing.expiry_of(post, at)
-        queueing.move_delivery(delivery, post, at=at, expires_at=expires_at, actor=access.name_of(actor))
+        queueing.move_delivery(delivery, post, at=at, expires_at=expires_at, actor=name)
+    telling.happened(post, telling.SCHEDULED, name)
 
 
 def _require_startable(post: Post, delivery: Delivery) -> None:

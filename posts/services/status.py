@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
+from posts.services import telling
 from queue_app.models import Event, Job
 from queue_app.states import JobState
 
@@ -56,20 +57,24 @@ def follow_job(job: Job, event: Event) -> None:
     Delivery.objects.filter(pk=delivery_id).update(**values)
     post_id = Delivery.objects.filter(pk=delivery_id).values_list("post_id", flat=True).first()
     if post_id is not None:
-        sync_post_status(post_id)
+        # A worker's name is no person's.
+        sync_post_status(post_id, actor="" if job.state == JobState.RUNNING else event.actor)
 
 
-def sync_post_status(post_id: int) -> PostStatus | None:
-    """Write the status that follows from the post's deliveries; return it, ``None`` if the post is gone.
+def sync_post_status(post_id: int, *, actor: str = "") -> PostStatus | None:
+    """Write the status that follows from the post's deliveries, and tell of it; return it, ``None`` for no post.
 
     Locks the post, so that two deliveries that end at once do not both miss the other.
     """
-    post = Post.objects.select_for_update().filter(pk=post_id).only("pk", "status").first()
+    post = Post.objects.select_for_update().filter(pk=post_id).only("status", "owner_id", "scheduled_at").first()
     if post is None:
         return None
-    status = status_of(set(Delivery.objects.filter(post_id=post_id).values_list("status", flat=True)))
-    if status != post.status:
+    deliveries = telling.facts_of(post_id)
+    status, before = status_of({found["status"] for found in deliveries}), post.status
+    if status != before:
         Post.objects.filter(pk=post_id).update(status=status)
+        post.status = status
+        telling.status_changed(post, before, deliveries, actor)
     return status
 
 

@@ -1,4 +1,4 @@
-"""Events: what happened to jobs, the newest first. Cheap however long the log is: no whole table is asked."""
+"""Events: what happened, the newest first. Cheap however long the log is: no whole table is asked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from queue_app.admin import display
 from queue_app.admin.asked import whole_number
 from queue_app.admin.days import DaysFilter
-from queue_app.admin.lists import LongListMixin
+from queue_app.admin.lists import ChosenFilter, LongListMixin
 from queue_app.admin.pages import SEARCH_CHARACTERS, ReadOnlyAdmin
 from queue_app.explain import REASONS, words
-from queue_app.models import Event
+from queue_app.models import Event, EventName
 from queue_app.states import JobState
 
 
@@ -36,6 +36,25 @@ class TargetFilter(admin.SimpleListFilter):
         return queryset.filter(target=self.value()) if self.value() in JobState.values else queryset
 
 
+class NameFilter(ChosenFilter):
+    """Events by what happened; those that other apps record by ``?name=`` and their name, or all of them."""
+
+    title, parameter_name = _("event"), "name"
+    RECORDED = "recorded"
+
+    def offered(self) -> list[str]:
+        """Return the names of the queue's own events, and the word for all others."""
+        return [*EventName.values, self.RECORDED]
+
+    def shown(self, value: str) -> str:
+        """Return an event's name in words."""
+        return str({**dict(EventName.choices), self.RECORDED: _("of other apps")}.get(value, value))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        """Return the events that were asked for."""
+        return queryset.filter(job=None) if self.value() == self.RECORDED else super().queryset(request, queryset)
+
+
 @admin.register(Event)
 class EventAdmin(LongListMixin, ReadOnlyAdmin):
     """Events. Read only."""
@@ -44,7 +63,7 @@ class EventAdmin(LongListMixin, ReadOnlyAdmin):
     empty_hint = _("Nothing has happened yet. Each job that is queued begins with an event.")
     list_display = ["happened", "name_badge", "job_link", "change", "why", "actor"]
     list_display_links = ["happened"]
-    list_filter = ["name", TargetFilter, ("at", DaysFilter)]
+    list_filter = [NameFilter, TargetFilter, ("at", DaysFilter)]
     list_select_related = ["job"]
     search_fields = ["actor", "reason"]
     search_help_text = _("Search by the number of a job, by who did it, or by the reason.")
@@ -70,11 +89,14 @@ class EventAdmin(LongListMixin, ReadOnlyAdmin):
     @admin.display(description=_("event"))
     def name_badge(self, event: Event) -> SafeString:
         """Return the event with its icon."""
-        return display.badge(event.name, event.get_name_display().capitalize())
+        said = event.get_name_display()
+        return display.badge(event.name, said.capitalize() if event.job_id is not None else said)
 
     @admin.display(description=_("job"))
-    def job_link(self, event: Event) -> SafeString:
-        """Return the job, linked."""
+    def job_link(self, event: Event) -> SafeString | str:
+        """Return the job, linked; what other apps record has none."""
+        if event.job is None:
+            return display.NOTHING
         return format_html('<a href="{}">{}</a>', reverse("admin:queue_app_job_change", args=[event.job_id]), event.job)
 
     @admin.display(description=_("from and to"))
@@ -90,7 +112,7 @@ class EventAdmin(LongListMixin, ReadOnlyAdmin):
     def page_context(self, request: HttpRequest, row: Event) -> dict[str, Any]:
         """Return the event in words and its data."""
         return {
-            "title": f"{row.get_name_display().capitalize()}: {row.job}",
+            "title": f"{row.get_name_display().capitalize()}: {row.job}" if row.job is not None else row.name,
             "name": self.name_badge(row),
             "job_link": self.job_link(row),
             "change": self.change(row),

@@ -68,12 +68,16 @@ class EventName(models.TextChoices):
 
 
 class Event(models.Model):
-    """One line of a job's history. Written in the transaction of the change it tells of, which holds its job's row:
-    the database need not look once more whether there is such a job (docs/adr/0009)."""
+    """One line of what happened: to a job, or to something of another app, which then has no job and a name with a dot.
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
+    Written in the transaction of the change it tells of, which holds its job's row: the database need not look once
+    more whether there is such a job (docs/adr/0009)."""
+
+    job = models.ForeignKey(
+        Job, models.CASCADE, null=True, blank=True, related_name="events", db_index=False, db_constraint=False
+    )
     at = models.DateTimeField(_("at"))
-    name = models.CharField(_("event"), max_length=20, choices=EventName.choices)
+    name = models.CharField(_("event"), max_length=100, choices=EventName.choices)
     source = models.CharField(_("from"), max_length=12, blank=True)
     target = models.CharField(_("to"), max_length=12, blank=True)
     reason = models.CharField(_("reason"), max_length=100, blank=True)
@@ -86,4 +90,4 @@ class Event(models.Model):
         indexes = [models.Index(fields=["job", "id"], name="queue_app_event_job")]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.job_id}"
+        return f"{self.name} {self.job_id}" if self.job_id is not None else self.name

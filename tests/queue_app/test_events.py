@@ -146,6 +146,31 @@ def test_the_five_events_of_table_d_are_told_under_their_names(register: Registe
     assert "status_updated" in [event["event"] for event in there(after=0)]
 
 
+def test_what_other_apps_record_has_its_place_among_the_events_of_jobs(job: Job) -> None:
+    recorded = events.record("shop.sold", {"sku": 7}, actor="ann")
+    after = write(job, "later")
+    told = there(after=recorded.pk - 1)
+    assert told[0] == events.mapping(recorded)
+    assert told[0] == {**told[0], "event": "shop.sold", "job_id": None, "data": {"sku": 7, "actor": "ann"}}
+    assert ids(told) == [recorded.pk, after.pk]
+    assert ids(there(after=0, names=["shop.sold"])) == [recorded.pk]
+    assert recorded.pk not in ids(there(after=0, job_id=job.pk))
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("name", ["job_failed", "job_done", "sold", "Shop.sold", "shop.", "shop..sold"])
+def test_other_apps_record_only_under_names_of_their_own(name: str) -> None:
+    with pytest.raises(ValueError, match=r"an event is called like post\.published"):
+        events.record(name, {})
+
+
+@pytest.mark.one_database
+def test_what_is_recorded_is_json_that_every_database_stores() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        events.record("shop.sold", {"sku": "\0"})
+    assert not Event.objects.exists()
+
+
 def test_from_now_on_means_from_the_call(job: Job) -> None:
     write(job, "before")
     stream = events.subscribe(timeout_seconds=0)

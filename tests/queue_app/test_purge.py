@@ -15,7 +15,7 @@ from django.db import IntegrityError, connections
 from django.db.models import Q, QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from queue_app import api, clock, database, jobs, purge, workers
+from queue_app import api, clock, database, events, jobs, purge, workers
 from queue_app.context import JobContext
 from queue_app.database import Atomic, alias
 from queue_app.models import Event, Job, Notice, Worker
@@ -224,3 +224,16 @@ def test_a_job_that_ends_while_the_purge_begins_does_not_keep_it_for_ever(
     moments = iter([began, *[clock.now()] * 5])
     monkeypatch.setattr(clock, "now", lambda: next(moments))
     assert purge.purge(0) == 0
+
+
+def test_old_events_that_belong_to_no_job_go_by_their_age(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purge, "BATCH", 2)
+    kept = api.enqueue(name)
+    old = clock.now() - timedelta(days=91)
+    for _number in range(3):
+        events.record("shop.sold", {})
+    Event.objects.update(at=old)
+    young = events.record("shop.sold", {})
+    purge.purge_by_settings()
+    assert list(Event.objects.order_by("pk").values_list("job", "pk")[1:]) == [(None, young.pk)]
+    assert Event.objects.filter(job=kept).exists()

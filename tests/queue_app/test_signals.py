@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from queue_app import api, clock, database, events, signals
-from queue_app.models import EventName, Job
+from queue_app.models import Event, EventName, Job
 from tests.queue_app.jobs import Register, Run
 from tests.queue_app.test_events import ids, there, write
 
@@ -104,3 +104,30 @@ def test_housekeeping_is_not_signalled(register: Register, heard: list[dict[str,
     own = api.enqueue(register(lambda context: None, "tests.internal", internal=True))
     events.announce(own, write(own))
     assert own.pk not in {event["job_id"] for event in heard}
+
+
+def test_what_other_apps_record_has_a_signal_of_its_name_and_one_for_all() -> None:
+    told: list[tuple[str, Any]] = []
+
+    def one(event: dict[str, Any], **kwargs: Any) -> None:
+        told.append(("one", event))
+
+    def every(job_id: int | None, event: dict[str, Any], **kwargs: Any) -> None:
+        assert (job_id, kwargs["sender"]) == (None, Event)
+        told.append(("every", event))
+
+    signals.signal_of("shop.sold").connect(one)
+    signals.event_recorded.connect(every)
+    try:
+        with database.atomic():
+            sold = events.record("shop.sold", {})
+            assert told == []
+        lost = events.record("shop.lost", {})
+        with database.atomic():
+            events.record("shop.sold", {})
+            transaction.set_rollback(True)
+    finally:
+        signals.signal_of("shop.sold").disconnect(one)
+        signals.event_recorded.disconnect(every)
+    assert told == [("every", events.mapping(sold)), ("one", events.mapping(sold)), ("every", events.mapping(lost))]
+    assert signals.signal_of("job_failed") is signals.job_failed

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from queue_app import api, blocks, clock, transitions
+from queue_app import api, blocks, clock, events, transitions
 from queue_app.database import atomic
 from queue_app.models import Attempt, Block, BlockKind, Job, Notice, Worker
 from queue_app.outcomes import Fail, Failure
@@ -187,3 +187,14 @@ def test_notices_are_listed_with_their_job(boss: Client, register: Register, run
 def test_what_is_gone_is_said(boss: Client) -> None:
     answer = boss.get(url("job", "change", 4711), follow=True)
     assert "There is no job 4711 any more." in answer.content.decode()
+
+
+def test_what_other_apps_recorded_is_listed_without_a_job(boss: Client, register: Register) -> None:
+    api.enqueue(register(lambda context: None))
+    sold = events.record("shop.sold", {"sku": 7}, actor="grace")
+    assert "shop.sold" in boss.get(url("event")).content.decode()
+    listed = boss.get(url("event"), {"name": "recorded"}).content.decode()
+    assert "shop.sold" in listed
+    assert "tests.job" not in listed
+    text = boss.get(url("event", "change", sold.pk)).content.decode()
+    assert all(words in text for words in ("shop.sold", "sku", "grace"))
