@@ -55,6 +55,9 @@ SETTINGS: Mapping[str, Setting] = {
         24, "How long a network may fetch a file by the signed address that it was given.", least=1, most=8760
     ),
     "HTTP_TIMEOUT_SECONDS": Setting(60, "Total time one call to a platform may take."),
+    "WEBHOOK_OFF_AFTER_DAYS": Setting(
+        5, "Days for which a webhook may fail without a break before it is switched off.", least=0.01, most=365
+    ),
     "OUTBOX_PUBLIC": Setting(False, "Whether anybody may read /outbox/ when the site is not on loopback."),
 }
 

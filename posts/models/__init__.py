@@ -2,6 +2,7 @@
 
 from posts.models.account import Account, AppRegistration, PendingLogin
 from posts.models.delivery import Delivery, DeliveryStatus
+from posts.models.endpoint import OffReason, WebhookEndpoint
 from posts.models.media import Media, MediaKind, MediaVariant
 from posts.models.notification import PlatformEvent
 from posts.models.plan import Recurrence, Slot
@@ -19,6 +20,7 @@ __all__ = [
     "MediaKind",
     "MediaVariant",
     "MessageState",
+    "OffReason",
     "OutboxArrival",
     "OutboxPost",
     "PendingLogin",
@@ -33,4 +35,5 @@ __all__ = [
     "TelegramMessage",
     "TelegramSource",
     "ThreadMode",
+    "WebhookEndpoint",
 ]

@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
-from posts.platforms._webhook_event import MAX_BODY_BYTES, encoded, facts, key_of, signature
+from posts.platforms._webhook_event import MAX_BODY_BYTES, facts
 from posts.platforms._webhook_words import WORDS
+from posts.publishing import standard_webhooks
 from posts.publishing.capabilities import Capabilities, DocumentLimits, ImageLimits, TextLimit, VideoLimits
 from posts.publishing.errors import ContentRejected, PublishError, RateLimited, ReconnectNeeded, Temporary
 from posts.publishing.http import Response
 from posts.publishing.platform import Checkpoints, Platform, Session
+from posts.publishing.standard_webhooks import encoded, key_of
 from posts.publishing.types import (
     Absent,
     Config,
@@ -223,13 +225,7 @@ def _address(session: Session, key: str) -> str:
 def _send(
     session: Session, credentials: Mapping[str, str], message_id: str, event: bytes, *, irreversible: bool = False
 ) -> Response:
-    timestamp = int(session.now().timestamp())
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(_secrets(credentials), message_id, timestamp, event),
-    }
+    headers = standard_webhooks.headers(_secrets(credentials), message_id, int(session.now().timestamp()), event)
     if bearer := credentials.get("bearer"):
         headers["Authorization"] = f"Bearer {bearer}"
     try:

@@ -31,6 +31,9 @@ ACTIONS = {
     "delete_media": _("delete files"),
     "change_tag": _("rename tags"),
     "delete_tag": _("delete tags"),
+    "add_webhookendpoint": _("make webhooks"),
+    "change_webhookendpoint": _("change webhooks"),
+    "delete_webhookendpoint": _("delete webhooks"),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from posts import credentials
-from posts.models import Account, AppRegistration, PendingLogin, TelegramSource
+from posts.models import Account, AppRegistration, PendingLogin, TelegramSource, WebhookEndpoint
 from posts.services.validation import shown
 from queue_app.database import atomic
 
@@ -72,8 +72,8 @@ def _kinds() -> tuple[_Kind, ...]:
         {"key_fingerprint": credentials.fingerprint()},
         shown,
     )
-    others = (AppRegistration.objects.all(), PendingLogin.objects.all(), TelegramSource.objects.all())
-    return account, *(_Kind(rows, "sealed", (), {}, str) for rows in others)
+    others = (AppRegistration, PendingLogin, TelegramSource, WebhookEndpoint)
+    return account, *(_Kind(model.objects.all(), "sealed", (), {}, str) for model in others)
 
 
 def _older(kind: _Kind) -> QuerySet[Any]:

@@ -14,6 +14,7 @@ from datetime import UTC
 from typing import Any
 
 from posts.models import Delivery, Post, PostStatus
+from posts.services.forwarding import wake
 from queue_app import events
 
 CREATED, UPDATED, SCHEDULED, DELETED = "post.created", "post.updated", "post.scheduled", "post.deleted"
@@ -145,4 +146,4 @@ def _record(name: str, post: Post, deliveries: Iterable[Mapping[str, Any]], acto
             for found in list(deliveries)[:MOST_DELIVERIES]
         ],
     }
-    events.record(name, data, actor=actor)
+    wake(events.record(name, data, actor=actor))

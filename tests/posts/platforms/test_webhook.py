@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from posts.platforms._webhook_event import MAX_BODY_BYTES, encoded, key_of, signature
+from posts.platforms._webhook_event import MAX_BODY_BYTES
 from posts.platforms.webhook import PLATFORM
 from posts.publishing.errors import (
     ContentRejected,
@@ -25,6 +25,7 @@ from posts.publishing.errors import (
     Unreachable,
 )
 from posts.publishing.platform import Session
+from posts.publishing.standard_webhooks import encoded, key_of, signature
 from posts.publishing.types import Absent, Connection, Draft, MediaFile
 from tests.posts.platforms.contract import (
     KEY,
