@@ -82,6 +82,13 @@ SETTINGS: Mapping[str, Setting] = {
         "read, and whoever connects is whoever asks.",
         most=10,
     ),
+    "MAX_LISTENERS": Setting(
+        10, "Programs that may follow /api/events at a time, for each web process. Each has a thread.", most=1000
+    ),
+    "LISTENER_HEARTBEAT_SECONDS": Setting(15.0, "How often a quiet stream of events says that it lives.", least=0.05),
+    "LISTENER_SECONDS": Setting(
+        1800, "After how long a stream ends, to go on in a new one.", env="SOCIALQ_LISTENER_MINUTES", factor=60
+    ),
     "FAILPOINTS": Setting("", "For tests: where a process should die or stand still; see queue_app/failpoints.py."),
     "SITE_URL": Setting("http://127.0.0.1:8000", "The site's public address, for links in mail.", env="SITE_URL"),
 }

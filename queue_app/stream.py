@@ -56,6 +56,10 @@ class Stream:
         """The id up to which the log has been read."""
         return self._tail.position
 
+    def read(self) -> list[Event]:
+        """Return the next events, wanted or not; none if there are none yet."""
+        return self._tail.read()
+
     def stop(self) -> None:
         """Have ``steps`` end soon, from another thread."""
         self._stopped.set()
@@ -73,8 +77,8 @@ class Stream:
         try:
             while not self._stopped.is_set():
                 waiter.prepare()
-                found = self._tail.read()
-                for event in filter(self._is_wanted, found):
+                found = self.read()
+                for event in filter(self.is_wanted, found):
                     yield event
                     deadline = time.monotonic() + idle_seconds
                 left = deadline - time.monotonic()
@@ -95,7 +99,8 @@ class Stream:
                 self._bell = None
                 bell.close()
 
-    def _is_wanted(self, event: Any) -> bool:
+    def is_wanted(self, event: Any) -> bool:
+        """Say whether an event that was read is asked for."""
         return (
             (self._names is None or event.name in self._names)
             and (self._job_id is None or event.job_id == self._job_id)

@@ -26,7 +26,7 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover
     raise ImproperlyConfigured("The REST API needs django-ninja: pip install 'socialq[api]'") from error
 
-from queue_app.rest import jobs, problems
+from queue_app.rest import events, jobs, problems
 from queue_app.rest.docs import ReadableDocs
 from queue_app.rest.problems import Problem
 from queue_app.rest.schemas import ProblemOut, security_schemes
@@ -106,11 +106,11 @@ class Api(NinjaAPI):
 
 def queue_api() -> Api:
     """Return the API of a site that has the queue alone."""
-    return Api("Queue", queue_routers())
+    return Api("Queue", [*queue_routers(), events.router])
 
 
 def queue_routers() -> list[Router]:
-    """Return the operations on jobs."""
+    """Return the operations on jobs; what happens to them is followed beside them."""
     return [jobs.router]
 
 

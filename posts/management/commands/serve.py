@@ -28,6 +28,7 @@ logger = logging.getLogger("socialq.site")
 
 CHECK_WORKERS_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
+PAGE_THREADS = 4
 ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, never listened on
 
 
@@ -104,7 +105,9 @@ def _gunicorn(host: str, port: int, workers: int) -> list[str]:
     module, _, name = settings.WSGI_APPLICATION.rpartition(".")
     return [
         *(sys.executable, "-m", "gunicorn", f"{module}:{name}"),
-        *("--bind", f"{_quoted(host)}:{port}", "--workers", str(workers), "--threads", "4"),
+        *("--bind", f"{_quoted(host)}:{port}", "--workers", str(workers)),
+        # Pages have threads of their own, however many programs listen.
+        *("--threads", str(PAGE_THREADS + conf.get("MAX_LISTENERS"))),
         *("--pythonpath", str(Path(sys.argv[0]).absolute().parent)),
         *("--graceful-timeout", "10", "--log-level", "warning", "--no-control-socket"),
     ]
