@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from queue_app import clock, parking
 from queue_app.database import alias, atomic, connection, in_turn, lock_control
@@ -33,8 +33,13 @@ def awaited_by(job: Job) -> list[str]:
 def active(keys: Sequence[str], now: datetime) -> QuerySet[Block]:
     """Return the blocks that hold at ``now`` on any of ``keys``, the longest first, of equally long ones the oldest."""
     open_ended_first = F("until").desc(nulls_first=True)
-    begun = Q(starts_at=None) | Q(starts_at__lte=now)
-    return Block.objects.filter(begun, Q(until=None) | Q(until__gt=now), key__in=keys).order_by(open_ended_first, "pk")
+    return _holding(now).filter(key__in=keys).order_by(open_ended_first, "pk")
+
+
+def count_by_kind(now: datetime) -> dict[str, int]:
+    """Return how many blocks of each kind hold at ``now``, zeros too."""
+    found = dict(_holding(now).values_list("kind").annotate(Count("id")).order_by())
+    return {kind.value: found.get(kind.value, 0) for kind in BlockKind}
 
 
 def first_active(job: Job, now: datetime) -> Block | None:
@@ -116,6 +121,11 @@ def let_go(key: str) -> int:
     while not active([key], clock.now()).exists() and (batch := _unpark_batch(key)):
         freed += batch
     return freed
+
+
+def _holding(now: datetime) -> QuerySet[Block]:
+    begun = Q(starts_at=None) | Q(starts_at__lte=now)
+    return Block.objects.filter(begun, Q(until=None) | Q(until__gt=now))
 
 
 def _unpark_batch(key: str) -> int:

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.db import connections, router
 from django.db.models import Model
 
-from queue_app import conf, database, given, registry, routes
+from queue_app import conf, database, given, monitors, registry, routes
 from queue_app.models import Job
 from queue_app.rates import parse_rates
 
@@ -160,6 +160,17 @@ def check_proxies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     said = "The site stands behind a proxy and takes its address for everybody's: one who guesses keys locks all out."
     hint = "Set TRUSTED_PROXIES to how many proxies add to X-Forwarded-For, and see that they do: mostly 1."
     return [Warning(said, hint=hint, id="queue_app.W002")]
+
+
+@register
+def check_monitors(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Find what is no address or network in METRICS_ALLOW, which would fail when a monitor asks."""
+    try:
+        monitors.networks(conf.get("METRICS_ALLOW"))
+    except ValueError as error:
+        hint = "SOCIALQ['METRICS_ALLOW'] lists addresses and networks, such as 10.0.0.0/8."
+        return [Error(f"METRICS_ALLOW has an entry that cannot be read: {error}.", hint=hint, id="queue_app.E021")]
+    return []
 
 
 def _check_isolation(alias: str) -> list[CheckMessage]:

@@ -69,9 +69,16 @@ SETTINGS: Mapping[str, Setting] = {
     "HEALTH_MIN_WORKERS_SHARE": Setting(0.8, "Unhealthy below this share of living workers.", most=1),
     "HEALTH_MAX_WAITING": Setting(1000, "Unhealthy above this number of jobs that are due and wait."),
     "HEALTH_MAX_ERROR_SHARE": Setting(0.05, "Unhealthy above this share of failures in the last hour.", most=1),
+    "METRICS_TOKEN": Setting("", "Who sends it as a bearer token may read /metrics, and /ready in words."),
+    "METRICS_ALLOW": Setting(
+        ["127.0.0.1", "::1"],
+        "Addresses and networks that may do so without a token, unless they come through a proxy.",
+    ),
     "CLOCK_SKEW_SECONDS": Setting(5.0, "Unhealthy where a host's clock differs more than this from the queue's."),
     "LATE_SECONDS": Setting(60, "What is due for longer is late: the dashboard shows it in amber."),
-    "VERY_LATE_SECONDS": Setting(300, "What is due for longer is very late: the dashboard shows it in red."),
+    "VERY_LATE_SECONDS": Setting(
+        300, "What is due for longer is very late: the dashboard shows it in red, and the queue is unhealthy."
+    ),
     "API_REQUESTS_PER_MINUTE": Setting(600, "Requests to the API that one key may make in a minute.", least=1),
     "API_WRONG_KEYS": Setting(
         10, "Wrong API keys from one address in 15 minutes, after which it is refused for 15 minutes.", least=1

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import Error as DatabaseError
 from django.db.models import Min
 
-from queue_app import clock, conf, probe, workers
+from queue_app import clock, conf, probe, readiness, workers
 from queue_app.explain import start_command
 from queue_app.models import Notice, Worker
 from queue_app.states import JobState
@@ -66,14 +66,20 @@ def _problems() -> Iterator[str]:
     unwritable = probe.problem()
     if unwritable is not None:
         yield unwritable
+    unapplied = readiness.unapplied_problem()
+    if unapplied is not None:
+        yield unapplied
     now = clock.now()
     living = list(workers.alive(now))
     waiting = Waiting(now)
     yield from _unserved(waiting, living)
-    yield from _missing_workers(living, now)
+    yield from _too_few_workers(living, now)
     most_waiting = conf.get("HEALTH_MAX_WAITING")
     if waiting.due > most_waiting:
         yield f"{waiting.due:,} jobs are due and wait; over {most_waiting:,} is too many: start more workers"
+    late = readiness.late_problem(waiting)
+    if late is not None:
+        yield late
     ended = ended_last_hour(now)
     failed, most_errors = ended["failed_last_hour"], conf.get("HEALTH_MAX_ERROR_SHARE")
     both = failed + ended["completed_last_hour"]
@@ -94,8 +100,13 @@ def _unserved(waiting: Waiting, living: list[Worker]) -> Iterator[str]:
             yield f"The queue {queue!r} has {number} due and no worker serves it: start one with {start_command(queue)}"
 
 
-def _missing_workers(living: list[Worker], now: datetime) -> Iterator[str]:
-    missing = sum(_missing_by_queues(living, now).values())
+def missing_workers(living: list[Worker], now: datetime) -> int:
+    """Count the workers that fell silent without stopping and for which none of ``living`` stands in."""
+    return sum(_missing_by_queues(living, now).values())
+
+
+def _too_few_workers(living: list[Worker], now: datetime) -> Iterator[str]:
+    missing = missing_workers(living, now)
     wished, share = len(living) + missing, conf.get("HEALTH_MIN_WORKERS_SHARE")
     if missing and len(living) < wished * share:
         yield f"{len(living)} of {wished} workers live; under {share:.0%} is too few: see why the others fell silent"

@@ -22,7 +22,7 @@ from django_q.pusher import pusher
 from django_q.queues import Queue
 from django_q.scheduler import scheduler
 
-from queue_app import clock, clockwatch, conf, jobs, maintenance, processes, rescue, workers
+from queue_app import clock, clockwatch, conf, jobs, maintenance, processes, rescue, totals, workers
 from queue_app.autoscale import Scaler, count_waiting
 from queue_app.board import Board
 from queue_app.children import STOP, Wiring, begin, quieten
@@ -84,6 +84,7 @@ class Housekeeper:
         self._heard_at = clock.steady_seconds()
         self._judge_at = _in_one_lease()
         self._clocks = clockwatch.ClockWatch(wiring.cluster)
+        self._counting = totals.Counting()
 
     def run(self) -> None:
         """Tend the cluster every few seconds, and at once when the bell rings."""
@@ -167,6 +168,7 @@ class Housekeeper:
             jobs.schedule_housekeeping()
             self._housekeeping_scheduled = True
         self._measure_load()
+        self._counting.look()
         if self._wiring.schedules and time.monotonic() >= self._schedules_at:
             self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
             scheduler(broker=self._wiring.broker())

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.db.models.lookups import In
 
-from queue_app import clock, conf, limits, throttle
+from queue_app import clock, conf, limits, throttle, totals
 from queue_app.database import alias, atomic, in_turn
 from queue_app.expressions import Unindexed
 from queue_app.models import Event, Job, Notice, Worker
@@ -43,6 +43,7 @@ def purge(
     """
     # One moment for both queries: what only one of them finds would be found again and again.
     wanted, before, deleted = _final(states), clock.now() - timedelta(days=days), 0
+    totals.catch_up()  # what goes now is never counted again
     found = _settled(finished_before(before), wanted).order_by("finished_at", "pk")
     while batch := list(found.values_list("pk", flat=True)[:BATCH]):
         with in_turn(), atomic():

@@ -101,9 +101,16 @@ class Waiting:
 
     def oldest_due_seconds(self) -> float | None:
         """Return for how long the longest waiting due job has been due; ``None`` if none is."""
-        first = [self._first_due(*group) for group in self._due]
-        due = [run_at for run_at in first if run_at is not None and run_at <= self._now]
-        return (self._now - min(due)).total_seconds() if due else None
+        return max(self.oldest_due_seconds_by_queue().values(), default=None)
+
+    def oldest_due_seconds_by_queue(self) -> dict[str, float]:
+        """Return the same for each queue with due jobs."""
+        oldest: dict[str, float] = {}
+        for queue, priority in self._due:
+            run_at = self._first_due(queue, priority)
+            if run_at is not None and run_at <= self._now:
+                oldest[queue] = max(oldest.get(queue, 0.0), (self._now - run_at).total_seconds())
+        return oldest
 
     def _first_due(self, queue: str, priority: int) -> datetime | None:
         if (queue, priority) not in self._with_internal:

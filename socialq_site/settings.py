@@ -58,6 +58,7 @@ ALLOWED_HOSTS = environment.words(_values.get("ALLOWED_HOSTS", "")) or ["127.0.0
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = _https
+SECURE_REDIRECT_EXEMPT = ["^health$", "^ready$", "^metrics$"]  # probes speak plain HTTP, and take a redirect for a yes
 # gunicorn speaks plain HTTP, so an https site stands behind a proxy, which must set this header itself.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _https else 0
@@ -91,6 +92,7 @@ INSTALLED_APPS = [
     "ninja",  # the files of the page that describes the API
 ]
 MIDDLEWARE = [
+    "queue_app.middleware.MonitorsMiddleware",  # first: probes know no name of the site
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

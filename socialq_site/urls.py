@@ -1,4 +1,4 @@
-"""The site's addresses: the admin, the API, and whatever the posts app serves."""
+"""The site's addresses: the admin, the API, whatever the posts app serves, and pages for monitors."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("posts.rest.urls")),
     path("", include("posts.urls")),
+    path("", include("queue_app.urls")),
 ]

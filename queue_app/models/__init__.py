@@ -7,6 +7,7 @@ from queue_app.models.history import Attempt, AttemptOutcome, Event, EventName
 from queue_app.models.job import PRIORITY_FIRST, PRIORITY_LAST, Job
 from queue_app.models.notice import Notice
 from queue_app.models.tally import Tally
+from queue_app.models.total import Total, TotalName
 from queue_app.models.worker import Worker
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "MaintenanceWindow",
     "Notice",
     "Tally",
+    "Total",
+    "TotalName",
     "Worker",
 ]

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from queue_app import alerts, api, clock, jobs, workers
+from queue_app import alerts, api, clock, jobs, readiness, workers
 from queue_app.health import Health, health, health_check
 from queue_app.models import Event, Job, Worker
 from queue_app.outcomes import Fail, Failure, Outcome
@@ -111,6 +111,21 @@ def test_alerts_when_over_1000_wait(name: str, settings: Settings) -> None:
     assert health().healthy
     api.enqueue(name)
     assert problem() == "4 jobs are due and wait; over 3 is too many: start more workers"
+
+
+def test_alerts_when_a_job_has_been_due_for_over_5_minutes(name: str, later: Later) -> None:
+    sign_in()
+    api.enqueue(name)
+    later(299)
+    Worker.objects.update(heartbeat_at=clock.now())
+    assert health().healthy
+    later(2)
+    assert problem().startswith("A job has been due for 301 s; over 300 is too long")
+
+
+def test_a_database_without_the_newest_tables_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "unapplied", lambda: ["posts.0099_more", "posts.0100_most"])
+    assert problem() == ("The database lacks the migration posts.0099_more and 1 more: run python manage.py migrate")
 
 
 def test_alerts_when_over_5_percent_failed(name: str) -> None:
