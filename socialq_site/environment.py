@@ -25,6 +25,11 @@ PREFIX = "SOCIALQ_"
 FILE = "_FILE"
 ROOT: Path = Path(__file__).resolve().parent.parent
 SECRETS_FILE = "secrets.env"
+# What may be in a file of its own, which the same name with _FILE behind it names.
+SECRETS = (
+    *("SECRET_KEY", "DATABASE_URL", "EMAIL_URL"),
+    *("SOCIALQ_ENCRYPTION_KEYS", "SOCIALQ_ADMIN_PASSWORD", "SOCIALQ_METRICS_TOKEN"),
+)
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 Number = TypeVar("Number", int, float)
@@ -111,19 +116,34 @@ def read_platforms(values: Mapping[str, str], platforms: Mapping[str, Sequence[s
     for platform, settings in platforms.items():
         for setting in settings:
             name = f"{PREFIX}{platform.upper()}_{setting}"
-            text, path = values.get(name, "").strip(), values.get(name + FILE, "").strip()
-            if text and path:
-                raise ImproperlyConfigured(f"{name} and {name}{FILE} are both set; keep one of them")
-            if path:
-                try:
-                    text = Path(path).read_text(encoding="utf-8").strip()
-                except (OSError, UnicodeDecodeError) as error:
-                    raise ImproperlyConfigured(f"{name}{FILE} is {path}, which cannot be read: {error}") from None
+            text = _given_or_in_file(values, name)
             if text and setting.endswith("_BASE") and urlsplit(text).scheme not in ("http", "https"):
                 raise wrong(name, text, "an address like https://api.example.org")
             if text:
                 found.setdefault(platform, {})[setting] = text
     return found
+
+
+def read_secret_files(values: Mapping[str, str]) -> dict[str, str]:
+    """Return ``values`` with the content of each file that ``<name of a secret>_FILE`` names, in place of its path.
+
+    Raises ``ImproperlyConfigured`` for both at once and for a file that cannot be read.
+    """
+    paths = {name + FILE for name in SECRETS}
+    found = {name: text for name in SECRETS if (text := _given_or_in_file(values, name))}
+    return {name: value for name, value in values.items() if name not in paths} | found
+
+
+def _given_or_in_file(values: Mapping[str, str], name: str) -> str:
+    text, path = values.get(name, "").strip(), values.get(name + FILE, "").strip()
+    if text and path:
+        raise ImproperlyConfigured(f"{name} and {name}{FILE} are both set; keep one of them")
+    if path:
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}{FILE} is {path}, which cannot be read: {error}") from None
+    return text
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

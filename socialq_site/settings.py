@@ -22,9 +22,8 @@ from socialq_site import environment
 
 BASE_DIR = environment.ROOT
 VAR_DIR = environment.var_dir(os.environ)
-_values = environment.load(
-    os.environ, BASE_DIR / (os.environ.get("ENV_FILE") or ".env"), VAR_DIR / environment.SECRETS_FILE
-)
+_files = (BASE_DIR / (os.environ.get("ENV_FILE") or ".env"), VAR_DIR / environment.SECRETS_FILE)
+_values = environment.read_secret_files(environment.load(environment.read_secret_files(os.environ), *_files))
 
 SECRET_KEY = _values.get("SECRET_KEY", "")
 if not SECRET_KEY:

@@ -255,3 +255,14 @@ def test_a_platforms_setting_that_cannot_be_meant_is_said(values: dict[str, str]
     with pytest.raises(ImproperlyConfigured, match=words) as caught:
         environment.read_platforms(values, {"x": ["CLIENT_SECRET", "API_BASE"]})
     assert values.get("SOCIALQ_X_CLIENT_SECRET", "-") not in str(caught.value).replace("SOCIALQ", "").split()
+
+
+def test_a_secret_may_lie_in_a_file_which_wins_over_the_made_secrets(tmp_path: Path) -> None:
+    secret, made = tmp_path / "secret", tmp_path / "made.env"
+    secret.write_text("s3cret\n")
+    made.write_text("SECRET_KEY=made\nSOCIALQ_ENCRYPTION_KEYS=made\n")
+    given = environment.read_secret_files({"SECRET_KEY_FILE": str(secret), "PORT": "1"})
+    values = environment.read_secret_files(environment.load(given, made))
+    assert values == {"SECRET_KEY": "s3cret", "PORT": "1", "SOCIALQ_ENCRYPTION_KEYS": "made"}
+    with pytest.raises(ImproperlyConfigured, match="both set"):
+        environment.read_secret_files({**values, "SECRET_KEY_FILE": str(secret)})
