@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db import Error as DatabaseError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from queue_app import clock, conf, probe, workers
-from queue_app.database import connection
+from queue_app.database import alias, connection
+from queue_app.models import Job
 from queue_app.stats import Waiting
 
 KEPT_SECONDS = 2.0
@@ -37,9 +39,14 @@ def checks() -> Mapping[str, Check]:
 
 
 def unapplied() -> list[str]:
-    """Return the migrations of installed apps that the queue's database does not have yet. One query."""
+    """Return the migrations of installed apps that the queue's database does not have yet. One query.
+
+    Where that is not the site's main one, apps that have none there at all are elsewhere.
+    """
     applied = MigrationRecorder(connection()).applied_migrations()
-    return [f"{app}.{name}" for app, name in _known_migrations() if (app, name) not in applied]
+    here = None if alias() == DEFAULT_DB_ALIAS else {app for app, _name in applied} | {Job._meta.app_label}
+    missing = [(app, name) for app, name in _known_migrations() if (app, name) not in applied]
+    return [f"{app}.{name}" for app, name in missing if here is None or app in here]
 
 
 def unapplied_problem() -> str | None:
@@ -57,6 +64,13 @@ def late_problem(waiting: Waiting) -> str | None:
     if seconds is None or seconds <= most:
         return None
     return f"A job has been due for {seconds:,.0f} s; over {most:,.0f} is too long: see whether its workers keep up"
+
+
+def worker_problem() -> str | None:
+    """Return in words that no worker lives, ``None`` where one does."""
+    if workers.alive(clock.now()).exists():
+        return None
+    return "No worker lives: start one with python manage.py qcluster"
 
 
 class _Kept:
@@ -88,12 +102,6 @@ def _checked(look: Callable[[], str | None]) -> Check:
     return Check(problem is None, problem or OK)
 
 
-def _workers() -> str | None:
-    if workers.alive(clock.now()).exists():
-        return None
-    return "No worker lives: start one with python manage.py qcluster"
-
-
 def _due() -> str | None:
     return late_problem(Waiting(clock.now()))
 
@@ -109,7 +117,7 @@ def _known_migrations() -> tuple[tuple[str, str], ...]:
 _LOOKS: Mapping[str, Callable[[], str | None]] = {
     "database": probe.problem,
     "migrations": unapplied_problem,
-    "workers": _workers,
+    "workers": worker_problem,
     "due": _due,
 }
 NAMES = tuple(_LOOKS)

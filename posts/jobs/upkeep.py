@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from posts.metrics import PLATFORM_KEY, metrics_of_posts
 from posts.models import Account
 from posts.publishing import errors
 from posts.selectors.accounts import ends_at, ends_by
 from posts.services import accounts, logins, media, sessions, standing
-from queue_app import api, clock
+from posts.services.checkup import examine_publishing
+from queue_app import api, clock, totals
 from queue_app.context import JobContext
+from queue_app.doctor import doctor_check
 from queue_app.health import health_check
+from queue_app.metrics import metric_source
 from queue_app.outcomes import Done, Failure, Outcome, Postpone, Retry
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
@@ -91,3 +95,6 @@ def media_retention(context: JobContext) -> int:
 
 
 health_check(media.folder_problems)
+doctor_check(examine_publishing)
+metric_source(metrics_of_posts)
+totals.count_by_key(PLATFORM_KEY)

@@ -84,6 +84,8 @@ class Bluesky(Platform):
 
     name = "bluesky"
     label = "Bluesky"
+    api_server = DEFAULT_SERVICE
+    server_setting = "pds"
     capabilities = Capabilities(
         text=TEXT_LIMITS,
         max_images=10,

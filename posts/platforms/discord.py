@@ -54,6 +54,7 @@ class Discord(Platform):
 
     name = "discord"
     label = "Discord"
+    api_server = DEFAULT_API
     capabilities = Capabilities(
         text=(TextLimit("code_points", 2000),),
         max_images=MOST_FILES,

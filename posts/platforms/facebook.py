@@ -62,6 +62,7 @@ class Facebook(Platform):
 
     name = "facebook"
     label = "Facebook"
+    api_server = GRAPH.host
     capabilities = Capabilities(
         text=(TextLimit("code_points", 63_206),),  # as the app has it; the API's documentation names none
         max_images=10,

@@ -26,6 +26,7 @@ from posts.publishing.http import Response
 from posts.publishing.platform import Checkpoints, Platform, Session
 from posts.publishing.types import (
     Absent,
+    App,
     CannotTell,
     Config,
     Connection,
@@ -69,6 +70,7 @@ class Instagram(Platform):
 
     name = "instagram"
     label = "Instagram"
+    api_server = login.GRAPHS[login.INSTAGRAM].host
     capabilities = Capabilities(
         # Characters are not defined; UTF-16 units are never fewer than what may be meant.
         text=(TextLimit("utf16", 2200),),
@@ -130,6 +132,10 @@ class Instagram(Platform):
     settle_seconds = 300
     never_repeated = frozenset({"instagram.action_blocked"})  # to go on after that is taken for spam
     refreshes = True
+
+    def server(self, app: App, config: Config) -> str:
+        """Return where the product is that the account logs in with."""
+        return app.api(login.GRAPHS[config.get("login", login.INSTAGRAM)].host)
 
     def capabilities_with(self, options: Mapping[str, Any], config: Config) -> Capabilities:
         """Return the limits of a story where one is chosen: any shape, and short films."""

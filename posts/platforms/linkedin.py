@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from posts.platforms._linkedin_api import LIVE_URN, call, duplicate_of, of_urn, read, refusal
+from posts.platforms._linkedin_api import DEFAULT_API, LIVE_URN, call, duplicate_of, of_urn, read, refusal
 from posts.platforms._linkedin_authors import (
     MEMBER_SCOPE,
     ORGANIZATION,
@@ -68,6 +68,7 @@ class LinkedIn(Platform):
 
     name = "linkedin"
     label = "LinkedIn"
+    api_server = DEFAULT_API
     capabilities = Capabilities(
         text=(TextLimit("code_points", 3000),),  # of what people see: escapes do not count
         max_images=20,

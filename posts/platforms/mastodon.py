@@ -73,6 +73,7 @@ class Mastodon(Platform):
 
     name = "mastodon"
     label = "Mastodon"
+    server_setting = "instance"
     capabilities = instances.capabilities_of({})
     options = instances.options_of({})
     connect_fields = (

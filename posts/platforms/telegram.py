@@ -57,6 +57,8 @@ class Telegram(Platform):
 
     name = "telegram"
     label = "Telegram"
+    api_server = DEFAULT_API_URL
+    server_setting = "api_url"
     capabilities = Capabilities(
         text=(TextLimit("utf16", 4096),),  # the server counts code points; UTF-16 units are never fewer
         caption=(TextLimit("utf16", 1024),),

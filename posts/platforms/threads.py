@@ -53,6 +53,7 @@ class Threads(Platform):
 
     name = "threads"
     label = "Threads"
+    api_server = GRAPH.host
     capabilities = Capabilities(
         text=(TextLimit("threads", 500),),
         comment=(TextLimit("threads", 500),),

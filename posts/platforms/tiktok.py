@@ -58,6 +58,7 @@ class TikTok(Platform):
 
     name = "tiktok"
     label = "TikTok"
+    api_server = API
     capabilities = Capabilities(
         text=(TextLimit("utf16", PHOTO_TEXT_UTF16),),  # less for a video, see problems
         max_images=35,

@@ -76,6 +76,7 @@ class X(Platform):
 
     name = "x"
     label = "X"
+    api_server = API
     capabilities = Capabilities(
         text=TEXT,
         max_images=4,

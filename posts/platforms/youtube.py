@@ -14,7 +14,7 @@ from functools import partial
 
 from posts.platforms import _youtube_after as after
 from posts.platforms import _youtube_upload as upload
-from posts.platforms._youtube_api import REFUSALS_OF_COMMENTS, accepted, call, items_of, part, refusal
+from posts.platforms._youtube_api import API, REFUSALS_OF_COMMENTS, accepted, call, items_of, part, refusal
 from posts.platforms._youtube_video import (
     OPTIONS,
     draft_notes,
@@ -62,6 +62,7 @@ class YouTube(Platform):
 
     name = "youtube"
     label = "YouTube"
+    api_server = API
     capabilities = Capabilities(
         text=(TextLimit("utf8_bytes", 5000),),
         max_images=1,  # the thumbnail

@@ -115,7 +115,8 @@ class Platform(ABC):
     asked before that (a server's address); ``needs_app`` is false where the app registers itself. ``app_settings`` are
     settings of the site besides the app's id and secret;
     ``setup`` says in a sentence or two how to get those. ``windows`` are the documented limits, ``words`` the
-    sentences for the platform's own codes, which begin with its name.
+    sentences for the platform's own codes, which begin with its name. ``api_server`` is where the API usually is;
+    ``server_setting`` names what ``config`` has instead, where accounts are on servers of their own.
     """
 
     name: ClassVar[str]
@@ -133,6 +134,8 @@ class Platform(ABC):
     settle_seconds: ClassVar[int | None] = None
     never_repeated: ClassVar[frozenset[str]] = frozenset()
     refreshes: ClassVar[bool] = False
+    api_server: ClassVar[str] = ""
+    server_setting: ClassVar[str] = ""
 
     # What the account with ``config`` can do
 
@@ -155,6 +158,10 @@ class Platform(ABC):
     def repeats_safely(self, config: Config) -> bool:
         """Return whether a repeat is safe on the account with ``config``; ``repeat_is_safe`` unless servers differ."""
         return self.repeat_is_safe
+
+    def server(self, app: App, config: Config) -> str:
+        """Return where the API of the account with ``config`` is; "" where nothing, or what only its owner may know."""
+        return str(config.get(self.server_setting) or "").rstrip("/") or app.api(self.api_server)
 
     def problems(self, draft: Draft, config: Config) -> Sequence[Remark]:
         """Return what keeps ``draft`` from being published that limits as data do not say."""

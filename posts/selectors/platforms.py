@@ -72,23 +72,26 @@ def matrix() -> str:
 
 def shortcomings() -> list[str]:
     """Return in words what this site lacks to use the platforms that are enabled."""
+    return [lack for name in conf.get("ENABLED_PLATFORMS") for lack in shortcomings_of(name)]
+
+
+def shortcomings_of(name: str) -> list[str]:
+    """Return in words what this site lacks to use one platform."""
+    platform = registry.platforms().get(name)
+    if platform is None:
+        return [gettext("%(name)s is enabled, but this site knows no such platform") % {"name": name}]
     found = []
-    for name in conf.get("ENABLED_PLATFORMS"):
-        platform = registry.platforms().get(name)
-        if platform is None:
-            found.append(gettext("%(name)s is enabled, but this site knows no such platform") % {"name": name})
-            continue
-        given, prefix = conf.of_platform(name), f"SOCIALQ_{name.upper()}"
-        if platform.oauth is not None and platform.needs_app and not given.get("CLIENT_ID"):
-            found.append(
-                gettext("%(platform)s: set %(prefix)s_CLIENT_ID and %(prefix)s_CLIENT_SECRET. %(setup)s")
-                % {"platform": platform.label, "prefix": prefix, "setup": platform.setup}
-            )
-        if platform.capabilities.fetches_media and not _is_public(str(queue_conf.get("SITE_URL"))):
-            found.append(
-                gettext("%(platform)s: it downloads files itself, so SITE_URL must be a public https:// address")
-                % {"platform": platform.label}
-            )
+    given, prefix = conf.of_platform(name), f"SOCIALQ_{name.upper()}"
+    if platform.oauth is not None and platform.needs_app and not given.get("CLIENT_ID"):
+        found.append(
+            gettext("%(platform)s: set %(prefix)s_CLIENT_ID and %(prefix)s_CLIENT_SECRET. %(setup)s")
+            % {"platform": platform.label, "prefix": prefix, "setup": platform.setup}
+        )
+    if platform.capabilities.fetches_media and not _is_public(str(queue_conf.get("SITE_URL"))):
+        found.append(
+            gettext("%(platform)s: it downloads files itself, so SITE_URL must be a public https:// address")
+            % {"platform": platform.label}
+        )
     return found
 
 
