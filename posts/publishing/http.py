@@ -11,6 +11,7 @@ a forked worker shares no socket. Judges no status code: that is the platform's 
 
 from __future__ import annotations
 
+import io
 import json as jsonlib
 import logging
 import math
@@ -237,12 +238,27 @@ class Http:
         Streams (``Body``, files) are sent in pieces. Raises Unreachable, Temporary or OutcomeUnknown; ``RuntimeError``
         if calls are forbidden now.
         """
-        if self._refuse_when():
-            raise RuntimeError("a platform was called inside a database transaction; make the call outside of it")
         request = self._build(method, url, headers, params=params, json=json, content=content, data=data, files=files)
         wire = Wire(_call_seconds(request, self._timeout_seconds) if timeout_seconds is None else timeout_seconds)
+        body = io.BytesIO()
+        response = self._call(request, wire, irreversible, max_response_bytes, body)
+        return replace(response, body=body.getvalue())
+
+    def download(self, url: str, into: BinaryIO, *, max_bytes: int) -> Response:
+        """Ask for a file and write what is answered to ``into`` as it comes, at most ``max_bytes``.
+
+        The answer, whatever its status, has no body. Raises Unreachable and Temporary, and OSError of ``into``.
+        """
+        request = self._build("GET", url, {"Accept": "*/*"}, content=None)
+        return self._call(request, Wire(self._timeout_seconds), False, max_bytes, into)
+
+    def _call(
+        self, request: httpx2.Request, wire: Wire, irreversible: bool, max_bytes: int, into: BinaryIO
+    ) -> Response:
+        if self._refuse_when():
+            raise RuntimeError("a platform was called inside a database transaction; make the call outside of it")
         try:
-            return self._send(request, wire, irreversible, max_response_bytes)
+            return self._send(request, wire, irreversible, max_bytes, into)
         except _SourceFailedError:
             kind = OutcomeUnknown if irreversible and wire.request_left else Temporary
             failure: PublishError = kind("media_unreadable")
@@ -270,7 +286,9 @@ class Http:
             raise Unreachable("address_invalid")
         return request
 
-    def _send(self, request: httpx2.Request, wire: Wire, irreversible: bool, max_bytes: int) -> Response:
+    def _send(
+        self, request: httpx2.Request, wire: Wire, irreversible: bool, max_bytes: int, into: BinaryIO
+    ) -> Response:
         url = request.url
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         outgoing = httpcore2.Request(
@@ -284,12 +302,13 @@ class Http:
             response = Response(answer.status, headers, b"", url.host, irreversible)
             if headers.get("content-encoding", "identity").lower() != "identity":
                 raise response.unusable("encoded_answer")  # we asked for none; unpacking could fill the memory
-            body = bytearray()
+            size = 0
             for chunk in answer.iter_stream():
-                body += chunk
-                if len(body) > max_bytes:
+                size += len(chunk)
+                if size > max_bytes:
                     raise response.unusable("answer_too_large")
-            return replace(response, body=bytes(body))
+                into.write(chunk)
+            return response
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -34,24 +34,31 @@ POSTS_JUDGED = 100
 
 
 def describe_file(
-    media: Media, *, alt_text: str, tags: Sequence[str], is_in_library: bool, actor: User | None = None
+    media: Media,
+    *,
+    alt_text: str | None = None,
+    tags: Sequence[str] | None = None,
+    is_in_library: bool | None = None,
+    actor: User | None = None,
 ) -> Media:
-    """Set the alt text of ``media``, all its tags, and whether it is kept; return it as stored.
+    """Set the alt text of ``media``, all its tags, and whether it is kept; ``None`` leaves it. Return it as stored.
 
     Posts without an alt text of their own for it get this one, those that wait included: what would keep one of them
     from going out is refused. Raises ValidationFailed, Conflict, NotAllowed.
     """
-    alt_text = alt_text.replace("\r\n", "\n").strip()
-    problems = [*_alt_problems(alt_text), *tag_problems(tags)]
+    given = None if alt_text is None else alt_text.replace("\r\n", "\n").strip()
+    problems = [*_alt_problems(given or ""), *tag_problems(tags or ())]
     with atomic():
         stored = _locked(media, "change_media", actor)
         if problems:
             raise ValidationFailed(problems)
-        is_new = stored.alt_text != alt_text
-        stored.alt_text, stored.is_in_library = alt_text, is_in_library
+        before = stored.alt_text
+        stored.alt_text = before if given is None else given
+        stored.is_in_library = stored.is_in_library if is_in_library is None else is_in_library
         stored.save(update_fields=["alt_text", "is_in_library"])
-        set_tags(stored, tags)
-        if is_new:
+        if tags is not None:
+            set_tags(stored, tags)
+        if stored.alt_text != before:
             _require_fitting_alt(stored)
     return stored
 
