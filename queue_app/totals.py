@@ -172,15 +172,15 @@ class _Facts:
 
 
 def _add_up(events: Sequence[Event], sums: _Sums) -> None:
-    ids = {event.job_id for event in events}
+    ids = {event.job_id for event in events if event.job_id is not None}
     rows = Job.objects.filter(pk__in=ids).exclude(type__in=internal_types())
-    jobs = {
+    jobs: dict[int | None, _Facts] = {
         pk: _Facts(*facts) for pk, *facts in rows.values_list("pk", "queue", "type", "run_at", "started_at", "keys")
     }
     ended = [event for event in events if event.job_id in jobs and _leaves(event)]
-    attempts = _attempts({event.job_id for event in ended})
+    attempts = _attempts({event.job_id for event in ended if event.job_id is not None})
     for event in ended:
-        _count_attempt(event, jobs[event.job_id], attempts.get(event.job_id, ()), sums)
+        _count_attempt(event, jobs[event.job_id], attempts.get(event.job_id or 0, ()), sums)
     for event in events:
         job = jobs.get(event.job_id)
         if job is not None and event.source != event.target:
