@@ -106,7 +106,7 @@ class LegacyImport:
             return Verdict(job, "draft", _("a draft"), why)
         self._overdue += is_overdue
         where = ", ".join(map(shown, Account.objects.filter(pk__in=account_ids).order_by("pk")))
-        said = _("scheduled for %(at)s on %(where)s") % {"at": f"{at:%Y-%m-%d %H:%M} UTC", "where": where}
+        said = _("scheduled for %(at)s UTC on %(where)s") % {"at": f"{at:%Y-%m-%d %H:%M}", "where": where}
         return Verdict(job, "scheduled", said, _("it was overdue") if is_overdue else "")
 
     def _history(self, job: LegacyJob) -> Verdict:

@@ -135,7 +135,7 @@ def _columns(connection: sqlite3.Connection) -> dict[str, str]:
     kind, sql = found
     if kind != "table" or re.match(r"\s*CREATE\s+VIRTUAL", str(sql), re.IGNORECASE):
         raise Refused(_("jobs is no ordinary table in this database, so it is not read"))
-    names = [str(row[1]) for row in connection.execute(f'PRAGMA table_info("{TABLE}")')]
+    names = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (TABLE,))]
     return {name.lower(): name for name in names if '"' not in name}
 
 

@@ -30,7 +30,9 @@ def source(api_url: str = "", *, owner: User | None = None, **fields: Any) -> Te
 def update(*, kind: str = "message", update_id: int | None = None, **message: Any) -> dict[str, Any]:
     """Return an update with one message, from PERSON in their chat with the bot."""
     number = next(_numbers)
-    said = {"message_id": number, "date": int(clock.now().timestamp()), "chat": PRIVATE}
+    said: dict[str, Any] = {"message_id": number, "chat": PRIVATE}
+    if "date" not in message:
+        said["date"] = int(clock.now().timestamp())
     if kind == "message":
         said["from"] = {"id": PERSON, "is_bot": False, "first_name": "Ada"}
     return {"update_id": number if update_id is None else update_id, kind: said | message}
