@@ -26,7 +26,7 @@ def describe(job: Job) -> str:
 
 @job_type(
     intake.TAKE_IN,
-    retry=RetryPolicy.exponential(max_attempts=6, base_seconds=10, cap_seconds=1800),
+    retry=RetryPolicy.exponential(max_attempts=8, base_seconds=20, cap_seconds=1800),
     timeout_seconds=900,
     describe=describe,
 )

@@ -299,7 +299,7 @@ def test_what_never_works_is_said_in_the_chat_after_the_last_attempt(telegram: F
     bot = source(telegram.url)
     telegram.fault("/file/", status=404, body="gone", times=99)
     send(bot, photo())
-    for _ in range(6):
+    for _ in range(8):
         run()
         later(3600)
     assert job().state == JobState.FAILED
