@@ -18,7 +18,19 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from PIL import Image, ImageDraw, ImageFilter
 
-from posts.models import Account, Delivery, Media, PendingLogin, Post, Recurrence, Slot, Tag, TelegramSource
+from posts.models import (
+    Account,
+    Delivery,
+    Media,
+    PendingLogin,
+    Post,
+    Recurrence,
+    Slot,
+    Tag,
+    TelegramSource,
+    WebhookEndpoint,
+)
+from posts.services.endpoints import create_endpoint
 from posts.services.media import store_upload
 from posts.services.posts import cancel_post, publish_now, schedule_post
 from posts.services.standing import ask_reconnect
@@ -193,6 +205,15 @@ def _queue(accounts: Sequence[Account]) -> None:
 
 def _others(admin: User, account: Account) -> None:
     create_key(admin, name="Newsletter script", scopes=["read"])
+    hook, _secret = create_endpoint(admin, name="Reading list", url="https://127.0.0.1:9/hook", names=["post.failed"])
+    answers = ((500, "The receiver answered with status 500."), (204, ""))
+    WebhookEndpoint.objects.filter(pk=hook.pk).update(
+        enabled=False, off_reason="failing", failing_since=clock.now(),
+        recent=[
+            {"at": clock.now().isoformat(), "event": "post.failed", "event_id": 1, "status": status, "message": said}
+            for status, said in answers
+        ],
+    )  # fmt: skip
     Group.objects.create(name="Editors")
     ruth = User.objects.create_user("ruth", is_staff=True, first_name="Ruth")
     PendingLogin.objects.create(

@@ -1,4 +1,4 @@
-"""The posts app in the admin: posts, deliveries, accounts, pictures. Parse, call a service, render; no logic."""
+"""The posts app in the admin: posts, accounts, files, feeds, webhooks. Parse, call a service, render; no logic."""
 
 from posts.admin import dashboard, history, jobs
 from posts.admin.account import AccountAdmin
@@ -7,6 +7,7 @@ from posts.admin.media import MediaAdmin
 from posts.admin.post import PostAdmin
 from posts.admin.recurrence import RecurrenceAdmin
 from posts.admin.telegram import TelegramSourceAdmin
+from posts.admin.webhook import WebhookAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -15,6 +16,7 @@ __all__ = [
     "PostAdmin",
     "RecurrenceAdmin",
     "TelegramSourceAdmin",
+    "WebhookAdmin",
     "dashboard",
     "history",
     "jobs",

@@ -29,7 +29,8 @@ def listener(name: str = "ada", *more: str) -> User:
 def endpoint(
     owner: User | None = None, *, name: str = "Desk", url: str = "https://desk.example/hook", **options: Any
 ) -> WebhookEndpoint:
-    return create_endpoint(owner or listener(), name=name, url=url, **options)[0]
+    owner = owner or listener()
+    return create_endpoint(owner, name=name, url=url, **options)[0]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from posts import urls as posts_urls
-from posts.models import Account, Delivery, Media, Post, PostMedia, TelegramMessage, TelegramSource
+from posts.models import Account, Delivery, Media, Post, PostMedia, TelegramMessage, TelegramSource, WebhookEndpoint
 from queue_app.models import ApiKey, Attempt, Block, Breaker, Event, Job, MaintenanceWindow, Notice, Worker
 from tests.filled import HOSTILE, fill
 from tests.posts.admin.pages import browser, person
@@ -52,6 +52,9 @@ MAY_SEND: dict[str, set[str]] = {
     "posts_telegramsource_change": OPERATORS,
     "posts_telegramsource_delete": OPERATORS,
     "posts_telegramsource_webhook": OPERATORS,
+    "posts_webhookendpoint_add": OPERATORS,
+    "posts_webhookendpoint_edit": OPERATORS,
+    "posts_webhookendpoint_secret": OPERATORS,
     "queue_app_block_add": OPERATORS,
     "queue_app_maintenancewindow_add": OPERATORS,
     "queue_app_maintenancewindow_change": OPERATORS,
@@ -71,6 +74,7 @@ WRITTEN: dict[Any, Sequence[str]] = {
     Media: ("original_name", "alt_text"),
     PostMedia: ("alt_text",),
     TelegramSource: ("name", "bot_name", "last_error"),
+    WebhookEndpoint: ("name", "url"),
     TelegramMessage: ("reason",),
     Job: ("last_error", "reason", "target_id"),
     Attempt: ("message", "error_class", "traceback", "worker"),

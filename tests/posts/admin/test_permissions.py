@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from posts.models import Account, Delivery, Media, Post, Recurrence
+from posts.models import Account, Delivery, Media, Post, Recurrence, WebhookEndpoint
 from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.models import ApiKey, Attempt, Block, Breaker, Event, Job, Limit, Notice, Worker
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, act, browser, form, list_of, page, person
+from tests.posts.hearing import endpoint, listener
 from tests.posts.making import account, draft, picture, unsettled
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +36,8 @@ OPERATOR = (
     "posts.change_account",
     "posts.delete_account",
     *(f"posts.{what}_telegramsource" for what in ("view", "add", "change", "delete")),
+    *(f"posts.{what}_webhookendpoint" for what in ("view", "add", "change", "delete")),
+    "posts.manage_all_webhooks",
     "queue_app.view_apikey",
     "queue_app.change_apikey",
     "queue_app.manage_all_api_keys",
@@ -82,6 +85,10 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Limit, "forget"): {"operator"},
     (Breaker, "close"): {"operator"},
     (ApiKey, "revoke"): {"operator"},
+    (WebhookEndpoint, "test"): {"operator"},
+    (WebhookEndpoint, "switch_on"): {"operator"},
+    (WebhookEndpoint, "switch_off"): {"operator"},
+    (WebhookEndpoint, "delete"): {"operator"},
 }
 
 
@@ -100,7 +107,7 @@ def rows() -> dict[type[Any], Any]:
     key, _secret = keys.create_key(person("program"), name="Script", scopes=["read"])
     series = Recurrence.objects.create(rule="FREQ=DAILY", first_wall_time="2026-11-27T14:05:00", timezone="UTC")
     other = {Recurrence: series, Media: picture(is_in_library=True), ApiKey: key, Event: delivery.job.events.first()}
-    return {**found, Limit: limit, Breaker: breaker, **other}
+    return {**found, Limit: limit, Breaker: breaker, **other, WebhookEndpoint: endpoint(listener("hook"))}
 
 
 def everyone() -> dict[str, User]:
@@ -186,6 +193,7 @@ PAGES = [
     "posts_media_changelist",
     "posts_recurrence_changelist",
     "posts_telegramsource_changelist",
+    "posts_webhookendpoint_changelist",
     "queue_app_job_changelist",
     "queue_app_attempt_changelist",
     "queue_app_worker_changelist",
@@ -202,6 +210,7 @@ PAGES = [
     "posts_post_add",
     "posts_account_add",
     "posts_telegramsource_add",
+    "posts_webhookendpoint_add",
     "queue_app_block_add",
     "queue_app_apikey_add",
     "queue_app_maintenancewindow_add",
