@@ -90,21 +90,20 @@ def find_key(authorization: str) -> ApiKey | None:
 
     A key that is revoked or over, or whose user may not sign in any more, does not work. Its use is written down.
     """
-    scheme, _space, given = authorization.partition(" ")
-    secret = given.strip()
-    form = FORM.fullmatch(secret) if scheme.lower() == "bearer" else None
-    if form is None:
-        return None
-    key = ApiKey.objects.select_related("user").filter(prefix=form["prefix"]).first()
-    is_same = hmac.compare_digest(_hash(secret), key.secret_hash if key is not None else _NO_HASH)
+    key = _brought(authorization)
     now = clock.now()
-    if key is None or not is_same or state_of(key, now) != "alive" or not key.user.is_active:
+    if key is None or state_of(key, now) != "alive" or not key.user.is_active:
         return None
     if key.last_used_at is None or key.last_used_at <= now - NOTED_EVERY:
         before = Q(last_used_at=None) | Q(last_used_at__lt=now)
         ApiKey.objects.filter(before, pk=key.pk).update(last_used_at=now)
         key.last_used_at = now
     return key
+
+
+def is_guess(authorization: str) -> bool:
+    """Say whether the header brings no key that there is or was: who has an old one does not guess."""
+    return _brought(authorization) is None
 
 
 def state_of(key: ApiKey, now: datetime) -> str:
@@ -117,6 +116,18 @@ def state_of(key: ApiKey, now: datetime) -> str:
 def visible_keys(person: User | AnonymousUser) -> QuerySet[ApiKey]:
     """Return the keys that ``person`` may see and revoke: their own, or all with the permission."""
     return ApiKey.objects.all() if person.has_perm(MANAGE_ALL) else ApiKey.objects.filter(user=person.pk or 0)
+
+
+def _brought(authorization: str) -> ApiKey | None:
+    """Return the key of the header, whether it works or not."""
+    scheme, _space, given = authorization.partition(" ")
+    secret = given.strip()
+    form = FORM.fullmatch(secret) if scheme.lower() == "bearer" else None
+    if form is None:
+        return None
+    key = ApiKey.objects.select_related("user").filter(prefix=form["prefix"]).first()
+    is_same = hmac.compare_digest(_hash(secret), key.secret_hash if key is not None else _NO_HASH)
+    return key if is_same else None
 
 
 def _hash(secret: str) -> str:

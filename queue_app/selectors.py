@@ -39,7 +39,7 @@ def pending(queue: str | None = None, limit: int = 100) -> list[Job]:
 def all_jobs(limit: int = 100, state: str | None = None) -> list[Job]:
     """Return the newest ``limit`` (1 to 10,000) jobs, or of those in ``state``. Raises ValueError."""
     _check(limit)
-    jobs = _public(Job.objects.all()) if state is None else jobs_of(state)
+    jobs = every_job() if state is None else jobs_of(state)
     return _in_order(jobs.order_by("-id").values_list("id", flat=True)[:limit])
 
 
@@ -47,6 +47,11 @@ def failed_jobs(limit: int = 100) -> list[Job]:
     """Return the ``limit`` (1 to 10,000) jobs that failed last, the newest first. Raises ValueError."""
     _check(limit)
     return list(jobs_of(JobState.FAILED).order_by("-finished_at", "-id")[:limit])
+
+
+def every_job() -> QuerySet[Job]:
+    """Return all jobs, unordered."""
+    return _public(Job.objects.all())
 
 
 def jobs_of(state: str) -> QuerySet[Job]:

@@ -84,6 +84,21 @@ class Waiting:
         """How many jobs a worker could take now."""
         return self._due.total()
 
+    @property
+    def parked(self) -> int:
+        """How many jobs are set aside under a block."""
+        return self._parked.total()
+
+    @property
+    def pending(self) -> int:
+        """How many jobs wait, due or not, set aside or not."""
+        return self._pending.total()
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The queues and priorities that have any of them."""
+        return sorted(self._pending)
+
     def by_priority(self) -> dict[int, int]:
         """Return the number of pending jobs of each priority, zeros too."""
         numbers = dict.fromkeys(range(PRIORITY_FIRST, PRIORITY_LAST + 1), 0)

@@ -26,7 +26,7 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover
     raise ImproperlyConfigured("The REST API needs django-ninja: pip install 'socialq[api]'") from error
 
-from queue_app.rest import events, jobs, problems
+from queue_app.rest import events, jobs, problems, queue
 from queue_app.rest.docs import ReadableDocs
 from queue_app.rest.problems import Problem
 from queue_app.rest.schemas import ProblemOut, security_schemes
@@ -98,6 +98,9 @@ class Api(NinjaAPI):
                 response = self.on_exception(request, error)
             if isinstance(response, HttpResponseNotAllowed):
                 response = _told(problems.not_allowed(_methods(response["Allow"])))
+            allowance = getattr(request, "allowance", None)
+            for name, value in allowance.headers.items() if allowance is not None else ():
+                response[name] = value
             add_never_cache_headers(response)
             return _without_body(response) if is_head else response
 
@@ -110,8 +113,8 @@ def queue_api() -> Api:
 
 
 def queue_routers() -> list[Router]:
-    """Return the operations on jobs; what happens to them is followed beside them."""
-    return [jobs.router]
+    """Return the operations on jobs and the queue; what happens to them is followed beside them."""
+    return [jobs.router, queue.router]
 
 
 def _nowhere(_request: HttpRequest, rest: str = "") -> HttpResponse:

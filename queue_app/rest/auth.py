@@ -1,7 +1,8 @@
 """Who asks, and what they may: a program with ``Authorization: Bearer sq_…``, or whoever is signed in.
 
-What is allowed is what the person may *and* the key's scopes cover. A session's unsafe requests need the CSRF token in
-their header. Knows no django-ninja: a plain view enters the same way.
+What is allowed is what the person may *and* the key's scopes cover, as often as the key may ask; whoever guesses keys
+is shut out. A session's unsafe requests need the CSRF token in their header. Knows no django-ninja: a plain view enters
+the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.translation import gettext as _
 
-from queue_app import keys
+from queue_app import keys, throttle
+from queue_app.callers import address_of
 from queue_app.middleware import SAFE_METHODS
 from queue_app.rest.problems import Problem
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from queue_app.models import ApiKey
+    from queue_app.throttle import Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,15 @@ class Access:
 class Request(HttpRequest):
     """A request that has come in: ``person`` asks, by ``key`` or, where that is ``None``, by a session.
 
-    ``version`` is set by operations on what has one; the answer's ETag is made from it.
+    ``version`` is set by operations on what has one; the answer's ETag is made from it. ``allowance`` is what a key has
+    left, where there is one.
     """
 
     person: User
     key: ApiKey | None
     version: int | None
     json_body: Any
+    allowance: Allowance
 
 
 def _nothing(_request: HttpRequest) -> None:
@@ -50,10 +55,14 @@ def _nothing(_request: HttpRequest) -> None:
 
 
 def enter(request: HttpRequest, access: Access, read_body: Callable[[HttpRequest], None] = _nothing) -> None:
-    """Let the request in, or raise Problem: 401, 403. A body is read, by ``read_body``, once it may be sent at all."""
+    """Let the request in, or raise Problem (401, 403, 429). A body is read, by ``read_body``, once it may be sent."""
     person, key = _who(request)
     request.user = person
     request.person, request.key, request.version = person, key, None  # type: ignore[attr-defined]  # now a Request
+    if key is not None:
+        request.allowance = allowance = throttle.count_request(key)  # type: ignore[attr-defined]
+        if allowance.refused:
+            raise _too_many(_("This API key has made all the requests that it may make in a minute."), allowance)
     require_scope(request, access.scope)
     if not any(person.has_perm(permission) for permission in access.permissions):
         raise Problem(HTTPStatus.FORBIDDEN, _("You may not do this; ask an administrator for the permission."))
@@ -76,14 +85,27 @@ def _who(request: HttpRequest) -> tuple[User, ApiKey | None]:
     """Return who asks. A header is an answer by itself: with a wrong key a session does not count."""
     authorization = request.headers.get("Authorization", "")
     if authorization:
+        address = address_of(request)
+        shut_out = throttle.shut_out(address)
+        if shut_out is not None:
+            raise _too_many(
+                _("Too many API keys from your address were wrong; for a while none is looked at."), shut_out
+            )
         key = keys.find_key(authorization)
         if key is None:
+            if keys.is_guess(authorization):
+                throttle.count_wrong_key(address)
             detail = _("This API key does not work: it is unknown, revoked or over. Make a new one.")
             raise Problem(HTTPStatus.UNAUTHORIZED, detail)
         return key.user, key
     if request.user.is_authenticated:
         return request.user, None
     raise Problem(HTTPStatus.UNAUTHORIZED, _("Send an API key: Authorization: Bearer sq_…"))
+
+
+def _too_many(detail: str, allowance: Allowance) -> Problem:
+    told = _("%(detail)s Ask again in %(seconds)s seconds.") % {"detail": detail, "seconds": allowance.seconds}
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, told, headers=allowance.headers)
 
 
 def _lacks_token(request: HttpRequest) -> bool:

@@ -25,7 +25,7 @@ Run = Callable[..., HttpResponseBase]
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 # What every operation may answer, whatever it does.
-ALWAYS = (400, 401, 403, 405, 500, 503)
+ALWAYS = (400, 401, 403, 405, 429, 500, 503)
 OF_BODIES = (411, 413, 415, 422)
 WITH_METHODS = ("POST", "PATCH", "PUT")
 

@@ -5,7 +5,8 @@ Owns which status each error of the queue and of the database has; an app adds i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,7 @@ from queue_app import errors, registry
 from queue_app.database import is_away
 from queue_app.middleware import RETRY_AFTER_SECONDS, SAFE_METHODS, away_lines
 from queue_app.states import IllegalTransition
+from queue_app.transitions import LostRace
 from queue_app.trouble import trouble_of
 
 CONTENT_TYPE = "application/problem+json"
@@ -109,6 +111,15 @@ def of_errors(listed: Sequence[FieldError]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _detail(listed), errors=listed)
 
 
+@contextmanager
+def understood(status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Iterator[None]:
+    """Answer ``status`` where what was given can never be right, in the words of the ValueError that says so."""
+    try:
+        yield
+    except ValueError as error:
+        raise Problem(status, str(error)) from None
+
+
 def of_exception(request: HttpRequest, error: Exception) -> HttpResponse:
     """Return the answer to what a service or the database refused; raise what is a bug."""
     if isinstance(error, Problem):
@@ -125,6 +136,7 @@ STATUSES: Sequence[tuple[type[Exception], HTTPStatus]] = (
     (errors.JobNotFound, HTTPStatus.NOT_FOUND),
     (errors.QueueError, HTTPStatus.CONFLICT),
     (IllegalTransition, HTTPStatus.CONFLICT),
+    (LostRace, HTTPStatus.CONFLICT),
     (registry.UnknownJobType, HTTPStatus.UNPROCESSABLE_ENTITY),
     (PermissionDenied, HTTPStatus.FORBIDDEN),
     (Http404, HTTPStatus.NOT_FOUND),
