@@ -5,6 +5,7 @@ Nothing of a refused body stays: what was written to a temporary file is deleted
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
@@ -31,7 +32,7 @@ class BodyWithoutRoomError(Exception):
 
 
 class BodyUnreadableError(Exception):
-    """The body broke off or is no form with a file."""
+    """The body broke off, has fewer bytes than it announced, or is no form with a file."""
 
 
 class _CountingHandler(FileUploadHandler):
@@ -68,9 +69,10 @@ def read_body(request: HttpRequest, *, max_bytes: int, video_max_bytes: int) -> 
     Must come before anything else reads them. Raises BodyTooLargeError, BodyUnreadableError and
     BodyWithoutRoomError.
     """
-    most = max(max_bytes, video_max_bytes)
-    if _announced_bytes(request) > most + FORM_ALLOWANCE_BYTES:
+    most, announced = max(max_bytes, video_max_bytes), _announced_bytes(request)
+    if announced > most + FORM_ALLOWANCE_BYTES:
         raise BodyTooLargeError(most)
+    arrived = _counted(request)
     counter = _CountingHandler(request, max_bytes, video_max_bytes)
     request.upload_handlers.insert(0, counter)
     try:
@@ -86,6 +88,26 @@ def read_body(request: HttpRequest, *, max_bytes: int, video_max_bytes: int) -> 
         raise
     if counter.exceeded:
         raise BodyTooLargeError(counter.exceeded)
+    if arrived() < announced:
+        raise BodyUnreadableError
+
+
+def _counted(request: HttpRequest) -> Callable[[], int]:
+    """Return what says how many bytes of a form with files have come: where a connection breaks off, servers say that
+    the body is at its end."""
+    if request.content_type != "multipart/form-data":
+        return lambda: _announced_bytes(request)
+    taken = 0
+    read = request.read
+
+    def counting(*size: int) -> bytes:
+        nonlocal taken
+        found = read(*size)
+        taken += len(found)
+        return found
+
+    request.read = counting  # type: ignore[method-assign, assignment]  # the parser reads by it
+    return lambda: taken
 
 
 def _announced_bytes(request: HttpRequest) -> int:

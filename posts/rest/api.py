@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from posts.rest import acting, deliveries, events, posts, writing
+from posts.rest import accounts, acting, deliveries, events, media, posts, writing
 from posts.rest.problems import of_service
 from posts.services.errors import ServiceError
 from queue_app.rest.api import Api, queue_routers
 
 # Those that share a router add to it.
-MODULES = (posts, writing, acting, deliveries, events)
+MODULES = (posts, writing, acting, deliveries, accounts, media, events)
 
 
 def posts_api() -> Api:

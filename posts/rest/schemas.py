@@ -245,10 +245,11 @@ def told_post(post: Post) -> dict[str, Any]:
 
 def told_row(post: Post) -> dict[str, Any]:
     """Return a post in a list. Ask for its deliveries with their accounts, too: nothing of them is explained."""
-    return {**told_post(post), "deliveries": [_row(each) for each in post.deliveries.all()]}
+    return {**told_post(post), "deliveries": [told_delivery_row(each) for each in post.deliveries.all()]}
 
 
-def _row(delivery: Delivery) -> dict[str, Any]:
+def told_delivery_row(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery in a list: nothing of it is explained. Ask for its account with it."""
     account = delivery.account
     return {
         "id": delivery.pk,

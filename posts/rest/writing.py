@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.db.models import Model
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -106,9 +107,9 @@ def remove_post(request: Request, post_id: Id) -> dict[str, Any]:
     return {"deleted": True, "job_removed": report.cancelled > 0, "jobs_removed": report.cancelled}
 
 
-def record(request: Request, post: Post, flag: int, done: str, *, key: int | None = None, name: str = "") -> None:
-    """Write a line of the post's history: what the person did through the API, and by which key."""
+def record(request: Request, row: Model, flag: int, done: str, *, key: int | None = None, name: str = "") -> None:
+    """Write a line of the row's history: what the person did through the API, and by which key."""
     way = _("%(done)s through the API.") % {"done": done}
     if request.key is not None:
         way = _("%(done)s through the API, by the key “%(key)s”.") % {"done": done, "key": request.key.name}
-    history.record(request, post, flag, way, key=key, name=name)
+    history.record(request, row, flag, way, key=key, name=name)

@@ -83,10 +83,16 @@ def tags_offered(person: Person) -> list[str]:
 def pickable(person: Person, text: str = "", tag: str = "") -> QuerySet[Media]:
     """Return the files that ``person`` may attach now, newest first: by words in name, alt text or tags, and by tag."""
     rows = usable_media(person).filter(file_deleted_at=None).prefetch_related("tags", "variants")
+    rows = with_words(rows, text)
+    return (rows.filter(with_tag(tag)) if tag else rows).order_by("-pk")
+
+
+def with_words(rows: QuerySet[Media], text: str) -> QuerySet[Media]:
+    """Return those of ``rows`` that have every word of ``text`` in name, alt text or tags."""
     for word in text.split()[:10]:
         of_tag = Exists(Media.tags.through.objects.filter(media=OuterRef("pk"), tag__name__icontains=word))
         rows = rows.filter(Q(original_name__icontains=word) | Q(alt_text__icontains=word) | of_tag)
-    return (rows.filter(with_tag(tag)) if tag else rows).order_by("-pk")
+    return rows
 
 
 def uses_of(media: Media, person: Person) -> Uses:

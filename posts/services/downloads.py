@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
 from django.core.files.uploadedfile import TemporaryUploadedFile
@@ -73,7 +73,7 @@ def _download(url: str, file: TemporaryUploadedFile) -> None:
     for _hop in range(MOST_REDIRECTS + 1):
         file.seek(0)
         file.truncate()
-        response = http.download(url, file, max_bytes=most)
+        response = http.download(url, cast("BinaryIO", file), max_bytes=most)  # a File writes and seeks as one
         if response.status == HTTPStatus.OK:
             file.flush()
             file.size = file.tell()

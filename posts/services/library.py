@@ -1,11 +1,11 @@
 """What people do to files in the library: describe, tag, keep, let go, delete. Writes Media, and drafts that lose one.
 
-Uploading is in ``uploads``, the end of files that nobody keeps in ``media_retention``.
+Uploading is in ``uploads`` and ``downloads``, the end of files that nobody keeps in ``media_retention``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import F
@@ -31,6 +31,28 @@ if TYPE_CHECKING:
 ALT_CHARACTERS = 5_000
 # Posts that wait with the file's own alt text are judged one by one when it changes.
 POSTS_JUDGED = 100
+
+
+def add_file(
+    store: Callable[[], Media], *, alt_text: str = "", tags: Sequence[str] = (), actor: User | None = None
+) -> Media:
+    """Store an upload by ``store`` (``store_upload`` or ``fetch_upload``), with alt text and tags; return it.
+
+    What is wrong with these is said before anything is stored. Raises ValidationFailed, NotAllowed, and what ``store``
+    raises.
+    """
+    access.require(actor, "add_media")
+    alt_text = alt_text.replace("\r\n", "\n").strip()
+    problems = [*_alt_problems(alt_text), *tag_problems(tags)]
+    if problems:
+        raise ValidationFailed(problems)
+    media = store()
+    if alt_text or tags:
+        with atomic():
+            Media.objects.filter(pk=media.pk).update(alt_text=alt_text)
+            media.alt_text = alt_text
+            set_tags(media, tags)
+    return media
 
 
 def describe_file(

@@ -45,7 +45,7 @@ def require_bounded(request: HttpRequest, most_bytes: int) -> None:
     if length and not (length.isascii() and length.isdigit()):
         raise Problem(HTTPStatus.BAD_REQUEST, _("Content-Length is a number of bytes."))
     if len(length) > 18 or int(length or 0) > most_bytes:
-        raise _too_large(most_bytes)
+        raise too_large(most_bytes)
 
 
 def parse(body: bytes) -> Any:
@@ -78,11 +78,12 @@ def _read(request: HttpRequest) -> bytes:
     except UnreadablePostError:
         raise Problem(HTTPStatus.BAD_REQUEST, _("The body broke off; send it again.")) from None
     if len(body) > MAX_BODY_BYTES:
-        raise _too_large(MAX_BODY_BYTES)
+        raise too_large(MAX_BODY_BYTES)
     return body
 
 
-def _too_large(most_bytes: int) -> Problem:
+def too_large(most_bytes: int) -> Problem:
+    """Return what is answered to a body of more than ``most_bytes``."""
     detail = _("The body is too large: at most %(most)s bytes are taken.") % {"most": f"{most_bytes:,}"}
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 

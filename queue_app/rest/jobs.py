@@ -33,7 +33,7 @@ class JobPage(BaseModel):
     """Some jobs, and the cursor of those after them."""
 
     items: list[JobRow]
-    next: str = Field(description="For `cursor`; empty at the end.")
+    next: str | None = Field(description="The `cursor` of the next page; none at the end.")
 
 
 @operation(router, "GET", "/jobs", READS, {200: JobPage})
@@ -80,7 +80,7 @@ def get_job(request: Request, job_id: Id) -> dict[str, Any]:
     return _told(request, found)
 
 
-@operation(router, "POST", "/jobs/{job_id}/retry", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/retry", OPERATES, {200: JobOut})
 def retry_job(request: Request, job_id: Id, body: RetryIn | None = None) -> dict[str, Any]:
     """Run a failed, cancelled, held or uncertain job again, now."""
     even_if_live = body is not None and body.even_if_live
@@ -89,32 +89,32 @@ def retry_job(request: Request, job_id: Id, body: RetryIn | None = None) -> dict
     return _done(request, lambda: api.retry(job_id, actor=request.person.get_username()))
 
 
-@operation(router, "POST", "/jobs/{job_id}/cancel", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/cancel", OPERATES, {200: JobOut})
 def cancel_job(request: Request, job_id: Id) -> dict[str, Any]:
     """Stop a job that is not being sent yet."""
     return _done(request, lambda: api.cancel(job_id, actor=request.person.get_username()))
 
 
-@operation(router, "POST", "/jobs/{job_id}/hold", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/hold", OPERATES, {200: JobOut})
 def hold_job(request: Request, job_id: Id, body: HoldIn) -> dict[str, Any]:
     """Keep a job from running until it is released."""
     return _done(request, lambda: api.hold(job_id, body.reason, actor=request.person.get_username()))
 
 
-@operation(router, "POST", "/jobs/{job_id}/release", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/release", OPERATES, {200: JobOut})
 def release_job(request: Request, job_id: Id) -> dict[str, Any]:
     """Let a held job run."""
     return _done(request, lambda: api.release(job_id, actor=request.person.get_username()))
 
 
-@operation(router, "POST", "/jobs/{job_id}/reschedule", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/reschedule", OPERATES, {200: JobOut})
 def reschedule_job(request: Request, job_id: Id, body: RescheduleIn) -> dict[str, Any]:
     """Move a waiting job to another time, and to another priority where one is given."""
     moved: dict[str, Any] = {"expires_at": body.expires_at, "priority": body.priority}
     return _done(request, lambda: api.reschedule(job_id, body.run_at, actor=request.person.get_username(), **moved))
 
 
-@operation(router, "POST", "/jobs/{job_id}/check-again", OPERATES, {200: JobOut})
+@operation(router, "POST", "/jobs/{int:job_id}/check-again", OPERATES, {200: JobOut})
 def check_job_again(request: Request, job_id: Id) -> dict[str, Any]:
     """Look up anew what became of an uncertain job."""
     return _done(request, lambda: api.check_again(job_id))
@@ -128,7 +128,7 @@ def _told(request: Request, job: Job) -> dict[str, Any]:
 
 
 def _told_page(page: Page[Job]) -> dict[str, Any]:
-    return {"items": [told_job(job) for job in page.rows], "next": page.next}
+    return {"items": [told_job(job) for job in page.rows], "next": page.next or None}
 
 
 def _done(request: Request, act: Callable[[], Job]) -> dict[str, Any]:

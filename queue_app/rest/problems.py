@@ -27,6 +27,8 @@ from queue_app.trouble import trouble_of
 
 CONTENT_TYPE = "application/problem+json"
 MOST_ERRORS = 100
+# What pydantic's errors call the parts of a body: JSON, the fields of a form, its files.
+BODIES = frozenset({"body", "form", "file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def of_invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
     if "path" in sources:
         return not_found()
     listed = [FieldError(_path_of(each["loc"]), _sentence(each)) for each in found]
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if sources == {"body"} else HTTPStatus.BAD_REQUEST
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if sources <= BODIES else HTTPStatus.BAD_REQUEST
     return Problem(status, _detail(listed), errors=listed)
 
 

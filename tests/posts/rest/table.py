@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from posts.services.posts import schedule_post
-from queue_app import clock
+from queue_app import api, clock
 from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, person
-from tests.posts.making import REJECTED, account, delivery, draft, sent
+from tests.posts.making import NO_ANSWER, REJECTED, account, delivery, draft, picture, sent
 
 NOBODY, STRANGER, VIEWS, EDITS, PUBLISHES, OTHER, ROOT = (
     "anonymous",
@@ -85,6 +85,25 @@ class Row:
         return self.done if role in self.may else 403
 
 
+def an_uncertain_post(owner: User) -> Mapping[str, Any]:
+    """Return the ids of a post of which nobody knows whether it is live."""
+    post = sent(account(owner=owner), outcome=NO_ANSWER, owner=owner)
+    found = delivery(post)
+    return {"delivery_id": found.pk, "job_id": found.job_id}
+
+
+def a_held_job(owner: User) -> Mapping[str, Any]:
+    """Return the ids of a post whose job is held."""
+    ids = a_scheduled_post(owner)
+    api.hold(ids["job_id"], "later")
+    return ids
+
+
+def a_file(owner: User) -> Mapping[str, Any]:
+    """Return the id of an uploaded file."""
+    return {"media_id": picture(owner=owner).pk}
+
+
 ANY_READER = (VIEWS, EDITS, PUBLISHES, ROOT)
 ROWS: Mapping[str, Row] = {
     "follow_events": Row("GET", "events?format=json", "read", ANY_READER, other=200),
@@ -128,6 +147,76 @@ ROWS: Mapping[str, Row] = {
         other=422,  # of that platform the other has no account
         body=lambda ids: {"platforms": ["outbox"], "text": "Hello"},
     ),
+    "list_deliveries": Row("GET", "deliveries", "read", ANY_READER, other=200),
+    "retry_one_delivery": Row(
+        "POST", "deliveries/{delivery_id}/retry", "publish", (PUBLISHES, ROOT), target=a_failed_post
+    ),
+    "cancel_one_delivery": Row(
+        "POST", "deliveries/{delivery_id}/cancel", "publish", (PUBLISHES, ROOT), target=a_scheduled_post
+    ),
+    "mark_one_published": Row(
+        "POST",
+        "deliveries/{delivery_id}/mark-published",
+        "publish",
+        (PUBLISHES, ROOT),
+        target=an_uncertain_post,
+        body=lambda ids: {"url": ""},
+    ),
+    "check_one_again": Row(
+        "POST", "deliveries/{delivery_id}/check-again", "publish", (PUBLISHES, ROOT), target=an_uncertain_post
+    ),
+    "list_accounts": Row("GET", "accounts", "read", ANY_READER, other=200),
+    "get_account": Row("GET", "accounts/{account_id}", "read", ANY_READER),
+    "list_files": Row("GET", "media", "read", ANY_READER, other=200),
+    "get_file": Row("GET", "media/{media_id}", "read", ANY_READER, target=a_file),
+    "upload_file": Row(
+        "POST",
+        "media",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        415,
+        other=415,
+        body=lambda ids: {},  # no form
+    ),
+    "fetch_file": Row(
+        "POST",
+        "media/from-url",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        422,
+        other=422,
+        body=lambda ids: {},  # no address
+    ),
+    "change_file": Row(
+        "PATCH", "media/{media_id}", "write", (ROOT,), other=403, target=a_file, body=lambda ids: {"alt": "A cat"}
+    ),
+    "remove_file": Row("DELETE", "media/{media_id}", "publish", (ROOT,), other=403, target=a_file),
+    "list_jobs": Row("GET", "jobs", "read", (PUBLISHES, ROOT), other=200),
+    "list_dead_letters": Row("GET", "dead-letters", "read", (PUBLISHES, ROOT), other=200),
+    "get_queue_status": Row("GET", "queue/status", "read", (PUBLISHES, ROOT), other=200),
+    "get_queue_stats": Row("GET", "admin/queue-stats", "admin", (PUBLISHES, ROOT), other=200),
+    "retry_job": Row("POST", "jobs/{job_id}/retry", "admin", (ROOT,), other=403, target=a_held_job),
+    "cancel_job": Row("POST", "jobs/{job_id}/cancel", "admin", (ROOT,), other=403, target=a_scheduled_post),
+    "hold_job": Row(
+        "POST",
+        "jobs/{job_id}/hold",
+        "admin",
+        (ROOT,),
+        other=403,
+        target=a_scheduled_post,
+        body=lambda ids: {"reason": "later"},
+    ),
+    "release_job": Row("POST", "jobs/{job_id}/release", "admin", (ROOT,), other=403, target=a_held_job),
+    "reschedule_job": Row(
+        "POST",
+        "jobs/{job_id}/reschedule",
+        "admin",
+        (ROOT,),
+        other=403,
+        target=a_scheduled_post,
+        body=lambda ids: {"run_at": (clock.now() + timedelta(hours=2)).isoformat()},
+    ),
+    "check_job_again": Row("POST", "jobs/{job_id}/check-again", "admin", (ROOT,), other=403, target=an_uncertain_post),
     "get_delivery": Row("GET", "deliveries/{delivery_id}", "read", ANY_READER, target=a_scheduled_post),
     "get_job": Row("GET", "jobs/{job_id}", "read", (PUBLISHES, ROOT), other=200, target=a_scheduled_post),
 }
