@@ -29,6 +29,7 @@ from posts.selectors.calendar import with_cards
 from posts.selectors.posts import visible_posts
 from posts.services.errors import NotAllowed, ServiceError, ValidationFailed
 from posts.services.moves import Landing, at_time, move_post, on_day, why_not_movable
+from posts.services.taking_back import unschedule_post
 from posts.text.wall_time import AmbiguousError, Fold, WallTimeError
 from queue_app import clock
 from queue_app.admin import history
@@ -56,6 +57,8 @@ class Said:
 
 # What moving needs: of a draft, and of what is scheduled.
 MOVES = {True: "schedule_post", False: "reschedule_post"}
+# What undoing that needs.
+UNDOES = {True: ["posts.reschedule_post", "posts.cancel_post"], False: ["posts.reschedule_post"]}
 
 
 class DropForm(forms.Form):
@@ -151,25 +154,18 @@ def undo(admin: PostAdmin, request: HttpRequest) -> HttpResponse:
     post = _post(request, kept["post"]) if kept else None
     if kept is None or post is None:
         return _answer(admin, request, asked, Said([_("There is no move to undo any more.")], is_refused=True))
-    landing = Landing(datetime.fromisoformat(kept["at"]), kept["wall_time"], kept["timezone"])
     try:
         with atomic():
-            moved = move_post(
-                post,
-                landing,
-                expected_version=kept["version"],
-                actor=person_of(request),
-                is_exception=kept["is_exception"],
-            )
-            history.record(
-                request, moved, CHANGE, _("Moved back to %(when)s.") % {"when": _when(moved, moved.timezone)}
-            )
+            moved = _move_back(post, kept, request)
+            done = _("Moved back to %(when)s.") % {"when": _when(moved, moved.timezone)}
+            history.record(request, moved, CHANGE, done if kept["at"] else _("Made a draft again."))
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error
     except ServiceError as error:
         return _answer(admin, request, asked, _refused(post, _lines_of(error)))
-    line = _("“%(post)s” goes out at %(when)s again.") % {"post": moved, "when": _when(moved, asked.zone)}
-    return _answer(admin, request, asked, Said([line]))
+    names = {"post": moved, "when": _when(moved, asked.zone)}
+    line = _("“%(post)s” goes out at %(when)s again.") if kept["at"] else _("“%(post)s” is a draft again.")
+    return _answer(admin, request, asked, Said([line % names]))
 
 
 def last_said(request: HttpRequest) -> Said | None:
@@ -180,16 +176,25 @@ def last_said(request: HttpRequest) -> Said | None:
     return Said([kept["line"]], can_undo=True)
 
 
+def _move_back(post: Post, kept: dict[str, Any], request: HttpRequest) -> Post:
+    """Give ``post`` the time again that was kept of it; one that had none is a draft again. Raises ServiceError."""
+    person, version = person_of(request), kept["version"]
+    if not kept["at"]:
+        return unschedule_post(post, expected_version=version, actor=person)
+    landing = Landing(datetime.fromisoformat(kept["at"]), kept["wall_time"], kept["timezone"])
+    return move_post(post, landing, expected_version=version, actor=person, is_exception=kept["is_exception"])
+
+
 def _move(request: HttpRequest, post: Post, landing: Landing, version: int, asked: Asked) -> Said:
     """Move it, with a line in the history, and keep what an undo needs. Raises ServiceError."""
+    was_draft = post.status == PostStatus.DRAFT
     before = {
         "post": post.pk,
-        "at": post.scheduled_at.isoformat() if post.scheduled_at is not None else "",
+        "at": "" if was_draft or post.scheduled_at is None else post.scheduled_at.isoformat(),
         "wall_time": post.wall_time,
         "timezone": post.timezone,
         "is_exception": post.is_exception,
     }
-    was_draft = post.status == PostStatus.DRAFT
     old = _when(post, post.timezone or asked.zone)
     try:
         with atomic():
@@ -204,13 +209,13 @@ def _move(request: HttpRequest, post: Post, landing: Landing, version: int, aske
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error
     names = {"post": moved, "when": _when(moved, asked.zone)}
-    if was_draft:
-        request.session.pop(UNDO, None)
-        said = Said([_("“%(post)s” is scheduled for %(when)s.") % names])
-    else:
-        said = Said([_("“%(post)s” is moved to %(when)s.") % names], can_undo=True)
-        kept = {"version": moved.version, "line": said.lines[0], "moved_at": clock.now().isoformat()}
+    line = _("“%(post)s” is scheduled for %(when)s.") if was_draft else _("“%(post)s” is moved to %(when)s.")
+    said = Said([line % names], can_undo=request.user.has_perms(UNDOES[was_draft]))
+    kept = {"version": moved.version, "line": said.lines[0], "moved_at": clock.now().isoformat()}
+    if said.can_undo:
         request.session[UNDO] = before | kept
+    else:
+        request.session.pop(UNDO, None)
     day = landing.at.astimezone(ZoneInfo(asked.zone)).date()
     said.show_url = f"{reverse('admin:posts_calendar')}?{asked.query(day=day)}"
     return said

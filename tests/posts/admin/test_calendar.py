@@ -365,6 +365,14 @@ def test_the_last_move_can_be_undone_once(client: Client) -> None:
     assert LogEntry.objects.filter(change_message__startswith="Moved back").count() == 1
 
 
+def test_a_draft_that_was_scheduled_is_a_draft_again(client: Client) -> None:
+    post = draft(account("Ada"), text="Rolls")
+    assert ">Undo<" in text_of(drop(client, post, f"{YEAR}-03-08"))
+    assert "is a draft again" in text_of(client.post(UNDO, {}, **HTMX))
+    assert (stored(post).status, stored(post).scheduled_at) == (PostStatus.DRAFT, None)
+    assert "is scheduled for" in text_of(drop(client, stored(post), f"{YEAR}-03-09"))
+
+
 def test_an_undo_of_what_was_changed_since_is_refused(client: Client) -> None:
     post = scheduled(at(3, 2))
     drop(client, post, f"{YEAR}-03-08")
