@@ -40,6 +40,28 @@ SETTINGS: Mapping[str, Setting] = {
     "ALLOW_PRIVATE_NETWORKS": Setting(
         False, "Whether platforms may be reached at loopback and private addresses (a PDS on this machine)."
     ),
+    "NOTIFY_SCHEMES": Setting(
+        [
+            "discord",
+            "gchat",
+            "gotifys",
+            "jsons",
+            "mailtos",
+            "matrixs",
+            "mmosts",
+            "nctalks",
+            "ntfys",
+            "pover",
+            "rockets",
+            "signals",
+            "slack",
+            "tgram",
+            "workflows",
+            "wxteams",
+            "zulip",
+        ],
+        "Schemes of the chat addresses that people may be told at, by apprise.",
+    ),
     "EXPIRE_AFTER_HOURS": Setting(24, "A post later than this is dropped instead of published stale."),
     "MEDIA_KEEP_DAYS": Setting(0, "Days a file is kept after its last delivery was published or cancelled."),
     "MEDIA_KEEP_FAILED_DAYS": Setting(7, "Days a file is kept after a delivery failed."),

@@ -1,50 +1,51 @@
-"""Telling people: conditions that other code finds, and the one the queue finds by itself, that nobody is working."""
+"""Incidents: conditions that other code finds, opened and closed; and that nobody is working, found from outside."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 
-from queue_app import clock, mail, notices, registry, transitions, workers
+from queue_app import clock, notices, telling, transitions, workers
 from queue_app.database import atomic
-
-logger = logging.getLogger("socialq.queue")
 
 NO_WORKER = "no_worker"
 NO_WORKER_SUBJECT = "The queue"
+NONE_FOR = timedelta(seconds=60)
 
 
-def tell(kind: str, subject: str, text: str) -> bool:
-    """Open the incident (kind, subject) and see that it is mailed once; return whether it was not open already."""
+def tell(kind: str, subject: str, text: str, concern: notices.Concern = notices.EVERYBODY_WHO_WATCHES) -> bool:
+    """Open the incident (kind, subject) and see that it is told once; return whether it was not open already.
+
+    ``concern`` says whom it is for.
+    """
     now = clock.now()
     with atomic():
-        created = notices.record(kind, subject, text, now=now)
+        created = notices.record(kind, subject, text, now=now, concern=concern)
         if created:
-            transitions.add_once(registry.SEND_NOTICES, "send_notices", now=now, delay_seconds=notices.GATHER_SECONDS)
+            transitions.send_notices_soon(now)
     return created
 
 
 def over(kind: str, subject: str) -> None:
-    """Close the incident (kind, subject), if it is open."""
-    notices.clear(kind, subject, now=clock.now())
+    """Close the incident (kind, subject), if it is open, and see that whoever was told of it is told that."""
+    now = clock.now()
+    if notices.clear(kind, subject, now=now):
+        with atomic():
+            transitions.send_notices_soon(now)
 
 
 def check_workers(none_since: datetime | None) -> datetime | None:
-    """Look whether any worker lives; mail the ADMINS, once, when none has for a minute.
+    """Look whether any worker lives; tell people, once, when none has for a minute.
 
     Called from a process that is no worker, with what it answered last time: since when none has lived, or ``None``.
-    The mail goes out from here, for there is no worker to send it.
+    The message goes out from here, for there is no worker to send it.
     """
     now = clock.now()
     if workers.alive(now).exists():
         over(NO_WORKER, NO_WORKER_SUBJECT)
         return None
     since = none_since or now
-    if now - since >= timedelta(seconds=60):
+    if now - since >= NONE_FOR:
         text = "Nothing is published until one runs: start it with python manage.py qcluster"
         if notices.record(NO_WORKER, NO_WORKER_SUBJECT, text, now=now):
-            try:
-                mail.send_waiting()
-            except OSError as error:
-                logger.warning("mail failed error=%s", type(error).__name__)
+            telling.send_now()
     return since

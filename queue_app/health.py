@@ -6,14 +6,15 @@ Leaves nothing written. Other apps add what they need for their work: ``@health_
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db.models import Min
 
-from queue_app import clock, conf, probe, readiness, workers
+from queue_app import clock, conf, probe, readiness, telling, workers
 from queue_app.explain import start_command
 from queue_app.models import Notice, Worker
 from queue_app.states import JobState
@@ -21,7 +22,7 @@ from queue_app.stats import Waiting, ended_last_hour
 
 # A worker that fell silent longer ago than this was taken away for good.
 MISSED_FOR = timedelta(hours=1)
-# A notice is mailed within seconds, and tried for about an hour.
+# A notice is sent within seconds, and tried for about an hour.
 UNSENT_FOR = timedelta(hours=1)
 
 Check = Callable[[], Iterable[str]]
@@ -52,7 +53,7 @@ class Health:
 def health() -> Health:
     """Look at the database, the workers, what waits, what failed, the clocks and what ``health_check`` was given.
 
-    The queue's own work is looked at too: what failed for good, and notices that are not mailed. Tries to write, and
+    The queue's own work is looked at too: what failed for good, and notices that reach nobody. Tries to write, and
     waits two seconds for a lock at most. Raises nothing for what is wrong.
     """
     try:
@@ -73,19 +74,12 @@ def _problems() -> Iterator[str]:
     living = list(workers.alive(now))
     waiting = Waiting(now)
     yield from _unserved(waiting, living)
-    yield from _too_few_workers(living, now)
-    most_waiting = conf.get("HEALTH_MAX_WAITING")
-    if waiting.due > most_waiting:
-        yield f"{waiting.due:,} jobs are due and wait; over {most_waiting:,} is too many: start more workers"
+    yield from too_few_workers(living, now)
+    yield from too_many_waiting(waiting)
     late = readiness.late_problem(waiting)
     if late is not None:
         yield late
-    ended = ended_last_hour(now)
-    failed, most_errors = ended["failed_last_hour"], conf.get("HEALTH_MAX_ERROR_SHARE")
-    both = failed + ended["completed_last_hour"]
-    if failed > both * most_errors:
-        shares = f"{failed / both:.1%}; over {most_errors:.1%} is too many"
-        yield f"{failed:,} of the {both:,} jobs of the last hour failed ({shares})"
+    yield from too_many_errors(ended_last_hour(now))
     yield from _skewed_clocks(living)
     yield from _failed_housekeeping(now)
     for check in _checks:
@@ -105,11 +99,28 @@ def missing_workers(living: list[Worker], now: datetime) -> int:
     return sum(_missing_by_queues(living, now).values())
 
 
-def _too_few_workers(living: list[Worker], now: datetime) -> Iterator[str]:
+def too_few_workers(living: list[Worker], now: datetime) -> Iterator[str]:
+    """Say that too few of the workers live that there lately were."""
     missing = missing_workers(living, now)
     wished, share = len(living) + missing, conf.get("HEALTH_MIN_WORKERS_SHARE")
     if missing and len(living) < wished * share:
         yield f"{len(living)} of {wished} workers live; under {share:.0%} is too few: see why the others fell silent"
+
+
+def too_many_waiting(waiting: Waiting) -> Iterator[str]:
+    """Say that more jobs are due than workers get done."""
+    most = conf.get("HEALTH_MAX_WAITING")
+    if waiting.due > most:
+        yield f"{waiting.due:,} jobs are due and wait; over {most:,} is too many: start more workers"
+
+
+def too_many_errors(ended: Mapping[str, Any]) -> Iterator[str]:
+    """Say that too large a share of the last hour's jobs (``ended_last_hour``) failed."""
+    failed, most = ended["failed_last_hour"], conf.get("HEALTH_MAX_ERROR_SHARE")
+    both = failed + ended["completed_last_hour"]
+    if failed > both * most:
+        shares = f"{failed / both:.1%}; over {most:.1%} is too many"
+        yield f"{failed:,} of the {both:,} jobs of the last hour failed ({shares})"
 
 
 def _missing_by_queues(living: list[Worker], now: datetime) -> Counter[str]:
@@ -144,9 +155,9 @@ def _failed_housekeeping(now: datetime) -> Iterator[str]:
     for notice in open_now.filter(kind=JobState.FAILED, job=None).order_by("subject"):
         reason = (notice.text.splitlines() or ["no reason given"])[0]
         yield f"The queue's own {notice.subject} failed: {reason}"
-    unsent = open_now.filter(sent_at=None, created_at__lt=now - UNSENT_FOR).count()
+    unsent = telling.unsent_since(now - UNSENT_FOR)
     if unsent:
-        yield f"Notices not mailed for over an hour: {unsent:,}; see why queue_app.send_notices fails"
+        yield f"Notices that have reached nobody for over an hour: {unsent:,}; see why queue_app.deliver_notices fails"
 
 
 def _queues(worker: Worker) -> str:

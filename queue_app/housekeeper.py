@@ -22,7 +22,7 @@ from django_q.pusher import pusher
 from django_q.queues import Queue
 from django_q.scheduler import scheduler
 
-from queue_app import clock, clockwatch, conf, jobs, maintenance, processes, rescue, totals, workers
+from queue_app import clock, clockwatch, conditions, conf, jobs, maintenance, processes, rescue, totals, workers
 from queue_app.autoscale import Scaler, count_waiting
 from queue_app.board import Board
 from queue_app.children import STOP, Wiring, begin, quieten
@@ -73,6 +73,7 @@ class Housekeeper:
         self._broker = wiring.broker()
         self._housekeeping_scheduled = False
         self._schedules_at = self._scale_at = time.monotonic()
+        self._look_at = time.monotonic() + conditions.LOOK_SECONDS
         self._scaler = Scaler(wiring.bounds) if wiring.bounds is not None else None
         self._pusher = _Thread("pusher", self._push, self._pusher_ended)
         self._monitor = _Thread("monitor", self._save_results, wiring.to_housekeeper.ring)
@@ -167,11 +168,20 @@ class Housekeeper:
         if not self._housekeeping_scheduled:
             jobs.schedule_housekeeping()
             self._housekeeping_scheduled = True
+        self._look_for_conditions(now)
         self._measure_load()
         self._counting.look()
         if self._wiring.schedules and time.monotonic() >= self._schedules_at:
             self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
             scheduler(broker=self._wiring.broker())
+
+    def _look_for_conditions(self, now: datetime) -> None:
+        """See now and then, for all clusters, whether there is something that people should be told."""
+        if time.monotonic() < self._look_at or not self._may_judge():
+            return
+        self._look_at = time.monotonic() + conditions.LOOK_SECONDS
+        if workers.first_cluster(now) == self._wiring.cluster:
+            conditions.check(now)
 
     def _measure_load(self) -> None:
         """Count what waits, where somebody wants to know, and wish for as many workers as that needs."""

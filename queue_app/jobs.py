@@ -6,17 +6,21 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from queue_app import answers, clock, mail, mass, purge, registry, transitions
+from queue_app import answers, clock, mail, mass, purge, registry, telling, transitions
+from queue_app.channels import register_channel
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Job
 from queue_app.outcomes import Absent, CannotTell, Done, Fail, Failure, Found, Outcome, Retry
-from queue_app.registry import RECONCILE, RECONCILE_RETRY, SEND_NOTICES, job_type
+from queue_app.registry import DELIVER_NOTICES, RECONCILE, RECONCILE_RETRY, SEND_NOTICES, job_type
 from queue_app.retry import RetryPolicy
 from queue_app.runner import failure_of
 from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
+
+NOTICES_RETRY = RetryPolicy.exponential(max_attempts=8, base_seconds=30, cap_seconds=3600)
+register_channel(mail.Mail())
 
 
 @job_type(RECONCILE, retry=RECONCILE_RETRY, timeout_seconds=300, internal=True)
@@ -60,13 +64,20 @@ def _act_on(job: Job, finding: Any, *, last_look: bool) -> Outcome:
 
 @job_type(
     SEND_NOTICES,
-    retry=RetryPolicy.exponential(max_attempts=8, base_seconds=30, cap_seconds=3600),
+    priority=1,  # that the queue is late must not wait until it is not
+    retry=NOTICES_RETRY,
     timeout_seconds=120,
     internal=True,
 )
 def send_notices(context: JobContext) -> int:
-    """Mail everything that people have not been told yet; return how many notices went out."""
-    return mail.send_waiting()
+    """Find out who is to be told what, and have it sent; return how many messages that are."""
+    return telling.send_soon(clock.now())
+
+
+@job_type(DELIVER_NOTICES, priority=1, retry=NOTICES_RETRY, timeout_seconds=120, internal=True)
+def deliver_notices(context: JobContext, channel: str, user: str | None) -> int:
+    """Send one person (``None``: the ADMINS) what waits for them on one channel; return how many notices went out."""
+    return telling.deliver(channel, user)
 
 
 @job_type(

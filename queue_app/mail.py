@@ -1,52 +1,43 @@
-"""Mails notices to the site's ADMINS: what happened, to what, and where to look. Nothing secret is in a notice."""
+"""Tells people by mail: the site's ADMINS, and each person at the address of their user. Writes nothing down."""
 
 from __future__ import annotations
 
-from django.core.mail import mail_admins
-from django.urls import NoReverseMatch, reverse
+from typing import TYPE_CHECKING
 
-from queue_app import clock, conf
-from queue_app.models import Notice
+from django.conf import settings
+from django.core.mail import mail_admins, send_mail
+from django.utils.translation import gettext_lazy as _
 
-MOST_IN_ONE_MAIL = 50
+from queue_app.channels import Message, NotSent
 
-TITLES = {
-    "failed": "failed",
-    "needs_review": "needs review: it may already be live",
-    "held": "is held until a person releases it",
-    "expired": "was dropped: its time was over before it could run",
-    "reconnect": "must be reconnected",
-    "no_worker": "no worker is running",
-    "clock_skew": "its clock is wrong",
-    "clock_jump": "its clock was set",
-}
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MAIL = "mail"
+SUBJECT_CHARACTERS = 180
 
 
-def send_waiting() -> int:
-    """Mail every unsent notice, all in one message; return how many. Raises what the mail backend raises."""
-    waiting = list(Notice.objects.filter(sent_at=None, cleared_at=None).select_related("job").order_by("id"))
-    if not waiting:
-        return 0
-    first = waiting[0]
-    subject = f"{first.subject}: {TITLES.get(first.kind, first.kind)}"
-    if len(waiting) > 1:
-        subject += f" (and {len(waiting) - 1} more)"
-    lines = [_paragraph(notice) for notice in waiting[:MOST_IN_ONE_MAIL]]
-    if len(waiting) > MOST_IN_ONE_MAIL:
-        lines.append(f"... and {len(waiting) - MOST_IN_ONE_MAIL} more.")
-    # A subject is one line, whatever a platform or a person wrote.
-    mail_admins(" ".join(subject.split())[:180], "\n\n".join(lines))
-    Notice.objects.filter(pk__in=[notice.pk for notice in waiting]).update(sent_at=clock.now())
-    return len(waiting)
+class Mail:
+    """Django's mail, by the site's own settings."""
 
+    name, label = MAIL, _("Mail")
+    address_label = address_help = ""
 
-def _paragraph(notice: Notice) -> str:
-    lines = [f"{notice.subject}: {TITLES.get(notice.kind, notice.kind)}"]
-    if notice.text:
-        lines.append(notice.text)
-    page = ("job", notice.job_id) if notice.job_id is not None else ("notice", notice.pk)
-    try:
-        path = reverse(f"admin:queue_app_{page[0]}_change", args=[page[1]])
-    except NoReverseMatch:  # a host without the admin
-        return "\n".join(lines)
-    return "\n".join([*lines, conf.get("SITE_URL").rstrip("/") + path])
+    def known_address(self, user: User) -> str:
+        """Return the address of the person's user."""
+        return str(getattr(user, user.get_email_field_name(), ""))
+
+    def save_address(self, user: User, address: str) -> None:
+        """Refuse: the address is the user's."""
+        raise ValueError("the address is that of the user")
+
+    def send(self, user: User | None, message: Message) -> None:
+        """Send one mail. Its subject is one line, whatever a platform or a person wrote."""
+        subject = " ".join(message.subject.split())[:SUBJECT_CHARACTERS]
+        try:
+            if user is None:
+                mail_admins(subject, message.body)
+            else:
+                send_mail(f"{settings.EMAIL_SUBJECT_PREFIX}{subject}", message.body, None, [self.known_address(user)])
+        except (OSError, ValueError) as error:  # SMTP's errors are OSErrors; ValueError: an address that is none
+            raise NotSent(f"mail failed: {type(error).__name__}") from error

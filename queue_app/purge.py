@@ -118,11 +118,16 @@ def _purge_failed(_now: datetime) -> int:
 
 def _forget_notices(now: datetime) -> int:
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
-    stale, forgotten = Notice.objects.filter(Q(cleared_at__lt=old) | Q(sent_at__lt=old, job=None)), 0
+    stale, forgotten = Notice.objects.filter(Q(cleared_at__lt=old) | Q(_told_before(old), job=None)), 0
     while batch := list(stale.values_list("pk", flat=True)[:BATCH]):
         with in_turn():
             forgotten += stale.filter(pk__in=batch).delete()[0]
     return forgotten
+
+
+def _told_before(moment: datetime) -> Q:
+    """Return the condition of notices that were told, or that there was nobody to tell, before ``moment``."""
+    return Q(sent_at__lt=moment) | Q(addressed_at__lt=moment)
 
 
 def _forget_workers(now: datetime) -> int:

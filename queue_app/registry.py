@@ -17,6 +17,7 @@ from queue_app.retry import RetryPolicy
 if TYPE_CHECKING:
     from queue_app.context import JobContext
     from queue_app.models import Event, Job
+    from queue_app.notices import Concern
 
 H = TypeVar("H")
 OnTransition = Callable[["Job", "Event"], None]
@@ -24,7 +25,7 @@ Reconcile = Callable[["JobContext", "Job"], Finding]
 Unique = Callable[[Mapping[str, Any], str], str | None]
 
 RECONCILE = "queue_app.reconcile"
-SEND_NOTICES = "queue_app.send_notices"
+SEND_NOTICES, DELIVER_NOTICES = "queue_app.send_notices", "queue_app.deliver_notices"
 NAME_CHARACTERS = 99
 # As long as the columns that hold a key, less the words that the queue puts before one.
 KEY_CHARACTERS = 180
@@ -55,6 +56,7 @@ class JobType:
     on_transition: OnTransition | None
     reconcile: Reconcile | None
     describe: Callable[[Job], str] | None
+    concerns: Callable[[Job], Concern] | None
     reasons: Mapping[str, str]
     every_seconds: float | None
     internal: bool
@@ -67,7 +69,7 @@ class JobType:
             _check_word("breaker", self.breaker, KEY_CHARACTERS)
         for option in ("timeout_seconds", "expires_seconds", "result_ttl_seconds", "every_seconds"):
             _check_seconds(option, getattr(self, option))
-        for option in ("on_transition", "reconcile", "describe"):
+        for option in ("on_transition", "reconcile", "describe", "concerns"):
             value = getattr(self, option)
             _check(value is None or callable(value), option, "a function", value)
         unique, retry = self.unique, self.retry_policy
@@ -141,6 +143,7 @@ def job_type(
     on_transition: OnTransition | None = None,
     reconcile: Reconcile | None = None,
     describe: Callable[[Job], str] | None = None,
+    concerns: Callable[[Job], Concern] | None = None,
     reasons: Mapping[str, str] | None = None,
     every_seconds: float | None = None,
     internal: bool = False,
@@ -159,8 +162,9 @@ def job_type(
     - ``limits``: rates ("25/15m 100/d") by pattern of the jobs' keys; mere rates are those of the whole type.
     - ``breaker``: pattern of the keys that rest for a while when their jobs fail again and again.
     - ``on_transition`` runs inside the transaction of every change of such a job. ``reconcile`` is asked when an
-      execution's outcome is unknown. ``describe`` names a job of this type to people, ``reasons`` puts the codes that
-      its handler and look-up give into words.
+      execution's outcome is unknown. ``describe`` names a job of this type to people, ``concerns`` says whom a notice
+      about one is for (else: whoever may see all jobs), ``reasons`` puts the codes that its handler and look-up give
+      into words.
     - ``every_seconds`` makes it periodic: the first such job runs when a cluster starts, and whenever one is finished,
       however it ended, the next is enqueued for that much later, without arguments. ``internal`` jobs are not counted
       and nobody is told of them, but of a periodic type that fails for good.
@@ -186,6 +190,7 @@ def job_type(
                 on_transition=on_transition,
                 reconcile=reconcile,
                 describe=describe,
+                concerns=concerns,
                 reasons=reasons or {},
                 every_seconds=every_seconds,
                 internal=internal,

@@ -114,6 +114,11 @@ class Waiting:
         queues = sorted({*columns["pending"], *running})
         return {queue: {name: numbers[queue] for name, numbers in columns.items()} for queue in queues}
 
+    def due_before(self, moment: datetime) -> list[tuple[str, int]]:
+        """Return each (queue, priority) with a job that was due before ``moment``."""
+        first = {group: self._first_due(*group) for group in self._due}
+        return sorted(group for group, run_at in first.items() if run_at is not None and run_at < moment)
+
     def oldest_due_seconds(self) -> float | None:
         """Return for how long the longest waiting due job has been due; ``None`` if none is."""
         return max(self.oldest_due_seconds_by_queue().values(), default=None)

@@ -277,8 +277,8 @@ def change(
     elif target in (JobState.FAILED, JobState.HELD) or reason == EXPIRED:
         _tell(job, EXPIRED if reason == EXPIRED else target, job.last_error, now=now)
     if recurs and job_type is not None:
-        if target == JobState.COMPLETED and job_type.internal:
-            notices.clear(JobState.FAILED, job.type, now=now)
+        if target == JobState.COMPLETED and job_type.internal and notices.clear(JobState.FAILED, job.type, now=now):
+            send_notices_soon(now)
         add_recurring(job_type, now=now, delay_seconds=job_type.every_seconds or 0.0)
 
 
@@ -316,6 +316,11 @@ def flag_for_review(job: Job, reason: str, *, now: datetime) -> None:
     _tell(job, "needs_review", job.last_error, now=now)
 
 
+def send_notices_soon(now: datetime) -> None:
+    """See that what people are to be told goes out within seconds, with all that comes up meanwhile."""
+    add_once(registry.SEND_NOTICES, "send_notices", now=now, delay_seconds=notices.GATHER_SECONDS)
+
+
 def close_attempt(job: Job, fence: int, outcome: AttemptOutcome, *, now: datetime, **fields: Any) -> None:
     """Finish the attempt that ran under ``fence``."""
     where = {"job": job.pk, "fence": fence, "finished_at": None}
@@ -347,9 +352,11 @@ def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
             return
     else:
         describe = job_type.describe if job_type is not None and _asks_hooks.get() else None
+        concerns = job_type.concerns if job_type is not None and _asks_hooks.get() else None
         subject = describe(job) if describe is not None else str(job)
-        notices.record(kind, subject, text, job=job, now=now)
-    add_once(registry.SEND_NOTICES, "send_notices", now=now, delay_seconds=notices.GATHER_SECONDS)
+        concern = concerns(job) if concerns is not None else notices.EVERYBODY_WHO_WATCHES
+        notices.record(kind, subject, text, job=job, now=now, concern=concern)
+    send_notices_soon(now)
 
 
 def _move(jobs: Sequence[Job], parked_by: str, reason: str, lot: str, *, now: datetime) -> None:

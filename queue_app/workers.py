@@ -56,6 +56,11 @@ def alive(now: datetime) -> QuerySet[Worker]:
     return recent.exclude(pk__in=dead)
 
 
+def first_cluster(now: datetime) -> str:
+    """Return one cluster of those with living workers, the same for whoever asks, "" if there is none."""
+    return alive(now).order_by("cluster").values_list("cluster", flat=True).first() or ""
+
+
 def known_types(now: datetime) -> set[str]:
     """Return the job types that any living worker knows."""
     return {name for types in alive(now).values_list("types", flat=True) for name in types}

@@ -1,6 +1,5 @@
-"""The jobs of posts: publishing, rendering ahead, repeating, following the host's objects, sending events, keeping
-accounts and files in order. Importing this registers all."""
+"""The jobs of posts, from publishing to upkeep, and what people are told of them. Importing this registers all."""
 
-from posts.jobs import bulk, events, ingest, pictures, publish, repeating, subjects, upkeep
+from posts.jobs import bulk, events, ingest, notices, pictures, publish, repeating, subjects, upkeep
 
-__all__ = ["bulk", "events", "ingest", "pictures", "publish", "repeating", "subjects", "upkeep"]
+__all__ = ["bulk", "events", "ingest", "notices", "pictures", "publish", "repeating", "subjects", "upkeep"]

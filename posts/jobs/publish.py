@@ -12,6 +12,7 @@ from posts.publishing import errors, registry, words
 from posts.publishing import types as publishing
 from posts.publishing.platform import Platform, Session
 from posts.services import accounts, standing
+from posts.services.concerns import concern_of_job
 from posts.services.publication import (
     DeliveryCheckpoints,
     content_hash,
@@ -125,6 +126,7 @@ def _believe_absence(platform: Platform, session: Session, job: Job, since_mark:
     on_transition=follow_job,
     reconcile=look_up,
     describe=describe,
+    concerns=concern_of_job,
     reasons=REASONS,
 )
 def publish(context: JobContext, delivery_id: int) -> Outcome:

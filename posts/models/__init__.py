@@ -1,6 +1,7 @@
 """The tables of posts: fields and constraints only. ``posts.services`` are the only writers."""
 
 from posts.models.account import Account, AppRegistration, PendingLogin
+from posts.models.chat import ChatAddress
 from posts.models.delivery import Delivery, DeliveryStatus
 from posts.models.endpoint import OffReason, WebhookEndpoint
 from posts.models.media import Media, MediaKind, MediaVariant
@@ -14,6 +15,7 @@ from posts.outbox.models import OutboxArrival, OutboxPost
 __all__ = [
     "Account",
     "AppRegistration",
+    "ChatAddress",
     "Delivery",
     "DeliveryStatus",
     "Media",

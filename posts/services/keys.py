@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from posts import credentials
-from posts.models import Account, AppRegistration, PendingLogin, TelegramSource, WebhookEndpoint
+from posts.models import Account, AppRegistration, ChatAddress, PendingLogin, TelegramSource, WebhookEndpoint
 from posts.services.validation import shown
 from queue_app.database import atomic
 
@@ -72,7 +72,7 @@ def _kinds() -> tuple[_Kind, ...]:
         {"key_fingerprint": credentials.fingerprint()},
         shown,
     )
-    others = (AppRegistration, PendingLogin, TelegramSource, WebhookEndpoint)
+    others = (AppRegistration, ChatAddress, PendingLogin, TelegramSource, WebhookEndpoint)
     return account, *(_Kind(model.objects.all(), "sealed", (), {}, str) for model in others)
 
 

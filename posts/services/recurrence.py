@@ -18,6 +18,7 @@ from posts.planning.rules import Rule, RuleError
 from posts.selectors.posts import may_see
 from posts.selectors.recurrences import coming_wall_times, open_posts, pattern_of, wall_now
 from posts.services import access, queueing, telling
+from posts.services.concerns import concern_of_series
 from posts.services.errors import NotAllowed, Problem, Refused, ServiceError, ValidationFailed
 from posts.services.schedule import FARTHEST, schedule_post
 from posts.services.tags import set_tags
@@ -148,7 +149,7 @@ def _make_next(recurrence_id: int) -> int | None:
             # Nothing made it in time, because nothing ran: late it would be stale.
             when = f"{wall:%Y-%m-%d %H:%M} ({recurrence.timezone})"
             said = gettext("The post of %(when)s was not made: nothing ran before it was due.") % {"when": when}
-            alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), said)
+            alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), said, concern_of_series(recurrence))
             return 0
         return _make(recurrence, wall, at)
 
@@ -164,7 +165,7 @@ def _make(recurrence: Recurrence, wall: datetime, at: datetime) -> int:
         recurrence.ended_at = clock.now()
         recurrence.save(update_fields=["ended_at"])
         text = gettext("All its posts were deleted, so there is nothing to repeat any more: the series has ended.")
-        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text)
+        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text, concern_of_series(recurrence))
         return 0
     occurrence = wall.isoformat(timespec="seconds")
     if Post.objects.filter(recurrence=recurrence, occurrence=occurrence).exists():
@@ -187,7 +188,7 @@ def schedule_or_tell(post: Post, recurrence: Recurrence, at: datetime, *, actor:
             "refused": refused,
         }
         post.deliveries.update(error_message=str(refused), error_code="not_scheduled")
-        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text)
+        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text, concern_of_series(recurrence))
         return str(refused)
     post.deliveries.filter(error_code="not_scheduled").update(error_message="", error_code="")
     return ""

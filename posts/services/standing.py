@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from posts.models import Account
 from posts.publishing import registry, words
 from posts.publishing.errors import PublishError, Scope
+from posts.services.concerns import concern_of_account
 from queue_app import alerts, blocks, clock
 from queue_app.database import atomic, lock_control
 from queue_app.models import BlockKind
@@ -38,7 +39,7 @@ def ask_reconnect(account: Account, code: str) -> bool:
             return False
         Account.objects.filter(pk=account.pk).update(reconnect_reason=code)
         blocks.place(account.block_key, BlockKind.RECONNECT, now=clock.now(), reason=text)
-        alerts.tell(RECONNECT_NOTICE, str(locked), text)
+        alerts.tell(RECONNECT_NOTICE, str(locked), text, concern_of_account(locked))
     account.reconnect_reason = code
     return True
 
@@ -77,7 +78,7 @@ def tell_login_ends(account: Account, at: datetime | None) -> None:
             "name": name,
             "at": f"{at:%Y-%m-%d %H:%M}",
         }
-        alerts.tell(LOGIN_ENDS_NOTICE, str(account), text)
+        alerts.tell(LOGIN_ENDS_NOTICE, str(account), text, concern_of_account(account))
 
 
 def platform_works(account: Account) -> None:

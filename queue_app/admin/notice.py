@@ -7,24 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from queue_app.admin import display
 from queue_app.admin.days import DaysFilter
+from queue_app.admin.notifications import PAGE, notifications
 from queue_app.admin.pages import ReadOnlyAdmin
 from queue_app.models import Notice
-
-KINDS = {
-    "failed": _("failed"),
-    "needs_review": _("needs review"),
-    "reconnect": _("account must be reconnected"),
-    "no_worker": _("no worker alive"),
-    "clock_skew": _("clock is wrong"),
-    "clock_jump": _("clock was set"),
-}
+from queue_app.notices import kind_of
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -50,11 +43,16 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     page_template = "queue_app/admin/notice.html"
     empty_hint = _("Nobody had to be told anything so far.")
-    list_display = ["created", "kind_in_words", "subject", "detail", "state", "mailed", "job_link"]
+    list_display = ["created", "kind_in_words", "subject", "detail", "state", "told", "job_link"]
     list_filter = [OpenFilter, "kind", ("created_at", DaysFilter)]
     list_select_related = ["job"]
     search_fields = ["subject", "text"]
     ordering = ["-id"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put everybody's own choices beside the list."""
+        view = self.admin_site.admin_view(notifications)
+        return [path("mine/", view, {"site": self.admin_site}, name=PAGE), *super().get_urls()]
 
     @admin.display(description=_("created"), ordering="created_at")
     def created(self, notice: Notice) -> SafeString | str:
@@ -64,7 +62,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     @admin.display(description=_("kind"), ordering="kind")
     def kind_in_words(self, notice: Notice) -> str:
         """Return what it is about."""
-        return str(KINDS.get(notice.kind, notice.kind.replace("_", " "))).capitalize()
+        return str(kind_of(notice.kind).label).capitalize()
 
     @admin.display(description=_("text"))
     def detail(self, notice: Notice) -> str:
@@ -78,9 +76,9 @@ class NoticeAdmin(ReadOnlyAdmin):
             return display.NOTHING
         return display.badge("over", _("Over")) if notice.cleared_at else display.badge("open", _("Open"))
 
-    @admin.display(description=_("mailed"), ordering="sent_at")
-    def mailed(self, notice: Notice) -> SafeString | str:
-        """Return when it was mailed."""
+    @admin.display(description=_("told"), ordering="sent_at")
+    def told(self, notice: Notice) -> SafeString | str:
+        """Return when somebody was told of it first."""
         return display.moment(notice.sent_at)
 
     @admin.display(description=_("job"))

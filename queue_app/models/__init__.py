@@ -5,7 +5,7 @@ from queue_app.models.api_key import ApiKey
 from queue_app.models.gates import Block, BlockKind, Breaker, Limit, LimitUse, MaintenanceWindow
 from queue_app.models.history import Attempt, AttemptOutcome, Event, EventName
 from queue_app.models.job import PRIORITY_FIRST, PRIORITY_LAST, Job
-from queue_app.models.notice import Notice
+from queue_app.models.notice import Notice, NoticeChoice, NoticeDelivery
 from queue_app.models.tally import Tally
 from queue_app.models.total import Total, TotalName
 from queue_app.models.worker import Worker
@@ -27,6 +27,8 @@ __all__ = [
     "LimitUse",
     "MaintenanceWindow",
     "Notice",
+    "NoticeChoice",
+    "NoticeDelivery",
     "Tally",
     "Total",
     "TotalName",

@@ -19,8 +19,8 @@ from posts.models import Account, Delivery
 from posts.services.accounts import ConnectFailed, connect_account
 from posts.services.posts import publish_now, save_draft
 from queue_app import runner
-from queue_app.mail import send_waiting
 from queue_app.models import Attempt, Job, Notice
+from queue_app.telling import send_now
 from tests.posts.admin.pages import browser, list_of, page, person
 from tests.posts.platforms.fake_bot_api import CHANNEL, TOKEN, FakeBotApi
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds
@@ -105,7 +105,7 @@ def test_what_is_quoted_while_publishing_is_found_nowhere(
     post = publish_now(save_draft(post=None, owner=None, text="Hello", account_ids=[account.pk], media=[]))
     runner.run_due("default", "tests")
     assert Attempt.objects.filter(job__type="posts.publish").exists()
-    send_waiting()
+    send_now()
     account.refresh_from_db()
     out = StringIO()
     call_command("show_post", post.pk, "--json", stdout=out)

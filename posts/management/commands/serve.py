@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 
-from queue_app import alerts, conf, lifeline
+from queue_app import alerts, conditions, conf, lifeline
 from queue_app.management.base import OneLineCommand
 from queue_app.supervisor import Child, Periodically, Supervisor
 
@@ -65,11 +65,12 @@ class Command(OneLineCommand):
 
         if options["clusters"]:
             Periodically(CHECK_WORKERS_SECONDS, _WorkerCheck())
+            Periodically(conditions.LOOK_SECONDS, _look_for_conditions)
         Supervisor(children, grace_seconds=float(conf.get("STOP_GRACE_SECONDS"))).run(every_turn=every_turn)
 
 
 class _WorkerCheck:
-    """Tells the ADMINS when no worker has lived for a minute."""
+    """Tells people when no worker has lived for a minute."""
 
     def __init__(self) -> None:
         self._none_since: datetime | None = None
@@ -81,6 +82,16 @@ class _WorkerCheck:
             logger.warning("workers not checked, database away error=%s", type(error).__name__)
         finally:
             connections.close_all()
+
+
+def _look_for_conditions() -> None:
+    """Look for what people should be told, in case no cluster does; not being a worker, this process sends nothing."""
+    try:
+        conditions.check()
+    except DatabaseError as error:
+        logger.warning("conditions not looked for, database away error=%s", type(error).__name__)
+    finally:
+        connections.close_all()
 
 
 class _Announcement:

@@ -1,0 +1,39 @@
+"""What people are told of posts and accounts, beside what the queue tells; and the chat as a way to tell them."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from posts.services.chat import Chat
+from posts.services.recurrence import REFUSED_NOTICE
+from posts.services.standing import LOGIN_ENDS_NOTICE, OPERATOR_NOTICE, RECONNECT_NOTICE
+from queue_app.channels import register_channel
+from queue_app.notices import Kind, register_kinds
+
+register_kinds(
+    Kind(
+        RECONNECT_NOTICE,
+        _("An account must be reconnected"),
+        _("must be reconnected"),
+        _("needs no reconnecting any more"),
+        of_owners=True,
+        by_default=True,
+    ),
+    Kind(
+        LOGIN_ENDS_NOTICE,
+        _("An account's login ends soon"),
+        _("its login ends soon"),
+        _("its login goes on"),
+        of_owners=True,
+        by_default=True,
+    ),
+    Kind(
+        REFUSED_NOTICE,
+        _("A repeating post could not be scheduled"),
+        _("could not be scheduled"),
+        of_owners=True,
+        by_default=True,
+    ),
+    Kind(OPERATOR_NOTICE, _("A platform stands still"), _("stands still"), _("takes posts again")),
+)
+register_channel(Chat())

@@ -1,0 +1,1 @@
+"""Messages to people's chats, by apprise, from a process of its own. Knows nothing of Django."""
