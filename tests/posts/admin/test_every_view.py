@@ -30,6 +30,7 @@ WRITERS, OPERATORS, MOVERS, LIBRARIANS = {"editor", "publisher"}, {"operator"}, 
 # Who may send a form to which address, beside a superuser; to all others nobody may. "*" is everybody of the staff.
 MAY_SEND: dict[str, set[str]] = {
     "password_change": {"*"},  # one's own
+    "queue_app_notifications": {"*"},  # one's own
     "posts_post_add": WRITERS,
     "posts_post_change": WRITERS,
     "posts_post_preview": WRITERS,
