@@ -61,7 +61,7 @@ def holding(now: datetime) -> Iterator[Condition]:
     """Yield what holds at ``now``. Reads only."""
     living = list(workers.alive(now))
     waiting, ended = Waiting(now), ended_last_hour(now)
-    yield from (Condition(QUEUE_LATE, queue, text) for queue, text in _late_queues(now, waiting, living))
+    yield from (Condition(QUEUE_LATE, f"Queue {queue}", text) for queue, text in _late_queues(now, waiting, living))
     yield from (Condition(TOO_MANY_WAITING, WHOLE_QUEUE, text) for text in too_many_waiting(waiting))
     yield from (Condition(WORKERS_MISSING, WHOLE_QUEUE, text) for text in too_few_workers(living, now))
     if ended["failed_last_hour"] >= FEWEST_FAILURES:

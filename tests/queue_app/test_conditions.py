@@ -51,14 +51,14 @@ def test_a_queue_is_late_once_its_oldest_due_job_has_waited_for_five_minutes(nam
     later(299)
     assert found() == []
     later(61)
-    assert found() == [("queue_late", "default", "Its oldest due job has waited for 6 minutes: start more workers.")]
+    assert found() == [("queue_late", "Queue default", "Its oldest due job has waited for 6 minutes: start more workers.")]
 
 
 def test_of_a_queue_that_nobody_serves_it_is_said(name: str, later: Later) -> None:
     api.enqueue(name, queue="slow")
     later(360)
     ((kind, subject, text),) = found()
-    assert (kind, subject) == ("queue_late", "slow")
+    assert (kind, subject) == ("queue_late", "Queue slow")
     assert text.endswith("no worker serves it: start one with python manage.py qcluster --name slow")
 
 
@@ -107,8 +107,8 @@ def test_it_is_told_while_the_queue_is_late_and_when_it_is_not_any_more(name: st
             check()
         run()
     assert [message.subject for message in mail.outbox] == [
-        "[Django] default: is late",
-        "[Django] default: is in time again",
+        "[Django] Queue default: is late",
+        "[Django] Queue default: is in time again",
     ]
 
 
