@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from posts.services.chat import Chat
 from posts.services.recurrence import REFUSED_NOTICE
+from posts.services.sending import OFF_NOTICE
 from posts.services.standing import LOGIN_ENDS_NOTICE, OPERATOR_NOTICE, RECONNECT_NOTICE
 from queue_app.channels import register_channel
 from queue_app.notices import Kind, register_kinds
@@ -31,6 +32,13 @@ register_kinds(
         REFUSED_NOTICE,
         _("A repeating post could not be scheduled"),
         _("could not be scheduled"),
+        of_owners=True,
+        by_default=True,
+    ),
+    Kind(
+        OFF_NOTICE,
+        _("A webhook was switched off"),
+        _("was switched off"),
         of_owners=True,
         by_default=True,
     ),

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("posts", "0008_telegram_sources"),
+        ("posts", "0009_webhook_endpoints"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import NoReverseMatch, reverse
 
-from posts.models import Account, Delivery, Recurrence
+from posts.models import Account, Delivery, Recurrence, WebhookEndpoint
+from posts.selectors.events import MANAGE_ALL
 from posts.selectors.posts import SEE_ALL
 from queue_app.models import Job
 from queue_app.notices import EVERYBODY_WHO_WATCHES, Concern
@@ -30,6 +31,11 @@ def concern_of_account(account: Account) -> Concern:
 def concern_of_series(recurrence: Recurrence) -> Concern:
     """Return whom a series concerns: its owner, and who may see everybody's posts."""
     return Concern(recurrence.owner_id, SEE_ALL, _page("recurrence", recurrence.pk))
+
+
+def concern_of_endpoint(endpoint: WebhookEndpoint) -> Concern:
+    """Return whom a webhook to a program concerns: its owner, and who may manage everybody's."""
+    return Concern(endpoint.owner_id, MANAGE_ALL, _page("webhookendpoint", endpoint.pk))
 
 
 def _page(model: str, pk: int) -> str:

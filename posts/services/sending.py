@@ -18,6 +18,7 @@ from posts.publishing import standard_webhooks, words
 from posts.publishing.errors import PublishError
 from posts.publishing.http import Http
 from posts.selectors.events import may_follow
+from posts.services.concerns import concern_of_endpoint
 from posts.transactions import in_transaction
 from queue_app import alerts, clock, events
 from queue_app.database import atomic
@@ -158,7 +159,7 @@ def _switch_off_if_hopeless(endpoint: WebhookEndpoint, sent: Sent, now: datetime
         return
     endpoint.enabled = False
     text = gettext("%(why)s Nothing is sent to it until somebody switches it on again.") % {"why": sent.message}
-    alerts.tell(OFF_NOTICE, notice_subject(endpoint), text)
+    alerts.tell(OFF_NOTICE, notice_subject(endpoint), text, concern_of_endpoint(endpoint))
 
 
 def notice_subject(endpoint: WebhookEndpoint) -> str:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("queue_app", "0008_tallies"),
+        ("queue_app", "0009_events_of_other_apps"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("queue_app", "0009_events_of_other_apps"),
+        ("queue_app", "0010_notices_to_people"),
     ]
 
     operations = [

@@ -51,7 +51,9 @@ def test_a_queue_is_late_once_its_oldest_due_job_has_waited_for_five_minutes(nam
     later(299)
     assert found() == []
     later(61)
-    assert found() == [("queue_late", "Queue default", "Its oldest due job has waited for 6 minutes: start more workers.")]
+    assert found() == [
+        ("queue_late", "Queue default", "Its oldest due job has waited for 6 minutes: start more workers.")
+    ]
 
 
 def test_of_a_queue_that_nobody_serves_it_is_said(name: str, later: Later) -> None:
