@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from posts import conf as posts_conf
 from posts.publishing import errors, registry, words
+from posts.rest.api import posts_api
 from queue_app import conf as queue_conf
 from queue_app import states
 from queue_app.explain import REASONS
@@ -95,6 +96,19 @@ def platforms() -> Lines:
         yield from _table("option of a post", "what it is", ((each.name, each.label) for each in platform.options))
 
 
+def operations() -> Lines:
+    """Return what the REST API has, by tag."""
+    by_tag: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for path, methods in posts_api().get_openapi_schema(path_prefix="/api/")["paths"].items():
+        for method, told in methods.items():
+            by_tag.setdefault(told["tags"][0], []).append((f"{method.upper()} {path}", told))
+    for tag, found in by_tag.items():
+        yield from ("", f"## {tag.capitalize()}", "")
+        for name, told in found:
+            yield from (f"### `{name}`", "", f"{told['summary']}.", "", told["description"], "")
+            yield from (f"Answers {', '.join(str(status) for status in told['responses'])}.", "")
+
+
 SECTIONS: Mapping[str, Callable[[], Lines]] = {
     "settings": settings,
     "commands": commands,
@@ -102,6 +116,7 @@ SECTIONS: Mapping[str, Callable[[], Lines]] = {
     "events": event_names,
     "errors": error_codes,
     "platforms": platforms,
+    "operations": operations,
 }
 
 
