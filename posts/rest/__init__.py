@@ -2,3 +2,5 @@
 
 Needs django-ninja, which is the extra ``api`` of the package.
 """
+
+from queue_app.rest import api as _api  # noqa: F401 -- first: it says what to install where django-ninja is missing

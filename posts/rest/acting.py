@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from posts.models import Delivery, Post
 from posts.rest.posts import router, shown, visible_post
-from posts.rest.schemas import MOST_PLATFORMS, Files, In, PostOut
+from posts.rest.schemas import MOST_PLATFORMS, Files, In, PostOut, with_examples
 from posts.rest.writing import record
 from posts.services import cancel_post, publish_now, queue_posts, queueing, retry_post
 from queue_app import keys
@@ -26,6 +26,8 @@ SCHEDULES = Access(keys.PUBLISH, ("posts.schedule_post",))
 
 class RetryIn(In):
     """How far a retry may go."""
+
+    model_config = with_examples({"even_if_uncertain": False})
 
     even_if_uncertain: bool = Field(False, description="Also what may be live already: it could be published twice.")
 
@@ -48,6 +50,8 @@ class CancelledOut(BaseModel):
 
 class QueueIn(In):
     """One upload for several platforms, a post each, one after the other."""
+
+    model_config = with_examples({"text": "Hello", "platforms": ["outbox"], "start_delay_minutes": 5})
 
     platforms: Annotated[list[str], Field(max_length=MOST_PLATFORMS, examples=[["bluesky", "mastodon"]])]
     media: Files = []

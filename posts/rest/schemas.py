@@ -51,6 +51,11 @@ class In(BaseModel):
     )
 
 
+def with_examples(*bodies: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a body whose description shows ``bodies``."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -100,7 +105,12 @@ Tags = Annotated[list[str], Field(max_length=100, examples=[["launch"]])]
 
 
 class PostIn(In):
-    """A post to be made. Without a ``status`` it is SCHEDULED where it has a time, else a DRAFT."""
+    """A post to be made. Without a `status` it is SCHEDULED where it has a time, else a DRAFT."""
+
+    model_config = with_examples(
+        {"text": "Hello from the API", "accounts": [1]},
+        {"text": "Hello", "accounts": [1], "scheduled_at": "2030-01-31T09:30", "timezone": "Europe/Berlin"},
+    )
 
     status: Status | None = None
     text: str = Field("", examples=["Hello from the API"])
@@ -118,7 +128,9 @@ class PostIn(In):
 
 
 class PostChange(In):
-    """What is to change of a post; what is left out stays. ``overrides`` are all that it has from then on."""
+    """What is to change of a post; what is left out stays. `overrides` are all that it has from then on."""
+
+    model_config = with_examples({"text": "Better words"}, {"status": "DRAFT"})
 
     status: Status | None = Field(None, description="DRAFT takes it back, SCHEDULED needs a time, PUBLISHED is now.")
     text: str | None = None

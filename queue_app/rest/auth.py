@@ -50,11 +50,11 @@ class Request(HttpRequest):
     allowance: Allowance
 
 
-def _nothing(_request: HttpRequest) -> None:
+def leave(_request: HttpRequest) -> None:
     """Leave the body alone."""
 
 
-def enter(request: HttpRequest, access: Access, read_body: Callable[[HttpRequest], None] = _nothing) -> None:
+def enter(request: HttpRequest, access: Access, read_body: Callable[[HttpRequest], None] = leave) -> None:
     """Let the request in, or raise Problem (401, 403, 429). A body is read, by ``read_body``, once it may be sent."""
     person, key = _who(request)
     request.user = person

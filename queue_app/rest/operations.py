@@ -17,7 +17,7 @@ from ninja import Router
 from ninja.decorators import decorate_view
 
 from queue_app.rest import bodies, etags, idempotency
-from queue_app.rest.auth import Access, enter
+from queue_app.rest.auth import Access, enter, leave
 from queue_app.rest.problems import CONTENT_TYPE
 
 View = Callable[..., Any]
@@ -27,7 +27,7 @@ PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 # What every operation may answer, whatever it does.
 ALWAYS = (400, 401, 403, 405, 429, 500, 503)
 OF_BODIES = (411, 413, 415, 422)
-WITH_METHODS = ("POST", "PATCH", "PUT")
+WITH_BODIES = ("POST", "PATCH", "PUT")
 
 
 def operation(
@@ -68,7 +68,8 @@ def operation(
         found = declared._ninja_operation  # type: ignore[attr-defined]  # noqa: SLF001 -- ninja's mark
         queries = [model for model in found.models if model.__ninja_param_source__ == "query"]
         known = {name for model in queries for name in model.__ninja_flatten_map__}
-        decorate_view(_door(access, read_body, known, is_kept=is_kept))(declared)
+        read = read_body if method in WITH_BODIES else leave
+        decorate_view(_door(access, read, known, is_kept=is_kept))(declared)
         return declared
 
     return decorate
@@ -97,7 +98,7 @@ def _openapi(
     method: str, path: str, access: Access, refuses: tuple[int, ...], *, versioned: bool, is_kept: bool
 ) -> dict[str, Any]:
     """Return what is documented of an operation beside its own schemas."""
-    has_body = method in WITH_METHODS
+    has_body = method in WITH_BODIES
     statuses = {*ALWAYS, *refuses}
     statuses |= {404} if "{" in path else set()
     statuses |= {409, *OF_BODIES} if has_body else set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -36,6 +38,16 @@ def test_every_operation_has_a_row_and_says_its_scope() -> None:
     assert set(found) == set(ROWS)
     assert {name: each["x-scope"] for name, each in found.items()} == {name: row.scope for name, row in ROWS.items()}
     assert all(each["security"] and each["x-permissions"] for each in found.values())
+
+
+def test_every_body_has_an_example() -> None:
+    schema = Client().get("/api/openapi.json").json()
+    names = set()
+    for each in operations().values():
+        for form in each.get("requestBody", {}).get("content", {}).values():
+            told = json.dumps(form["schema"])
+            names |= set(re.findall(r"schemas/(\w+)", told))
+    assert [name for name in sorted(names) if not schema["components"]["schemas"][name].get("examples")] == []
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))
