@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from posts.platforms._telegram_bot import Bot
 from posts.platforms._telegram_updates import ALLOWED_UPDATES, clean
@@ -37,10 +38,10 @@ def bot_of(session: Session) -> Bot:
     return Bot(session, session.config["api_url"], session.credentials["token"])
 
 
-def fetch(session: Session, file_id: str) -> bytes:
-    """Return a file that was sent to the bot.
+def fetch(session: Session, file_id: str, into: BinaryIO) -> None:
+    """Write a file that was sent to the bot to ``into``, as it comes.
 
-    Raises ContentRejected where no bot may fetch it (more than 20 MB), and what a call raises.
+    Raises ContentRejected where no bot may fetch it (more than 20 MB), what a call raises, and OSError of ``into``.
     """
     bot = bot_of(session)
     told = bot.read("getFile", {"file_id": file_id})
@@ -48,10 +49,9 @@ def fetch(session: Session, file_id: str) -> bytes:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise ContentRejected("telegram.file_out_of_reach", field="media")
     url = f"{bot.api_url}/file/bot{bot.token}/{path}"
-    response = session.http.request("GET", url, timeout_seconds=DOWNLOAD_SECONDS, max_response_bytes=MAX_DOWNLOAD_BYTES)
-    if response.status != 200 or not response.body:
+    response = session.http.download(url, into, max_bytes=MAX_DOWNLOAD_BYTES, timeout_seconds=DOWNLOAD_SECONDS)
+    if response.status != 200:
         raise response.unusable("unexpected_answer")
-    return response.body
 
 
 def name_of(session: Session) -> str:

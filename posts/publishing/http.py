@@ -244,13 +244,14 @@ class Http:
         response = self._call(request, wire, irreversible, max_response_bytes, body)
         return replace(response, body=body.getvalue())
 
-    def download(self, url: str, into: BinaryIO, *, max_bytes: int) -> Response:
+    def download(self, url: str, into: BinaryIO, *, max_bytes: int, timeout_seconds: float | None = None) -> Response:
         """Ask for a file and write what is answered to ``into`` as it comes, at most ``max_bytes``.
 
         The answer, whatever its status, has no body. Raises Unreachable and Temporary, and OSError of ``into``.
         """
         request = self._build("GET", url, {"Accept": "*/*"}, content=None)
-        return self._call(request, Wire(self._timeout_seconds), False, max_bytes, into)
+        wire = Wire(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
+        return self._call(request, wire, False, max_bytes, into)
 
     def _call(
         self, request: httpx2.Request, wire: Wire, irreversible: bool, max_bytes: int, into: BinaryIO

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import BinaryIO, cast
 
-from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from posts.disk import has_no_room
 from posts.models import MessageState, TelegramMessage, TelegramSource
 from posts.platforms import _telegram_intake as telegram
 from posts.platforms._telegram_updates import Message
 from posts.publishing.errors import ContentRejected
 from posts.services import access, telegram_rule
+from posts.services.errors import NoRoom
 from posts.services.queueing import one_transaction
 from posts.services.telegram_sources import session_of
 from posts.services.uploads import store_upload
@@ -79,8 +82,17 @@ def fetch_file(part: TelegramMessage) -> None:
     access.require(source.owner, "add_media")
     if file["size_bytes"] > telegram.MAX_DOWNLOAD_BYTES:
         raise ContentRejected("telegram.file_too_big", field="media")
-    body = telegram.fetch(session_of(source), file["file_id"])
-    part.media = store_upload(ContentFile(body), owner=source.owner, original_name=file["name"])
+    # Gone when it is closed, unless it became the stored file.
+    with TemporaryUploadedFile(file["name"], "", 0, None) as fetched:
+        try:
+            telegram.fetch(session_of(source), file["file_id"], cast("BinaryIO", fetched))
+        except OSError as error:
+            if has_no_room(error):
+                raise NoRoom(file["name"]) from None
+            raise
+        fetched.flush()
+        fetched.size = fetched.tell()
+        part.media = store_upload(fetched, owner=source.owner, original_name=file["name"])
     TelegramMessage.objects.filter(pk=part.pk).update(media=part.media)
 
 

@@ -26,7 +26,8 @@ TRANSLATORS = ("_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pge
 SENTENCE = re.compile(r"[^\W\d_]{2,}[,:;.]? [^\W\d_]+")
 # SQL, attributes of elements and headers of answers, which have blanks, too.
 TECHNICAL = re.compile(
-    r"\b(SELECT|UNION ALL|CAST|COUNT|PRAGMA)\b|[\w-]+=\"|^python manage| --[a-z]|; charset=|; filename=|^v\w+Field |^sq-|^<\w+"
+    r"\b(SELECT|UNION ALL|CAST|COUNT|PRAGMA)\b|[\w-]+=\""
+    r"|^python manage| --[a-z]|; charset=|; filename=|^v\w+Field |^sq-|^<\w+"
 )
 # What these are set to is shown, be it one word.
 SPOKEN_NAMES = (
