@@ -54,7 +54,12 @@ def is_newest(sealed: str) -> bool:
 
 def fingerprint() -> str:
     """Return 16 hex digits that name the newest key without telling it."""
-    return hashlib.sha256(b"socialq key:" + _keys()[0]).hexdigest()[:16]
+    return fingerprints()[0]
+
+
+def fingerprints() -> list[str]:
+    """Return what names each key that this site has, the newest first."""
+    return [hashlib.sha256(b"socialq key:" + key).hexdigest()[:16] for key in _keys()]
 
 
 def _fernets() -> list[Fernet]:

@@ -44,6 +44,7 @@ REASONS: Mapping[str, Words] = {
     "no_lookup": _("it cannot be looked up"),
     "lookup_failed": _("looking it up failed"),
     "out_of_attempts": _("all attempts are used up"),
+    "restored": _("restored from a backup; what was due since then may have run already"),
     "unknown_type": _("no running worker knows its type"),
     "hook_failed": _("what follows its changes is broken, so it cannot be started"),
     "timeout": _("it ran too long"),

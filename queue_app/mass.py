@@ -164,7 +164,7 @@ def _hold(job: Job, order: Order) -> None:
 
 
 def _release(job: Job, order: Order) -> None:
-    steps.retry(job, actor=order.actor)
+    steps.release(job, actor=order.actor)
 
 
 def _reprioritise(job: Job, order: Order) -> None:

@@ -24,6 +24,8 @@ from queue_app.states import FINISHED, JobState
 
 EVENT_NAMES = {JobState[name]: EventName[name] for name in ("COMPLETED", "FAILED", "CANCELLED")}
 EXPIRED = "expired"
+# Told once for all of them, by whoever restores.
+RESTORED = "restored"
 _RUNNING, _COMPLETED = JobState.RUNNING.value, JobState.COMPLETED.value
 
 _COLUMNS = tuple(field.attname for field in Job._meta.concrete_fields if not field.primary_key)
@@ -274,7 +276,7 @@ def change(
         wake(job.queue)
     elif target == JobState.UNCERTAIN:
         request_reconciliation(job, now=now)
-    elif target in (JobState.FAILED, JobState.HELD) or reason == EXPIRED:
+    elif (target in (JobState.FAILED, JobState.HELD) and reason != RESTORED) or reason == EXPIRED:
         _tell(job, EXPIRED if reason == EXPIRED else target, job.last_error, now=now)
     if recurs and job_type is not None:
         if target == JobState.COMPLETED and job_type.internal and notices.clear(JobState.FAILED, job.type, now=now):

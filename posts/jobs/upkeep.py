@@ -8,9 +8,10 @@ from posts.metrics import PLATFORM_KEY, metrics_of_posts
 from posts.models import Account
 from posts.publishing import errors
 from posts.selectors.accounts import ends_at, ends_by
-from posts.services import accounts, logins, media, sessions, standing
+from posts.services import accounts, logins, media, restored, sessions, standing
 from posts.services.checkup import examine_publishing
 from queue_app import api, clock, totals
+from queue_app.backup.parts import Part, backup_part
 from queue_app.context import JobContext
 from queue_app.doctor import doctor_check
 from queue_app.health import health_check
@@ -98,3 +99,4 @@ health_check(media.folder_problems)
 doctor_check(examine_publishing)
 metric_source(metrics_of_posts)
 totals.count_by_key(PLATFORM_KEY)
+backup_part(Part("posts", restored.facts, restored.doubts, restored.bring_in_order))

@@ -187,7 +187,7 @@ class Hold(JobAction):
 class Release(JobAction):
     """Let held jobs run."""
 
-    name, label, done, states = "release", _("Release"), _("released to run now"), (JobState.HELD,)
+    name, label, done, states = "release", _("Release"), _("released to run"), (JobState.HELD,)
 
     def perform(self, row: Job, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Release it."""

@@ -41,12 +41,10 @@ def hold(job_id: int | str, reason: str, *, actor: str = "") -> Job:
 
 
 def release(job_id: int | str, *, actor: str = "") -> Job:
-    """Let a held job run; raises IllegalTransition for any other."""
+    """Let a held job run, one that a restore has held not before its time; raises IllegalTransition for any other."""
     with atomic():
         job = locked(job_id)
-        if job.state != JobState.HELD:
-            raise IllegalTransition(job.pk, job.state, JobState.PENDING)
-        steps.retry(job, actor=actor)
+        steps.release(job, actor=actor)
     return _noted(job, "release")
 
 
@@ -140,11 +138,14 @@ def may_have_taken_effect(job: Job) -> bool:
     """Say whether an execution of ``job`` may have taken effect unknown to us, so that another could do it twice.
 
     So it is while the job is uncertain, and after a person retried or stopped it in that state: that settles nothing.
+    And while a restore holds it that was due by then.
     """
     if not isinstance(job, Job):
         raise ValueError(f"give the job itself, as get returns it, not a {type(job).__name__}")  # noqa: TRY004
     if job.state == JobState.UNCERTAIN:
         return True
+    if job.state == JobState.HELD and job.reason == transitions.RESTORED:
+        return job.run_at <= job.updated_at
     left = job.events.filter(source=JobState.UNCERTAIN).exclude(target=JobState.UNCERTAIN).order_by("id").last()
     return left is not None and left.reason in ("by_hand", "stopped_may_be_live")
 

@@ -59,14 +59,30 @@ def discard(job: Job, reason: str, *, actor: str) -> None:
     )
 
 
-def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_at: datetime | None = None) -> None:
-    """Run a failed, cancelled, held or uncertain job again, now. Raises DuplicateJob, InvalidArguments, ValueError.
+def release(job: Job, *, actor: str) -> None:
+    """Let a held job run: now, or at its own time if a restore held it that long before."""
+    if job.state != JobState.HELD:
+        raise IllegalTransition(job.pk, job.state, JobState.PENDING)
+    retry(job, actor=actor, at=job.run_at if job.reason == transitions.RESTORED else None)
 
-    Its type's ``expires_seconds`` count from now; an expiry of its own stands while it is to come.
+
+def retry(
+    job: Job,
+    *,
+    actor: str,
+    args: dict[str, Any] | None = None,
+    expires_at: datetime | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Run a failed, cancelled, held or uncertain job again: now, or ``at`` a time to come.
+
+    Its type's ``expires_seconds`` count from then; an expiry of its own stands while it is to come. Raises
+    DuplicateJob, InvalidArguments, ValueError.
     """
     if job.state not in RETRIED:
         raise IllegalTransition(job.pk, job.state, JobState.PENDING)
     actor, now, kind = given.actor(actor), clock.now(), registry.find(job.type)
+    run_at = max(at or now, now)
     if job.state == JobState.HELD:
         # It goes on with the attempts that it has left; the one in which it was held may have been the last.
         most = max(job.max_attempts, job.attempts + 1)
@@ -76,7 +92,7 @@ def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_a
     if expires_at is not None:
         fields["expires_at"] = given.expiry(expires_at, now, now)
     elif kind is not None and kind.expires_seconds is not None:
-        fields["expires_at"] = kind.expires_at(now)
+        fields["expires_at"] = kind.expires_at(run_at)
     elif job.expires_at is not None and job.expires_at <= now:
         fields["expires_at"] = None
     if args is not None:
@@ -85,7 +101,7 @@ def retry(job: Job, *, actor: str, args: dict[str, Any] | None = None, expires_a
     try:
         with atomic():
             transitions.change(
-                job, JobState.PENDING, now=now, reason="by_hand", actor=actor, data=data, run_at=now, **fields
+                job, JobState.PENDING, now=now, reason="by_hand", actor=actor, data=data, run_at=run_at, **fields
             )
     except IntegrityError:
         key = fields.get("unique_key", job.unique_key)

@@ -6,9 +6,11 @@ Owns only how a refusal looks. A defect keeps its traceback, and ``--traceback``
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 UNKNOWN = "unrecognized arguments:"
@@ -52,3 +54,21 @@ def _shown(message: str) -> str:
         return message
     names = [word.partition("=")[0] for word in words.split() if word.startswith("--")]
     return f"there is no option {', '.join(names)}" if names else "there is a word too many"
+
+
+@contextmanager
+def progress_line(stream: OutputWrapper) -> Iterator[Callable[[str], None]]:
+    """Give what shows how far something is: one line that is written over, on a terminal only."""
+    shown = 0
+
+    def show(words: str) -> None:
+        nonlocal shown
+        if stream.isatty():
+            stream.write(f"\r{words:<{shown}}", ending="")
+            shown = len(words)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            stream.write("\r" + " " * shown + "\r", ending="")

@@ -1,0 +1,197 @@
+"""Bringing a backup back: looked at first, then all of it or nothing; and what it held waits for a person.
+
+Owns what keeps a restore from being done, and the order of its steps. What becomes of jobs is in ``restored``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from django.apps import apps
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import DatabaseError, models
+from django.db.migrations.loader import MigrationLoader
+
+from queue_app import clock, restored, statements, workers
+from queue_app.backup import parts, postgresql, sqlite
+from queue_app.backup.archive import CHUNK_BYTES, DATABASE, FILES, Progress, Reader, sha256_of
+from queue_app.backup.contents import count, is_folder, rows_of
+from queue_app.backup.manifest import BackupError, Entry, Manifest
+from queue_app.blocks import EVERYTHING
+from queue_app.database import alias, atomic, connection
+from queue_app.models import Block, BlockKind, Worker
+from queue_app.restored import Held
+
+# What every migrated database has, though nobody has used it yet.
+ALWAYS_THERE = ("contenttypes.ContentType", "auth.Permission")
+SHOWN_KINDS = 5
+SHOWN_EVERY = 50
+INTERRUPTED = "A restore was interrupted: run it again before anything else."
+PAUSED = (
+    "Restored from the backup of {:%Y-%m-%d %H:%M} UTC. What is held may be out already: look at each network, then "
+    "release or cancel it (manage.py release_restored)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done: jobs left to people, where the old database is (SQLite), and what else must be known."""
+
+    held: Held
+    kept: Path | None
+    words: tuple[str, ...]
+
+
+def what_is_there() -> str:
+    """Return in words what a restore would replace; "" where nobody has used the database yet."""
+    try:
+        queue = connection()
+        tables = set(queue.introspection.table_names())
+        with queue.cursor() as cursor:
+            found = {model: count(rows_of(cursor), model) for model in _used_models() if model._meta.db_table in tables}
+    except DatabaseError as error:
+        if connection().vendor != "sqlite":
+            raise
+        return f"a database that cannot be read ({error})"
+    said = [f"{model._meta.verbose_name_plural}: {number:,}" for model, number in found.items() if number]
+    rest = len(said) - SHOWN_KINDS
+    return ", ".join(said[:SHOWN_KINDS]) + (f" and {rest} more kinds of rows" if rest > 0 else "")
+
+
+def require_fitting(manifest: Manifest) -> None:
+    """Raise BackupError if this site cannot take the backup: of another database, or of a later version."""
+    vendor = connection().vendor
+    if manifest.vendor != vendor:
+        raise BackupError(
+            f"The backup is of {manifest.vendor} and this site uses {vendor}: move across with export_archive and "
+            "import_archive"
+        )
+    loader = MigrationLoader(None)
+    known = {*loader.disk_migrations, *(old for new in loader.replacements.values() for old in new.replaces)}
+    later = [f"{app}.{name}" for app, name in manifest.migrations if app in loader.migrated_apps]
+    later = [name for name in later if tuple(name.split(".", 1)) not in known]
+    if later:
+        raise BackupError(
+            f"The backup was made by a later version ({manifest.version}): {later[0]} is not known here; install that "
+            "version first"
+        )
+
+
+def require_nobody() -> None:
+    """Raise BackupError while workers live or others have the database open."""
+    queue = connection()
+    with suppress(DatabaseError):
+        if Worker._meta.db_table in queue.introspection.table_names():
+            living = [worker.name for worker in workers.alive(clock.now())]
+            if living:
+                raise BackupError(f"Workers are running ({', '.join(living[:3])}): stop all clusters first")
+    others = sqlite.others() if queue.vendor == "sqlite" else postgresql.others()
+    if others:
+        raise BackupError(f"{others[0].upper()}{others[1:]}: stop the whole site first, its web server too")
+
+
+def restore(archive: Reader, *, progress: Progress) -> Restored:
+    """Put a verified backup in the place of this site's database and files. Raises BackupError.
+
+    1. Its files, under names that were free. 2. The database, migrated to this version, with everything paused and
+    held before anybody else sees it. Where that fails, the files go again.
+    """
+    manifest, results = archive.manifest, list[tuple[Held, list[str]]]()
+
+    def put_in_order() -> None:
+        progress("bringing it up to this version and holding what is due")
+        results.append(_put_in_order(manifest))
+
+    with _files_restored(archive, progress), archive.open(DATABASE) as packed:
+        progress("replacing the database")
+        kept = None
+        if connection().vendor == "sqlite":
+            kept = sqlite.replace(packed, manifest.plain_bytes, put_in_order, clock.now())
+        else:
+            postgresql.replace(packed, _guard())
+    if not results:
+        put_in_order()
+    ((held, words),) = results
+    return Restored(held, kept, tuple(words))
+
+
+def _used_models() -> list[type[models.Model]]:
+    own = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
+    return [model for model in own if model._meta.label not in ALWAYS_THERE]
+
+
+def _guard() -> str:
+    """Return SQL that pauses everything. It commits with the database, so it stands if this process ends right then."""
+    table = statements.quoted(Block._meta.db_table)
+    values = (
+        f"'{EVERYTHING}', '{BlockKind.PAUSE.value}', '', '{INTERRUPTED}', '{restored.ACTOR}', STATEMENT_TIMESTAMP()"
+    )
+    return (
+        f"INSERT INTO {table} (key, kind, source, reason, actor, created_at) VALUES ({values}) "  # noqa: S608
+        "ON CONFLICT (key, kind, source) DO UPDATE SET reason = EXCLUDED.reason, actor = EXCLUDED.actor, until = NULL"
+    )
+
+
+def _put_in_order(manifest: Manifest) -> tuple[Held, list[str]]:
+    """Bring the restored database up to this version, forget who was signed in, hold what would run."""
+    call_command("migrate", interactive=False, verbosity=0, database=alias())
+    restored.pause(PAUSED.format(manifest.created_at))
+    with atomic():
+        if apps.is_installed("django.contrib.sessions"):
+            apps.get_model("sessions", "Session").objects.all().delete()
+        words = parts.after_restore()
+    return restored.hold_unfinished(), words
+
+
+@contextmanager
+def _files_restored(archive: Reader, progress: Progress) -> Iterator[None]:
+    """Bring back the files that are not there; what was written goes again if what follows fails."""
+    written: list[str] = []
+    try:
+        for number, entry in enumerate(archive.manifest.files, start=1):
+            if _restore_file(archive, entry):
+                written.append(entry.name.removeprefix(FILES))
+            if number % SHOWN_EVERY == 0 or number == len(archive.manifest.files):
+                progress(f"{number:,} of {len(archive.manifest.files):,} files restored")
+        yield
+    except BaseException as error:
+        for name in written:
+            default_storage.delete(name)
+        if isinstance(error, OSError):
+            raise BackupError(f"The backup cannot be restored: {error.strerror or error}") from error
+        raise
+
+
+def _restore_file(archive: Reader, entry: Entry) -> bool:
+    """Write one file unless it is there already, as it was; return whether it was written."""
+    name = entry.name.removeprefix(FILES)
+    if not is_folder(default_storage):
+        with archive.open(entry.name) as source:
+            return not default_storage.exists(name) and default_storage.save(name, File(source)) == name
+    try:
+        path = Path(default_storage.path(name))
+    except SuspiciousFileOperation:
+        raise BackupError(f"{name[:80]!r} in the backup leads out of the media folder") from None
+    if path.is_file() and sha256_of(path) == entry.sha256:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, delete=False) as target:
+        try:
+            with archive.open(entry.name) as source:
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+            mode = getattr(default_storage, "file_permissions_mode", None)
+            if mode is not None:
+                Path(target.name).chmod(mode)
+            Path(target.name).replace(path)
+        except BaseException:
+            Path(target.name).unlink(missing_ok=True)
+            raise
+    return True
