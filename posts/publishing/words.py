@@ -36,6 +36,7 @@ WORDS: dict[str, Words] = {
     ),
     "token_expired": Words("{platform} no longer accepts this login.", "SocialQ renews the login and goes on."),
     "reconnect_needed": Words("{platform} does not let SocialQ post to this account any more.", RECONNECT),
+    "imported": Words("The account came from another site, without its login at {platform}.", RECONNECT),
     "login_over": Words("The login at {platform} is over, and cannot be renewed without its owner.", RECONNECT),
     "access_removed": Words("The access of this site's app was taken away at {platform}.", RECONNECT),
     "content_rejected": Words("{platform} refused the post.", CHANGE_AND_RETRY),
