@@ -218,6 +218,5 @@ ROWS: Mapping[str, Row] = {
     ),
     "check_job_again": Row("POST", "jobs/{job_id}/check-again", "admin", (ROOT,), other=403, target=an_uncertain_post),
     "get_delivery": Row("GET", "deliveries/{delivery_id}", "read", ANY_READER, target=a_scheduled_post),
-    "follow_events": Row("GET", "events?after=0&format=json", "read", ANY_READER, other=200),
     "get_job": Row("GET", "jobs/{job_id}", "read", (PUBLISHES, ROOT), other=200, target=a_scheduled_post),
 }
