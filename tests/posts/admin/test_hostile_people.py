@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 from django.urls import URLPattern, reverse
@@ -21,6 +22,7 @@ from queue_app import blocks, clock
 from queue_app.models import Attempt, Block, BlockKind, Breaker, Job, Limit, MaintenanceWindow, Notice, Worker
 from tests.posts.admin.pages import EDITOR, VIEWER, browser, edit_form, form, list_of, messages_of, page, person
 from tests.posts.admin.test_permissions import PEOPLE
+from tests.posts.feeding import source as feed
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +53,7 @@ PAGES: dict[str, set[str]] = {
     "posts_account_reconnect": {"operator"},
     "posts_account_failure": {"operator"},
     "posts_account_texts": {"operator"},
+    **{f"posts_telegramsource_{view}": {"operator"} for view in (*VIEWS, "add", "delete")},
     "queue_app_block_add": {"operator"},
     "queue_app_maintenancewindow_add": {"operator"},
     "queue_app_maintenancewindow_delete": {"operator"},
@@ -69,6 +72,7 @@ WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags", "_import", "_
 ELSEWHERE = {
     *(f"posts_account_{name}" for name in ("callback", "choose", "resume", "test")),
     *(f"posts_calendar_{name}" for name in ("drop", "move", "undo")),
+    "posts_telegramsource_webhook",
     *(f"queue_app_apikey_{view}" for view in (*VIEWS, "add", "delete")),
     *("posts_attention", "posts_calendar", "posts_post_preview", "posts_post_preview_stored", "queue_app_dashboard"),
 }
@@ -92,7 +96,7 @@ def rows_of(owner: Any) -> dict[type[models.Model], models.Model]:
     series = Recurrence.objects.create(
         owner=owner, rule="FREQ=DAILY", first_wall_time="2026-11-27T14:05:00", timezone="UTC"
     )
-    rows += [limit, breaker, event, series]
+    rows += [limit, breaker, event, series, feed(owner=owner or User.objects.create_user("feeder"))]
     return {type(row): row for row in [*rows, Notice.objects.get()]}
 
 
