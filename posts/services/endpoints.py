@@ -24,7 +24,7 @@ from posts.services.forwarding import look_soon
 from posts.services.sending import OFF_NOTICE, is_allowed, notice_subject
 from posts.services.telling import NAMES
 from posts.text.storable import is_storable
-from queue_app import alerts, clock
+from queue_app import alerts, breakers, clock
 from queue_app.database import atomic
 from queue_app.models import EventName
 from queue_app.tail import Tail
@@ -112,6 +112,7 @@ def switch_on(endpoint: WebhookEndpoint, *, catch_up: bool = False, actor: User 
         stored.failing_since = stored.failing_event = None
         stored.save()
         alerts.over(OFF_NOTICE, notice_subject(stored))
+        breakers.close(stored.key)  # it need not wait until it would have been tried again by itself
         look_soon()
     endpoint.refresh_from_db()
 

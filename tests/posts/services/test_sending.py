@@ -159,6 +159,22 @@ def test_one_that_fails_for_days_is_switched_off_told_of_once_and_works_again(
     assert stored(desk).failing_since is None
 
 
+def test_one_that_rests_after_failures_is_sent_at_once_what_waits_when_it_is_switched_on_again(
+    desk: WebhookEndpoint, receiver: Receiver
+) -> None:
+    receiver.answers = [500]
+    for _number in range(6):
+        record(desk)
+    forwarding.forward()
+    runner.run_due("default", "tests")
+    assert len(receiver.seen) == 5  # then it rests, so that it keeps no worker busy
+    switch_off(desk)
+    receiver.answers = [204]
+    switch_on(desk)
+    runner.run_due("default", "tests")
+    assert len(receiver.seen) == 6
+
+
 def test_one_that_works_in_between_does_not_fail_without_a_break(desk: WebhookEndpoint, receiver: Receiver) -> None:
     receiver.answers = [500, 204, 500]
     sent(desk)

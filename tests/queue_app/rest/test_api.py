@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import path
 
-from queue_app import api, keys
+from queue_app import api, keys, listeners
 from queue_app.rest import jobs
 from queue_app.rest.api import queue_api
 from tests.queue_app.jobs import Register
@@ -38,6 +38,16 @@ def test_a_host_with_the_queue_alone_reads_its_jobs(secret: str, register: Regis
     schema = Client().get("/queue/openapi.json").json()
     assert set(schema["paths"]) >= {"/queue/jobs/{job_id}"}
     assert set(schema["components"]["securitySchemes"]) == {"bearer", "session"}
+
+
+def test_a_host_with_the_queue_alone_follows_its_jobs(secret: str, register: Register) -> None:
+    job = api.enqueue(register(lambda context: None))
+    told = ask(f"/queue/events?format=json&job_id={job.pk}", secret).json()
+    assert [(event["event"], event["job_id"]) for event in told["events"]] == [("job_added", job.pk)]
+    assert ask("/queue/events?post_id=1", secret).status_code == 400
+    head = ask("/queue/events", secret, "HEAD")
+    assert (head.status_code, head["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    assert listeners.count() == 0
 
 
 def test_head_is_get_without_its_body(secret: str, register: Register) -> None:
