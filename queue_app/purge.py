@@ -24,6 +24,9 @@ logger = logging.getLogger("socialq.queue")
 
 BATCH = 500
 
+Part = Callable[[datetime], int]
+_others: list[Part] = []
+
 
 def candidates(days: float, states: Iterable[str]) -> QuerySet[Job]:
     """Return the finished jobs in ``states`` that ended more than ``days`` days ago.
@@ -90,6 +93,15 @@ def forget_results(now: datetime) -> int:
             forgotten += kept.update(result=None)
 
 
+def housekeeping(part: Part) -> Part:
+    """Have the daily purge call this function of another app, too: it gets the time and returns how many rows went.
+
+    For the ``jobs.py`` of an app, beside its job types. It should delete in batches, outside of one large transaction.
+    """
+    _others.append(part)
+    return part
+
+
 def purge_by_settings() -> int:
     """Delete by the ages of the settings; forget what else grew old; return the number of jobs.
 
@@ -97,7 +109,7 @@ def purge_by_settings() -> int:
     """
     now = clock.now()
     done, errors = [], []
-    for part in PARTS:
+    for part in (*PARTS, *_others):
         try:
             done.append(part(now))
         except Exception as error:
@@ -156,7 +168,7 @@ def _forget_events(now: datetime) -> int:
 
 
 # Of these the first two say how many jobs went.
-PARTS: Sequence[Callable[[datetime], int]] = (
+PARTS: Sequence[Part] = (
     _purge_done,
     _purge_failed,
     forget_results,

@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 from queue_app import blocks, clock, pauses, registry, transitions
 from queue_app.api import steps
 from queue_app.blocks import EVERYTHING
-from queue_app.database import atomic, in_turn, lock_control
-from queue_app.models import AttemptOutcome, Block, BlockKind, Job, Worker
+from queue_app.database import atomic, connection, in_turn, is_postgresql, lock_control
+from queue_app.models import AttemptOutcome, Block, BlockKind, Event, Job, Worker
 from queue_app.states import JobState
 from queue_app.transitions import RESTORED
 
@@ -26,6 +26,8 @@ logger = logging.getLogger("socialq.queue")
 
 ACTOR = "restore"
 BATCH = 200
+# More than any site writes between a backup and its restore.
+EVENTS_SKIPPED = 10_000_000
 MESSAGE = "it was running when the backup was made"
 
 
@@ -51,10 +53,12 @@ def is_paused() -> bool:
 def hold_unfinished() -> Held:
     """Have every unfinished job wait for a person. Safe to repeat.
 
-    1. What waited or ran is held; what had begun its irreversible step is uncertain. Housekeeping that comes back by
-       itself stays. 2. What else the queue does by itself, look-ups and parts of large operations among it, is
-       cancelled: it belongs to the system of before. 3. Nothing uncertain is looked up until somebody asks for it.
+    1. New events get ids that the system of before has not given out, so that programs that follow them by id miss
+    none. 2. What waited or ran is held; what had begun its irreversible step is uncertain. Housekeeping that comes back
+    by itself stays. 3. What else the queue does by itself, look-ups and parts of large operations among it, is
+    cancelled: it belongs to the system of before. 4. Nothing uncertain is looked up until somebody asks for it.
     """
+    _skip_event_ids()
     known = registry.known().values()
     own = [kind.name for kind in known if kind.internal and kind.every_seconds is None]
     periodic = [kind.name for kind in known if kind.internal and kind.every_seconds is not None]
@@ -86,6 +90,18 @@ def release(due_after: datetime | None = None, *, actor: str = "") -> int:
 
 def _pauses() -> QuerySet[Block]:
     return Block.objects.filter(key=EVERYTHING, kind=BlockKind.PAUSE, actor=ACTOR)
+
+
+def _skip_event_ids() -> None:
+    queue = connection()
+    with atomic(), queue.cursor() as cursor:
+        if is_postgresql():
+            sql = "SELECT setval(name, nextval(name) + %s) FROM pg_get_serial_sequence(%s, 'id') AS name"
+            cursor.execute(sql, [EVENTS_SKIPPED, Event._meta.db_table])
+        else:
+            cursor.execute(
+                "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [EVENTS_SKIPPED, Event._meta.db_table]
+            )
 
 
 def _each(jobs: QuerySet[Job], act: Callable[[Job, datetime], None]) -> int:

@@ -12,9 +12,11 @@ class SiteAdminConfig(AdminConfig):
     default = False
 
     def ready(self) -> None:
-        """Let every app register its pages, then take django-q2's away."""
+        """Let every app register its pages, then take django-q2's away; see to the site's own housekeeping."""
         super().ready()
         from django.contrib import admin
+
+        from socialq_site import upkeep  # noqa: F401 -- registered by being imported
 
         for model in apps.get_app_config("django_q").get_models():
             if admin.site.is_registered(model):

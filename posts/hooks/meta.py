@@ -24,7 +24,7 @@ from queue_app import clock
 
 PLATFORMS = ("facebook", "instagram", "threads")
 VERIFY_TOKEN = "webhook_verify_token"  # noqa: S105 - the setting's name
-DEAUTHORIZE, DELETION = "deauthorize", "data_deletion"
+DEAUTHORIZE = "deauthorize"
 OLDEST = timedelta(days=7)  # a signed request that is older is a replay, not a retry
 MOST_CHANGES = 1000
 
@@ -45,12 +45,12 @@ def deauthorize(request: HttpRequest) -> HttpResponse:
 @hook("POST")
 def data_deletion(request: HttpRequest) -> HttpResponse:
     """Delete the stored logins of a person; answer where they read about it, and under which code."""
-    said = _signed(request, DELETION)
+    said = _signed(request, events.DELETION)
     if isinstance(said, HttpResponse):
         return said
     platforms, person, _issued_at, key = said
     for platform in platforms:
-        events.hear(platform, key, DELETION, partial(events.forget_logins, platform, [person]))
+        events.hear(platform, key, events.DELETION, partial(events.forget_logins, platform, [person]))
     page = reverse("posts:meta_deletion", args=[key])
     return JsonResponse({"url": f"{app_of(platforms[0]).site_url}{page}", "confirmation_code": key})
 
@@ -58,7 +58,7 @@ def data_deletion(request: HttpRequest) -> HttpResponse:
 @hook("GET")
 def deletion_status(request: HttpRequest, code: str) -> HttpResponse:
     """Tell a person what became of their request."""
-    heard_at = events.event_heard_at(DELETION, code)
+    heard_at = events.event_heard_at(events.DELETION, code)
     if heard_at is None:
         raise Http404("No such request.")
     text = f"The logins that this request is about were deleted from this site on {heard_at:%Y-%m-%d %H:%M} UTC.\n"

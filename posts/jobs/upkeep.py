@@ -8,7 +8,7 @@ from posts.metrics import PLATFORM_KEY, metrics_of_posts
 from posts.models import Account
 from posts.publishing import errors
 from posts.selectors.accounts import ends_at, ends_by
-from posts.services import accounts, logins, media, restored, sessions, standing
+from posts.services import accounts, events, logins, media, restored, sessions, standing
 from posts.services.checkup import examine_publishing
 from queue_app import api, clock, totals
 from queue_app.backup.parts import Part, backup_part
@@ -17,6 +17,7 @@ from queue_app.doctor import doctor_check
 from queue_app.health import health_check
 from queue_app.metrics import metric_source
 from queue_app.outcomes import Done, Failure, Outcome, Postpone, Retry
+from queue_app.purge import housekeeping
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
 
@@ -96,6 +97,7 @@ def media_retention(context: JobContext) -> int:
 
 
 health_check(media.folder_problems)
+housekeeping(events.forget_old_events)
 doctor_check(examine_publishing)
 metric_source(metrics_of_posts)
 totals.count_by_key(PLATFORM_KEY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
@@ -19,12 +19,16 @@ from posts.services.queueing import one_transaction
 from posts.services.standing import ask_reconnect
 from posts.text.storable import strings_in
 from queue_app import api, clock
-from queue_app.database import atomic, lock_control
+from queue_app.database import atomic, in_turn, lock_control
 from queue_app.states import JobState
 
 logger = logging.getLogger(__name__)
 
 ACCESS_REMOVED = "access_removed"
+DELETION = "data_deletion"
+# Far longer than any network repeats itself, and than its signatures are believed.
+EVENTS_KEPT = timedelta(days=90)
+BATCH = 500
 
 
 def hear(platform: str, key: str, kind: str, act: Callable[[], object]) -> bool:
@@ -81,6 +85,19 @@ def look_now(platform: str, identity_id: str, post_ids: Collection[str]) -> int:
             continue  # it is being looked at already
         count += 1
     return count
+
+
+def forget_old_events(now: datetime) -> int:
+    """Delete notifications that no network sends again, in batches; return how many.
+
+    Requests to delete a person's data stay: the network shows that person an address that says when it was heard.
+    """
+    old = PlatformEvent.objects.filter(received_at__lt=now - EVENTS_KEPT).exclude(kind=DELETION)
+    forgotten = 0
+    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
+        with in_turn():
+            forgotten += PlatformEvent.objects.filter(pk__in=batch).delete()[0]
+    return forgotten
 
 
 def event_heard_at(kind: str, key: str) -> datetime | None:

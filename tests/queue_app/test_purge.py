@@ -240,3 +240,24 @@ def test_old_events_that_belong_to_no_job_go_by_their_age(name: str, monkeypatch
     purge.purge_by_settings()
     assert list(Event.objects.order_by("pk").values_list("job", "pk")[1:]) == [(None, young.pk)]
     assert Event.objects.filter(job=kept).exists()
+
+
+def test_other_apps_are_asked_to_keep_house_too_and_one_that_breaks_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def breaks(now: object) -> int:
+        asked.append("breaks")
+        raise ValueError("broken")
+
+    def works(now: object) -> int:
+        asked.append("works")
+        return 1
+
+    monkeypatch.setattr(purge, "_others", [])
+    purge.housekeeping(breaks)
+    purge.housekeeping(works)
+    with pytest.raises(ValueError, match="broken"):
+        purge.purge_by_settings()
+    assert asked == ["breaks", "works"]

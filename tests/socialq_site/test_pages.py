@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
+
+from queue_app.purge import purge_by_settings
 
 pytestmark = pytest.mark.django_db
 
@@ -43,3 +49,10 @@ def test_an_ordinary_async_task_goes_to_the_sites_database() -> None:
 
     async_task("math.sqrt", 4)
     assert OrmQ.objects.count() == 1
+
+
+def test_sessions_that_are_over_go_with_the_daily_purge() -> None:
+    for days in (-1, 1):
+        Session.objects.create(session_key=f"key{days}", expire_date=timezone.now() + timedelta(days=days))
+    purge_by_settings()
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["key1"]
