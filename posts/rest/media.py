@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
@@ -24,11 +26,11 @@ from posts.rest.writing import record
 from posts.selectors.library import library, with_tag, with_words
 from posts.selectors.posts import usable_media
 from posts.services import queueing
-from posts.services.downloads import ADDRESS_CHARACTERS, fetch_upload
+from posts.services.downloads import ADDRESS_CHARACTERS, prepare_download
 from posts.services.errors import NoRoom, ValidationFailed
-from posts.services.library import ALT_CHARACTERS, add_file, delete_file, describe_file
-from posts.services.media import store_upload
+from posts.services.library import ALT_CHARACTERS, add_file, delete_file, describe_file, require_description
 from posts.services.tags import tags_from
+from posts.services.uploads import Prepared, drop_upload, prepare_upload, sha256_of
 from posts.uploads import (
     FORM_ALLOWANCE_BYTES,
     BodyTooLargeError,
@@ -37,8 +39,10 @@ from posts.uploads import (
     read_body,
 )
 from queue_app import keys
+from queue_app.database import atomic
 from queue_app.rest.auth import Access, Request
 from queue_app.rest.bodies import require_bounded, too_large
+from queue_app.rest.idempotency import once_prepared
 from queue_app.rest.operations import operation
 from queue_app.rest.pages import page_of
 from queue_app.rest.problems import Problem, not_found
@@ -131,34 +135,37 @@ def read_upload(request: HttpRequest) -> None:
         raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, str(NoRoom(_("The file")))) from None
 
 
-@operation(router, "POST", "/media", ADDS, {201: FileOut}, refuses=(507,), keeps_answer=False, read_body=read_upload)
+@operation(router, "POST", "/media", ADDS, {201: FileOut}, refuses=(507,), keeps_it_itself=True, read_body=read_upload)
 def upload_file(
     request: Request,
     file: File[UploadedFile],
     alt: Annotated[str, Form(max_length=ALT_CHARACTERS, description="Alt text.")] = "",
     tags: Annotated[str, Form(max_length=2_000, description="By comma.")] = "",
     in_library: Annotated[bool, Form(description="Keep it whatever becomes of its posts.")] = False,
-) -> dict[str, Any]:
+) -> Any:
     """Upload a picture, an animated picture, a video or a document.
 
     What it is, its content says; its name never is a path.
     """
-    store = partial(store_upload, file, owner=request.person, original_name=file.name or "", is_in_library=in_library)
+    name = file.name or ""
+
+    def said() -> bytes:
+        return json.dumps([sha256_of(file), name, alt, tags, in_library]).encode()
+
+    prepare = partial(prepare_upload, file, owner=request.person, original_name=name, is_in_library=in_library)
     with _by_our_names({"media": "file"}):
-        media = add_file(store, alt_text=alt, tags=tags_from(tags), actor=request.person)
-    return _added(request, media)
+        return _added(request, said, prepare, alt, tags_from(tags))
 
 
-@operation(router, "POST", "/media/from-url", ADDS, {201: FileOut}, refuses=(507,), keeps_answer=False)
-def fetch_file(request: Request, body: FetchIn) -> dict[str, Any]:
+@operation(router, "POST", "/media/from-url", ADDS, {201: FileOut}, refuses=(507,), keeps_it_itself=True)
+def fetch_file(request: Request, body: FetchIn) -> Any:
     """Fetch a file from an address and store it as an upload.
 
     Private addresses are not asked, redirects are followed three times at most, and nothing is sent along.
     """
-    store = partial(fetch_upload, body.url, owner=request.person, is_in_library=body.in_library)
+    prepare = partial(prepare_download, body.url, owner=request.person, is_in_library=body.in_library)
     with _by_our_names({"media": "url"}):
-        media = add_file(store, alt_text=body.alt, tags=body.tags, actor=request.person)
-    return _added(request, media)
+        return _added(request, lambda: request.body, prepare, body.alt, body.tags)
 
 
 @operation(router, "GET", "/media", READS, {200: FilesOut})
@@ -215,9 +222,19 @@ def _visible(request: Request, media_id: int) -> Media:
     return found
 
 
-def _added(request: Request, media: Media) -> dict[str, Any]:
-    record(request, media, ADDITION, _("Uploaded"))
-    return _shown(request, media)
+def _added(
+    request: Request, said: Callable[[], bytes], prepare: Callable[[], Prepared], alt: str, tags: Sequence[str]
+) -> HttpResponseBase:
+    """Look into a file and store it, outside of any transaction; keep it and the answer in one."""
+    require_description(alt, tags, actor=request.person)
+
+    def finish(prepared: Prepared) -> HttpResponse:
+        with atomic():
+            media = add_file(prepared, alt_text=alt, tags=tags, actor=request.person)
+            record(request, media, ADDITION, _("Uploaded"))
+        return JsonResponse(_shown(request, media), status=HTTPStatus.CREATED)
+
+    return once_prepared(request, said, prepare, finish, drop_upload)
 
 
 def _shown(request: Request, media: Media) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from posts.publishing import words
 from posts.publishing.errors import PublishError
 from posts.publishing.http import Http, Response
 from posts.services.errors import NoRoom, Problem, ValidationFailed
-from posts.services.uploads import store_upload
+from posts.services.uploads import Prepared, keep_upload, prepare_upload
 from posts.transactions import in_transaction, refuse_in_transaction
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def fetch_upload(url: str, *, owner: User | None, is_in_library: bool = False) -
 
     Raises ValidationFailed (field ``url`` where it cannot be fetched, else as ``store_upload``), and NoRoom.
     """
+    return keep_upload(prepare_download(url, owner=owner, is_in_library=is_in_library))
+
+
+def prepare_download(url: str, *, owner: User | None, is_in_library: bool = False) -> Prepared:
+    """Do all that takes a while of ``fetch_upload``, as ``prepare_upload`` does of its own."""
     refuse_in_transaction(_("A file would be fetched"))
     if len(url) > ADDRESS_CHARACTERS:
         raise _refused(_("The address has more than %(most)s characters") % {"most": f"{ADDRESS_CHARACTERS:,}"})
@@ -59,7 +64,7 @@ def fetch_upload(url: str, *, owner: User | None, is_in_library: bool = False) -
             if has_no_room(error):
                 raise NoRoom(name or url) from None
             raise
-        return store_upload(file, owner=owner, original_name=name, is_in_library=is_in_library)
+        return prepare_upload(file, owner=owner, original_name=name, is_in_library=is_in_library)
 
 
 def _download(url: str, file: TemporaryUploadedFile) -> None:

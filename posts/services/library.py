@@ -5,7 +5,7 @@ Uploading is in ``uploads`` and ``downloads``, the end of files that nobody keep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import F
@@ -19,6 +19,7 @@ from posts.services import access, queueing, telling
 from posts.services.errors import Conflict, NotAllowed, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files
 from posts.services.tags import add_tags, set_tags, tag_problems
+from posts.services.uploads import Prepared, keep_upload
 from posts.services.validation import content_problems
 from posts.text.storable import is_storable
 from queue_app import clock
@@ -33,25 +34,22 @@ ALT_CHARACTERS = 5_000
 POSTS_JUDGED = 100
 
 
-def add_file(
-    store: Callable[[], Media], *, alt_text: str = "", tags: Sequence[str] = (), actor: User | None = None
-) -> Media:
-    """Store an upload by ``store`` (``store_upload`` or ``fetch_upload``), with alt text and tags; return it.
-
-    What is wrong with these is said before anything is stored. Raises ValidationFailed, NotAllowed, and what ``store``
-    raises.
-    """
+def require_description(alt_text: str, tags: Sequence[str], *, actor: User | None) -> None:
+    """Raise ValidationFailed unless an upload may have this alt text and these tags, NotAllowed if ``actor`` may not
+    upload: before the file is looked into."""
     access.require(actor, "add_media")
-    alt_text = alt_text.replace("\r\n", "\n").strip()
-    problems = [*_alt_problems(alt_text), *tag_problems(tags)]
+    problems = [*_alt_problems(_cleaned(alt_text)), *tag_problems(tags)]
     if problems:
         raise ValidationFailed(problems)
-    media = store()
-    if alt_text or tags:
-        with atomic():
-            Media.objects.filter(pk=media.pk).update(alt_text=alt_text)
-            media.alt_text = alt_text
-            set_tags(media, tags)
+
+
+def add_file(prepared: Prepared, *, alt_text: str, tags: Sequence[str], actor: User | None) -> Media:
+    """Keep a prepared upload with alt text and tags; return it. Raises as ``require_description``."""
+    require_description(alt_text, tags, actor=actor)
+    with atomic():
+        prepared.media.alt_text = _cleaned(alt_text)
+        media = keep_upload(prepared)
+        set_tags(media, tags)
     return media
 
 
@@ -68,7 +66,7 @@ def describe_file(
     Posts without an alt text of their own for it get this one, those that wait included: what would keep one of them
     from going out is refused. Raises ValidationFailed, Conflict, NotAllowed.
     """
-    given = None if alt_text is None else alt_text.replace("\r\n", "\n").strip()
+    given = None if alt_text is None else _cleaned(alt_text)
     problems = [*_alt_problems(given or ""), *tag_problems(tags or ())]
     with atomic():
         stored = _locked(media, "change_media", actor)
@@ -163,6 +161,10 @@ def _locked(media: Media, action: str, actor: User | None) -> Media:
     if stored is None:
         raise Conflict(_("The file %(name)s no longer exists; somebody has deleted it") % {"name": media})
     return stored
+
+
+def _cleaned(alt_text: str) -> str:
+    return alt_text.replace("\r\n", "\n").strip()
 
 
 def _alt_problems(alt_text: str) -> list[Problem]:

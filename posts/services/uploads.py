@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -36,12 +36,27 @@ NAME_MAX_CHARACTERS = 255
 POSTER = "poster"  # in place of a variant's spec: a video's first picture
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An upload whose file is stored and which has no row yet: ``media``, and a video's first picture, if any."""
+
+    media: Media
+    poster: bytes = b""
+
+
 def store_upload(file: File[bytes], *, owner: User | None, original_name: str, is_in_library: bool = False) -> Media:
     """Check a file by what is in it, store it under a random name and return it. ``file`` is seekable.
 
     Raises ValidationFailed (field ``media``), which names the file, what is in it and what is allowed, and NoRoom where
     the disk is full. Call it outside any transaction: looking into and writing a large file takes a while.
     """
+    return keep_upload(prepare_upload(file, owner=owner, original_name=original_name, is_in_library=is_in_library))
+
+
+def prepare_upload(
+    file: File[bytes], *, owner: User | None, original_name: str, is_in_library: bool = False
+) -> Prepared:
+    """Do all that takes a while of ``store_upload``, which see; ``keep_upload`` or ``drop_upload`` comes next."""
     name = _clean_name(original_name)
     stream = cast("BinaryIO", file.open("rb"))  # a File reads and seeks as one
     try:
@@ -63,14 +78,25 @@ def store_upload(file: File[bytes], *, owner: User | None, original_name: str, i
         is_in_library=is_in_library,
     )
     write_file(media, file)
+    return Prepared(media, (video.poster if video else b"") or b"")
+
+
+def keep_upload(prepared: Prepared) -> Media:
+    """Write the row of a prepared upload and return it; quick enough for a transaction."""
+    media = prepared.media
     try:
         media.save()
     except BaseException:
-        media.file.delete(save=False)
+        drop_upload(prepared)
         raise
-    if video is not None and video.poster:
-        _keep_poster(media, video.poster)
+    if prepared.poster:
+        _keep_poster(media, prepared.poster)
     return media
+
+
+def drop_upload(prepared: Prepared) -> None:
+    """Delete the file of a prepared upload that is not wanted after all."""
+    prepared.media.file.delete(save=False)
 
 
 def discard_upload(media: Media) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
@@ -30,6 +31,7 @@ KEPT = timedelta(hours=24)
 FORM = re.compile(r"[\x21-\x7e]{1,200}")
 TOLD = ("Content-Type", "ETag", "Location")
 BATCH = 500
+Made = TypeVar("Made")
 
 
 def once(request: Request, run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
@@ -38,13 +40,42 @@ def once(request: Request, run: Callable[[], HttpResponseBase]) -> HttpResponseB
     Raises Problem: 400 (no key), 409 (the same request is under way) and 422 (the key was used for another one).
     Without a key ``run`` is called outside of a transaction.
     """
-    key = request.headers.get(HEADER)
+    key = _key_of(request)
     if key is None:
         return run()
-    if not FORM.fullmatch(key):
-        raise Problem(HTTPStatus.BAD_REQUEST, _("An Idempotency-Key is 1 to 200 visible ASCII characters."))
     with atomic():
-        return _in_transaction(request, key, run)
+        return _in_transaction(request, key, _fingerprint(request, request.body), run)
+
+
+def once_prepared(
+    request: Request,
+    said: Callable[[], bytes],
+    prepare: Callable[[], Made],
+    finish: Callable[[Made], HttpResponseBase],
+    drop: Callable[[Made], None],
+) -> HttpResponseBase:
+    """Do as ``once`` what takes a while: ``prepare`` outside of the transaction, and only ``finish`` in it.
+
+    ``said`` returns what tells the request apart from others. Of two at once one may have prepared in vain: ``drop``
+    undoes that.
+    """
+    key = _key_of(request)
+    fingerprint = "" if key is None else _fingerprint(request, said())
+    known = None if key is None else _known(request, key, fingerprint, clock.now())
+    if known is not None:
+        return known
+    made = prepare()
+    try:
+        if key is None:
+            return finish(made)
+        with atomic():
+            response = _in_transaction(request, key, fingerprint, lambda: finish(made))
+    except BaseException:
+        drop(made)
+        raise
+    if REPLAYED in response:
+        drop(made)
+    return response
 
 
 def forget_answers(now: datetime) -> int:
@@ -56,19 +87,34 @@ def forget_answers(now: datetime) -> int:
     return forgotten
 
 
-def _in_transaction(request: Request, key: str, run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    fingerprint = _fingerprint(request)
+def _key_of(request: Request) -> str | None:
+    key = request.headers.get(HEADER)
+    if key is not None and not FORM.fullmatch(key):
+        raise Problem(HTTPStatus.BAD_REQUEST, _("An Idempotency-Key is 1 to 200 visible ASCII characters."))
+    return key
+
+
+def _known(request: Request, key: str, fingerprint: str, now: datetime) -> HttpResponse | None:
+    """Return what was answered before to the request with ``key``, if it was this one. Raises Problem (422)."""
+    kept = IdempotentAnswer.objects.filter(user=request.person, key=key, created_at__gt=now - KEPT).first()
+    if kept is None:
+        return None
+    if kept.fingerprint != fingerprint:
+        detail = _("This Idempotency-Key was used for another request; use a new one for each.")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+
+
+def _in_transaction(
+    request: Request, key: str, fingerprint: str, run: Callable[[], HttpResponseBase]
+) -> HttpResponseBase:
     if not _lock(request.person.pk, key):
         raise _under_way()
     now = clock.now()
-    found = IdempotentAnswer.objects.filter(user=request.person, key=key)
-    kept = found.first()
-    if kept is not None and kept.created_at > now - KEPT:
-        if kept.fingerprint != fingerprint:
-            detail = _("This Idempotency-Key was used for another request; use a new one for each.")
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        return _replay(kept)
-    found.delete()
+    known = _known(request, key, fingerprint, now)
+    if known is not None:
+        return known
+    IdempotentAnswer.objects.filter(user=request.person, key=key).delete()
     response = run()
     if response.status_code >= HTTPStatus.BAD_REQUEST or not isinstance(response, HttpResponse):
         transaction.set_rollback(True, using=alias())
@@ -97,13 +143,8 @@ def _lock(person_id: int, key: str) -> bool:
     return bool(taken)
 
 
-def _fingerprint(request: Request) -> str:
-    said = f"{request.method} {request.get_full_path()}\n".encode() + request.body
-    return hashlib.sha256(said).hexdigest()
-
-
-def _replay(kept: IdempotentAnswer) -> HttpResponse:
-    return HttpResponse(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+def _fingerprint(request: Request, said: bytes) -> str:
+    return hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode() + said).hexdigest()
 
 
 def _under_way() -> Problem:

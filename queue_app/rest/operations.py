@@ -40,6 +40,7 @@ def operation(
     refuses: tuple[int, ...] = (),
     versioned: bool = False,
     keeps_answer: bool = True,
+    keeps_it_itself: bool = False,
     read_body: Callable[[HttpRequest], None] = bodies.read_json,
     extra: Mapping[str, Any] | None = None,
 ) -> Callable[[View], View]:
@@ -48,11 +49,12 @@ def operation(
     Its name is the operationId; its docstring's first line the summary. ``answers`` are schemas by status. ``refuses``
     are statuses beyond those that all have: 404 comes with an id in ``path``, 409 and 422 with a body, 412 and ETags
     with ``versioned``. A POST is done once for each Idempotency-Key, in one transaction, unless ``keeps_answer`` is
-    false: for what is slow, streams, or answers with a secret. ``read_body`` reads it in another form than JSON.
+    false: for what streams, or answers with a secret. One that is slow ``keeps_it_itself``, by ``idempotency``;
+    ``read_body`` reads it in another form than JSON.
     ``extra`` is added to its description in OpenAPI.
     """
     is_kept = keeps_answer and method == "POST"
-    told = _openapi(method, path, access, refuses, versioned=versioned, is_kept=is_kept)
+    told = _openapi(method, path, access, refuses, versioned=versioned, is_kept=is_kept or keeps_it_itself)
 
     def decorate(view: View) -> View:
         summary, _, more = (view.__doc__ or "").strip().partition("\n")
@@ -69,7 +71,7 @@ def operation(
         queries = [model for model in found.models if model.__ninja_param_source__ == "query"]
         known = {name for model in queries for name in model.__ninja_flatten_map__}
         read = read_body if method in WITH_BODIES else leave
-        decorate_view(_door(access, read, known, is_kept=is_kept))(declared)
+        decorate_view(_door(access, read, known, is_kept=is_kept and not keeps_it_itself))(declared)
         return declared
 
     return decorate

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, FakePayload, encode_multipart
 
 from posts.models import Media
+from posts.rest import media
 from posts.services.posts import schedule_post
 from queue_app import clock
 from tests.posts.admin.pages import PUBLISHER, person
@@ -91,6 +94,39 @@ def test_a_file_is_fetched_from_an_address_outside_any_transaction(ada: Program,
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["path"] == "url"
     assert len(server.seen) == Media.objects.count() == 1
+
+
+def test_sent_twice_with_one_key_it_is_stored_once(ada: Program, folder: Path, server: Files) -> None:
+    def sends(**form_or_url: str) -> Callable[..., Any]:
+        if "url" in form_or_url:
+            return lambda key: ada.post("media/from-url", form_or_url, Idempotency_Key=key)
+        return lambda key: upload(ada, form(**form_or_url), Idempotency_Key=key)
+
+    url = f"{server.url}/cat.png"
+    for send, other in ((sends(alt="Cat"), sends(alt="Dog")), (sends(url=url), sends(url=f"{url}?other"))):
+        key = uuid.uuid4().hex
+        first, again = send(key), send(key)
+        assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+        assert again["Idempotency-Replayed"] == "true"
+        assert other(key).status_code == 422
+    assert Media.objects.count() == len(files_in(folder)) == LogEntry.objects.count() == 2
+    assert len(server.seen) == 1
+
+
+def test_of_two_at_once_one_is_stored_and_the_file_of_the_other_is_gone(
+    ada: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = media.prepare_upload
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(media, "prepare_upload", prepare)
+        assert upload(ada, form(), Idempotency_Key="one").status_code == 201
+        return prepare(*args, **options)
+
+    monkeypatch.setattr(media, "prepare_upload", slowly)
+    answer = upload(ada, form(), Idempotency_Key="one")
+    assert (answer.status_code, answer["Idempotency-Replayed"]) == (201, "true")
+    assert Media.objects.count() == len(files_in(folder)) == 1
 
 
 @pytest.mark.parametrize(
@@ -178,16 +214,16 @@ def test_a_file_is_described_in_part_and_found_by_that(ada: Program) -> None:
 
 
 def test_a_file_is_deleted_unless_a_post_needs_it(ada: Program, folder: Path) -> None:
-    media = Media.objects.get(pk=upload(ada, form()).json()["id"])
-    post = draft(account(), media=[media], owner=User.objects.get(username="ada"))
+    found = Media.objects.get(pk=upload(ada, form()).json()["id"])
+    post = draft(account(), media=[found], owner=User.objects.get(username="ada"))
     schedule_post(post, at=clock.now())
-    refused = ada.delete(f"media/{media.pk}")
+    refused = ada.delete(f"media/{found.pk}")
     assert (refused.status_code, len(files_in(folder))) == (409, 1)
     post.deliveries.all().delete()
     post.delete()
-    assert ada.delete(f"media/{media.pk}").json() == {"deleted": True}
+    assert ada.delete(f"media/{found.pk}").json() == {"deleted": True}
     assert files_in(folder) == []
-    assert ada.get(f"media/{media.pk}").status_code == 404
+    assert ada.get(f"media/{found.pk}").status_code == 404
 
 
 def test_somebody_elses_file_is_not_there(ada: Program) -> None:
