@@ -24,7 +24,7 @@ CANCELS = Access(keys.PUBLISH, ("posts.cancel_post",))
 SCHEDULES = Access(keys.PUBLISH, ("posts.schedule_post",))
 
 
-class RetryIn(In):
+class PostRetryIn(In):
     """How far a retry may go."""
 
     model_config = with_examples({"even_if_uncertain": False})
@@ -68,7 +68,7 @@ class QueuedOut(BaseModel):
 
 
 @operation(router, "POST", "/posts/{int:post_id}/retry", RETRIES, {200: RetriedOut})
-def retry_failed(request: Request, post_id: Id, body: RetryIn | None = None) -> dict[str, Any]:
+def retry_failed(request: Request, post_id: Id, body: PostRetryIn | None = None) -> dict[str, Any]:
     """Publish again, now, what of a post failed or expired."""
     post = visible_post(request, post_id)
     even_if_uncertain = body is not None and body.even_if_uncertain

@@ -11,7 +11,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, Field
 
 from posts.models import Delivery, DeliveryStatus
-from posts.rest.acting import RetryIn
+from posts.rest.acting import PostRetryIn
 from posts.rest.schemas import DeliveryOut, DeliveryRow, In, told_delivery, told_delivery_row
 from posts.rest.writing import record
 from posts.selectors.posts import delivery_detail, visible_deliveries
@@ -81,7 +81,7 @@ def get_delivery(request: Request, delivery_id: Id) -> dict[str, Any]:
 
 
 @operation(router, "POST", "/deliveries/{int:delivery_id}/retry", RETRIES, {200: DeliveryOut})
-def retry_one_delivery(request: Request, delivery_id: Id, body: RetryIn | None = None) -> dict[str, Any]:
+def retry_one_delivery(request: Request, delivery_id: Id, body: PostRetryIn | None = None) -> dict[str, Any]:
     """Publish a failed, expired, cancelled or held delivery now."""
     even_if_uncertain = body is not None and body.even_if_uncertain
 

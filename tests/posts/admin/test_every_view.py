@@ -111,9 +111,6 @@ QUESTIONS = (
 )
 # What the app's own addresses say to a GET and to a POST: to everybody ("*"), and to who is known.
 OWN: dict[str, dict[str, tuple[int, int]]] = {
-    "api_post": {"*": (404, 405), "nobody": (403, 405), "operator": (200, 405), "anonymous": (401, 405)},
-    "api_delivery": {"*": (404, 405), "nobody": (403, 405), "operator": (200, 405), "anonymous": (401, 405)},
-    "api_job": {"*": (403, 405), "operator": (200, 405), "anonymous": (401, 405)},
     "outbox": {"*": (200, 405)},
     "outbox_post": {"*": (404, 405)},
     "outbox_picture": {"*": (404, 405)},
@@ -274,9 +271,7 @@ def status_of(answer: Any) -> int:
 
 def own_addresses() -> dict[str, str]:
     media = Media.objects.earliest("id")
-    rows = {"api_post": Post, "api_delivery": Delivery, "api_job": Job}
     arguments: dict[str, list[Any]] = {
-        **{name: [kind.objects.earliest("id").pk] for name, kind in rows.items()},
         "outbox_post": [1],
         "outbox_picture": [1, 0],
         "signed_media": ["forged", "a.jpg"],

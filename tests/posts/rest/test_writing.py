@@ -280,6 +280,13 @@ OTHERS = ("validate_post", "upload_file", "fetch_file")
 CREATING = sorted(name for name, row in ROWS.items() if row.method == "POST" and name not in OTHERS)
 
 
+def test_all_that_makes_or_acts_takes_a_key() -> None:
+    paths = Client().get("/api/openapi.json").json()["paths"]
+    posts = [methods["post"] for methods in paths.values() if "post" in methods]
+    keyed = {each["operationId"] for each in posts if "Idempotency-Key" in str(each.get("parameters"))}
+    assert keyed == {each["operationId"] for each in posts} - {"validate_post"}
+
+
 @pytest.mark.parametrize("name", CREATING)
 def test_sent_twice_with_one_key_it_is_done_once(name: str) -> None:
     row: Row = ROWS[name]
