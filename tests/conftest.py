@@ -148,7 +148,7 @@ def _needs_both(item: pytest.Item) -> bool:
 
 
 def _needs_postgres(item: pytest.Item) -> bool:
-    return "own_postgres" in getattr(item, "fixturenames", ())
+    return "own_postgres" in getattr(item, "fixturenames", ()) or item.get_closest_marker("postgresql") is not None
 
 
 def _postgresql_url(config: pytest.Config) -> str:
