@@ -52,7 +52,7 @@ def check_one_database(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find tables that must change in one transaction with a job, but live in another database."""
     queue_alias = router.db_for_write(Job)
     elsewhere = sorted(
-        {model._meta.label for model in _models_beside_jobs() if router.db_for_write(model) != queue_alias}
+        model._meta.label for model in _models_beside_jobs() if router.db_for_write(model) != queue_alias
     )
     broker_alias = getattr(settings, "Q_CLUSTER", {}).get("orm")
     if broker_alias and broker_alias != queue_alias:
@@ -62,7 +62,7 @@ def check_one_database(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The queue is in the database {queue_alias!r}, but these are elsewhere: {', '.join(elsewhere)}.",
-            hint="Route queue_app, django_q and every app whose job types follow transitions to one database.",
+            hint="Route queue_app, django_q, users, and every app whose job types follow transitions to one database.",
             id="queue_app.E003",
         )
     ]
@@ -219,9 +219,15 @@ def _read_word(what: str, word: object) -> None:
         raise ValueError(f"{what} is 1 to {routes.QUEUE_CHARACTERS} characters without spaces, not {word!r}")
 
 
-def _models_beside_jobs() -> list[type[Model]]:
-    """Return django-q2's models and those of apps with a job type that follows transitions in their transaction."""
+def _models_beside_jobs() -> set[type[Model]]:
+    """Return the models whose rows change in a job's transaction, or are referred to by those that do.
+
+    They are the queue's own, django-q2's, and those of apps with a job type that follows transitions.
+    """
     followed = [kind.on_transition for kind in registry.known().values() if kind.on_transition is not None]
     beside = {apps.get_containing_app_config(follower.__module__) for follower in followed}
-    labels = {config.label for config in beside if config is not None} | {"django_q"}
-    return [model for model in apps.get_models() if model._meta.app_label in labels]
+    labels = {config.label for config in beside if config is not None} | {"django_q", Job._meta.app_label}
+    models = {model for model in apps.get_models() if model._meta.app_label in labels}
+    # A foreign key, such as that of a post to its owner, does not reach into another database.
+    fields = [field for model in models for field in model._meta.get_fields() if field.concrete]
+    return models | {field.related_model for field in fields if isinstance(field.related_model, type)}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +23,7 @@ from posts.services.schedule import reschedule_post
 from queue_app import api
 from queue_app.mass import Order, Progress, words_of
 from queue_app.new_jobs import NewJob
+from queue_app.people import person_called
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -94,7 +94,8 @@ def hand_over(order: Order, ids: Sequence[int]) -> Progress:
 def carry_out(order: Order, ids: Sequence[int], first: int) -> Report:
     """Do it to the rows of these ids, each in a transaction of its own; ``first`` is the place of the first of them."""
     operation = OPERATIONS[order.operation]
-    actor = get_user_model().objects.filter(username=order.actor, is_active=True).first()
+    person = person_called(order.actor)
+    actor = person if person is not None and person.is_active else None
     rows = operation.model._default_manager.in_bulk(ids)  # noqa: SLF001 -- Django's documented name
     done, skipped = 0, []
     for number, row_id in enumerate(ids, first):

@@ -24,6 +24,7 @@ from queue_app.admin.asked import whole_number
 from queue_app.admin.days import DaysFilter
 from queue_app.admin.lists import LongListMixin
 from queue_app.admin.pages import ListAdmin
+from queue_app.people import key_of_person
 
 SEES_ALL = ["admin.view_logentry"]
 PEOPLE_OFFERED = 200
@@ -54,7 +55,10 @@ class PersonFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
         """Return the lines of the chosen person; nonsense matches nothing."""
-        return queryset.filter(user=whole_number(self.value()) or 0) if self.value() else queryset
+        if not self.value():
+            return queryset
+        key = key_of_person(self.value() or "")
+        return queryset.filter(user=key) if key is not None else queryset.none()
 
 
 class KindFilter(admin.SimpleListFilter):

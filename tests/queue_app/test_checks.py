@@ -171,3 +171,13 @@ def test_a_site_behind_a_proxy_must_say_so(settings: Any) -> None:
     assert ids(checks.check_proxies(None)) == ["queue_app.W002"]
     settings.SOCIALQ = {**settings.SOCIALQ, "TRUSTED_PROXIES": 1}
     assert checks.check_proxies(None) == []
+
+
+def test_users_in_another_database_than_what_refers_to_them_are_found(settings: Settings) -> None:
+    class UsersElsewhere:
+        def db_for_write(self, model: Any, **_hints: Any) -> str:
+            return "other" if model._meta.app_label == "auth" else "default"
+
+    settings.DATABASE_ROUTERS = [UsersElsewhere()]
+    (found,) = checks.check_one_database(None)
+    assert "auth.User" in found.msg

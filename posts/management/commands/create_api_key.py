@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from queue_app import clock, keys
 from queue_app.management.base import OneLineCommand
+from queue_app.people import person_called
 
 MOST_DAYS = 36_500
 
@@ -20,7 +20,7 @@ class Command(OneLineCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare whose key, what it may, its name and its end."""
-        parser.add_argument("user", help="the user name of the person in whose name it asks")
+        parser.add_argument("user", help="the person in whose name it asks, as they sign in")
         parser.add_argument(
             "--scope",
             action="append",
@@ -32,7 +32,7 @@ class Command(OneLineCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the key."""
-        user = get_user_model().objects.filter(username=options["user"]).first()
+        user = person_called(options["user"])
         if user is None:
             raise CommandError(f"There is no user “{options['user'][:150]}”")
         if not user.is_active:

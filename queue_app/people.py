@@ -1,0 +1,30 @@
+"""People, whatever the site's user model is: by the name that they sign in with, by a primary key from an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# As many digits as every database can hold.
+_KEY_DIGITS = 18
+
+
+def person_called(name: str) -> User | None:
+    """Return the user who signs in as ``name`` (which may be an e-mail address), if there is one."""
+    model = get_user_model()
+    return model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()  # noqa: SLF001 -- Django's documented name
+
+
+def key_of_person(text: str) -> Any:
+    """Return the primary key of a user that ``text`` writes, a number or whatever it is here; ``None`` for nonsense."""
+    if text.isdecimal() and len(text) > _KEY_DIGITS:
+        return None
+    try:
+        return get_user_model()._meta.pk.to_python(text)
+    except ValidationError:
+        return None
