@@ -122,8 +122,13 @@ class ConfirmedActionsMixin(ListAdmin):
     confirmed_actions: ClassVar[Sequence[type[ConfirmedAction]]] = ()
     confirmation_template: ClassVar[str] = "queue_app/admin/confirmation.html"
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions that this person may use; Django's own deletion is not among them."""
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """Return the actions that this person may use; Django's own deletion is not among them.
+
+        Since Django 6.1 the page of a row asks as well, by ``action_location``; ours has buttons of its own.
+        """
+        if action_location is not None and action_location.name != "CHANGE_LIST":
+            return {}
         return {
             kind.name: (_runner(kind), kind.name, kind.label)
             for kind in self.confirmed_actions
