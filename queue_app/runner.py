@@ -262,6 +262,12 @@ def _enlist_anew(cluster: str, queue: str) -> Worker:
     return _this_worker(cluster, queue)
 
 
+def forget_worker() -> None:
+    """Write this process into the workers table anew before its next job: the database is another one."""
+    global _worker
+    _worker = None
+
+
 def _this_worker(cluster: str, queue: str) -> Worker:
     global _worker
     if _worker is None or _worker.pid != os.getpid() or _worker.cluster != cluster:
