@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class SocialPostMixin(models.Model):
     """Announces each object of the model by one post. Override the methods whose names begin with ``social_``.
 
-    ``social_text``, ``social_accounts`` and ``social_at`` must be; they are called by workers, after the object's
-    transaction has committed, so they see its many-to-many fields and files, too.
+    ``social_text``, ``social_accounts`` and ``social_at`` must be. Workers call them, after the object's transaction
+    has committed, so they see its many-to-many fields and files, too.
     """
 
     social_purpose = ANNOUNCEMENT
@@ -61,9 +61,9 @@ class SocialPostMixin(models.Model):
         raise NotImplementedError(f"{type(self).__name__} says no social_at()")
 
     def social_link(self) -> str:
-        """Return the object's whole address, which stands below the text; "" for none."""
+        """Return the object's whole address, which stands below the text; "" for none, and before it is saved."""
         path = getattr(self, "get_absolute_url", None)
-        return urljoin(conf.get("SITE_URL"), path()) if path is not None else ""
+        return urljoin(conf.get("SITE_URL"), path()) if path is not None and self.pk is not None else ""
 
     def social_media(self) -> Iterable[Attachment]:
         """Return what is attached: files of the host, uploads, or tuples of one with its alt text."""
@@ -94,9 +94,13 @@ class SocialPostMixin(models.Model):
         return posts_about(self)
 
     def clean(self) -> None:
-        """Refuse in forms what a network would refuse of the text."""
+        """Refuse in forms what a network would refuse of the text.
+
+        A new object with many-to-many fields has none of them yet, so its accounts are unknown: its job judges it.
+        """
         super().clean()
-        if self.social_at() is not None and (self.pk is not None or not self._meta.many_to_many):
+        has_accounts = not (self._state.adding and self._meta.many_to_many)
+        if has_accounts and self.social_at() is not None:
             problems = text_problems(**self.social_arguments())
             if problems:
                 raise ValidationError(problems)

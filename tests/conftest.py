@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from tests import STRICT, unavailable
+from tests.host import install_wheel
 from tests.postgres import PrivatePostgres, Server, binaries
 from tests.site import Databases, PostgresDatabases, Site, SqliteDatabases, environment, open_site
 
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "site", "site_databases", "own_postgres"}
+PROCESS_FIXTURES = {"live_server", "site", "own_postgres", "packages", "chromium"}
 NEVER_EMPTIED = {"django_content_type", "auth_permission"}
 folder_key = pytest.StashKey[Path]()
 postgres_key = pytest.StashKey[PrivatePostgres]()
@@ -34,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="the database of the tests; with postgresql only those run that touch a database",
     )
+    parser.addoption("--in-process", action="store_true", help="only tests that start no process of the site")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,6 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     postgresql = config.getoption("--db") == "postgresql"
     chosen = [item for item in items if (_needs_both(item) if postgresql else not _needs_postgres(item))]
+    if config.getoption("--in-process"):
+        chosen = [item for item in chosen if not _starts_processes(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
     yield
@@ -98,6 +103,12 @@ def site(site_databases: Databases, tmp_path: Path) -> Iterator[Site]:
     """A real site with an empty, migrated database; its processes are killed when the test ends."""
     with open_site(site_databases, f"site_{uuid.uuid4().hex[:12]}", tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the built wheel, installed without what it needs."""
+    return install_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture
@@ -145,6 +156,11 @@ def _needs_both(item: pytest.Item) -> bool:
     """
     is_seen = item.get_closest_marker("browser") is not None and item.get_closest_marker("story") is None
     return _touches_database(item) and not is_seen and item.get_closest_marker("one_database") is None
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    marked = any(item.get_closest_marker(name) is not None for name in ("browser", "faults"))
+    return marked or not PROCESS_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _needs_postgres(item: pytest.Item) -> bool:

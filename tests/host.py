@@ -22,16 +22,26 @@ class HostSite(Site):
 
     def run(self, *arguments: str) -> None:
         """Run Python with ``arguments`` in the site's folder to its end."""
-        subprocess.run([sys.executable, *arguments], cwd=self.directory, env=self.env, check=True)
+        subprocess.run([self.interpreter, *arguments], cwd=self.directory, env=self.env, check=True)
 
 
-def install_wheel(folder: Path) -> Path:
-    """Build the wheel of what is committed and install it, without what it needs, below ``folder``; return where."""
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel of what is committed, below ``folder``; return its path."""
     source = folder / "source"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, source], check=True)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", source]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (folder / "dist").glob("socialq-*.whl")
+    return wheel
+
+
+def install_wheel(folder: Path) -> Path:
+    """Build the wheel and install it, without what it needs, below ``folder``; return where."""
+    wheel = build_wheel(folder)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder / "packages", wheel]
     subprocess.run(install, check=True)
     return folder / "packages"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{build_wheel(Path(sys.argv[1]))}\n")

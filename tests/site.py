@@ -65,6 +65,7 @@ class Site:
         self.env = environment(directory, database_url)
         self.log = directory / "processes.log"
         self.manage_py = ROOT / "manage.py"
+        self.interpreter = sys.executable
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def manage(
@@ -84,7 +85,7 @@ class Site:
         """Start a management command in a process group of its own, which is killed when the test ends."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, self.manage_py, *args],
+                [self.interpreter, self.manage_py, *args],
                 cwd=self.directory,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -126,7 +127,7 @@ class Site:
 
     def _run(self, arguments: list[str | Path], text: str | None, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [self.interpreter, *arguments],
             cwd=self.directory,
             env=self.env,
             input=text or "",

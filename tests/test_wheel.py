@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import HostSite, install_wheel
+from tests.host import HostSite
 from tests.site import ROOT
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
@@ -23,12 +23,6 @@ URLS = """
 from django.urls import include
 urlpatterns.append(path("", include("posts.urls")))
 """
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and install it, without what it needs, into a folder of its own."""
-    return install_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ begun to go out is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -40,8 +40,8 @@ def publish_subject(
     *,
     purpose: str = ANNOUNCEMENT,
     text: str | None = None,
-    accounts: Sequence[Account] | None = None,
-    media: Sequence[Attachment] | None = None,
+    accounts: Iterable[Account] | None = None,
+    media: Iterable[Attachment] | None = None,
     at: datetime | None = None,
     timezone: str = "",
     owner: User | None = None,
@@ -106,7 +106,7 @@ def store_media(file: File[bytes], *, owner: User | None = None, like: Post | No
             file.close()
 
 
-def text_problems(*, text: str, accounts: Sequence[Account], **fields: Any) -> list[str]:
+def text_problems(*, text: str, accounts: Iterable[Account], **fields: Any) -> list[str]:
     """Return what the networks of ``accounts`` would refuse of a text that is not saved anywhere, a sentence each.
 
     ``fields`` are those of ``publish_subject``; what is attached is not judged.
@@ -126,7 +126,7 @@ def is_open(post: Post) -> bool:
     )
 
 
-def _uploads(media: Sequence[Attachment], like: Post | None, owner: User | None) -> list[tuple[int, str]]:
+def _uploads(media: Iterable[Attachment], like: Post | None, owner: User | None) -> list[tuple[int, str]]:
     """Return (id, alt text) of each, the host's files stored."""
     uploads = []
     for each in media:
