@@ -20,7 +20,7 @@ PRODUCTION := env ENV_FILE=/dev/null VAR_DIR=$(VENV)/check SITE_URL=https://soci
 	ALLOWED_HOSTS=socialq.example.org SOCIALQ_TRUSTED_PROXIES=1 DATABASE_URL=sqlite:///:memory: \
 	SECRET_KEY=for-checks-alone-9f1c7be2d4a85063-not-a-secret-of-any-site
 
-.PHONY: run test test-browser check docs format lock clean bench bench-day bench-media bench-pages screenshots faults
+.PHONY: run test test-browser matrix check docs format lock clean bench bench-day bench-media bench-pages screenshots faults
 
 run: $(VENV)/runtime.installed
 	@$(PYTHON) -m socialq_site.bootstrap
@@ -35,6 +35,11 @@ test: $(VENV)/dev.installed
 # What people expect, in a real browser: make test-browser ARGS="-k calendar". A part of make test.
 test-browser: $(VENV)/dev.installed
 	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=sqlite tests/browser $(ARGS)
+
+# Every Python with every Django that it can run, each in an environment of its own; those Pythons must be on PATH.
+# One of them: make matrix ARGS="--session 'embedding(python=\"3.13\", django=\"6.1\")'"
+matrix: $(VENV)/dev.installed
+	$(PYTHON) -m nox $(ARGS)
 
 check: $(VENV)/dev.installed
 	$(PYTHON) -m ruff check .
