@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field
 
 from posts.models import Delivery, Post
 from posts.rest.posts import router, shown, visible_post
-from posts.rest.schemas import MOST_PLATFORMS, Files, In, PostOut, with_examples
+from posts.rest.schemas import MOST_PLATFORMS, Files, In, PostOut
 from posts.rest.writing import record
 from posts.services import cancel_post, publish_now, queue_posts, queueing, retry_post
 from queue_app import keys
 from queue_app.rest.auth import Access, Request
 from queue_app.rest.operations import operation
-from queue_app.rest.schemas import Id
+from queue_app.rest.schemas import Id, with_examples
 
 PUBLISHES = Access(keys.PUBLISH, ("posts.publish_post",))
 RETRIES = Access(keys.PUBLISH, ("posts.retry_post",))

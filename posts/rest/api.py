@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from posts.rest import accounts, acting, deliveries, events, media, posts, writing
+from posts.rest import accounts, acting, bulk, deliveries, events, media, posts, writing
 from posts.rest.problems import of_service
 from posts.services.errors import ServiceError
 from queue_app.rest.api import Api, queue_routers
 
 # Those that share a router add to it.
-MODULES = (posts, writing, acting, deliveries, accounts, media, events)
+MODULES = (posts, writing, acting, bulk, deliveries, accounts, media, events)
 
 
 def posts_api() -> Api:

@@ -63,7 +63,7 @@ def make_post(body: PostIn, person: User) -> Post:
     """Write a post for ``person``, and schedule or publish it as it says; return it as stored."""
     status = body.status or (SCHEDULED if body.scheduled_at else DRAFT)
     zone = body.timezone or get_default_timezone_name()
-    due = _due(body.scheduled_at, zone)
+    due = due_of(body.scheduled_at, zone)
     _require_time(status, has_time=due is not None)
     _require_listed(body.overrides, body.accounts)
     with queueing.one_transaction():
@@ -94,7 +94,7 @@ def make_post(body: PostIn, person: User) -> Post:
 def change_post(post: Post, body: PostChange, person: User, expected_version: int | None) -> Post:
     """Change what ``body`` names of ``post``, then take it back, schedule, move or publish it; return it as stored."""
     zone = body.timezone or post.timezone or get_default_timezone_name()
-    due = _due(body.scheduled_at, zone)
+    due = due_of(body.scheduled_at, zone)
     status = body.status or (SCHEDULED if due is not None else None)
     with queueing.one_transaction():
         if status == DRAFT:
@@ -164,7 +164,8 @@ def _edit(post: Post, body: PostChange, zone: str, person: User, expected_versio
     )
 
 
-def _due(text: str | None, zone: str) -> Due | None:
+def due_of(text: str | None, zone: str) -> Due | None:
+    """Return when ``text`` says that a post goes out, on the clocks of ``zone`` where it has no offset."""
     at = _instant("scheduled_at", text, zone)
     if at is None or text is None:
         return None

@@ -27,7 +27,7 @@ from queue_app.rest.auth import Access, Request
 from queue_app.rest.operations import operation
 from queue_app.rest.pages import page_of
 from queue_app.rest.problems import not_found
-from queue_app.rest.schemas import LARGEST_ID, Cursor, Id, Limit
+from queue_app.rest.schemas import LARGEST_ID, Cursor, Id, Limit, with_examples
 
 router = Router(tags=["deliveries"])
 READS = Access(keys.READ, ("posts.view_delivery", "posts.view_post"))
@@ -55,6 +55,8 @@ class DeliveriesOut(BaseModel):
 
 class PublishedIn(In):
     """Where a post is live."""
+
+    model_config = with_examples({"url": "https://example.org/posts/1"})
 
     url: str = Field("", max_length=500, description="Its address there; empty where it has none.")
 

@@ -46,7 +46,7 @@ from queue_app.rest.idempotency import once_prepared
 from queue_app.rest.operations import operation
 from queue_app.rest.pages import page_of
 from queue_app.rest.problems import Problem, not_found
-from queue_app.rest.schemas import Cursor, Id, Limit
+from queue_app.rest.schemas import Cursor, Id, Limit, with_examples
 
 router = Router(tags=["media"])
 READS = Access(keys.READ, ("posts.view_media", "posts.add_post"))
@@ -98,6 +98,8 @@ class FilesOut(BaseModel):
 class FetchIn(In):
     """A file that lies elsewhere."""
 
+    model_config = with_examples({"url": "https://example.org/cat.jpg", "alt": "A cat"})
+
     url: str = Field(max_length=ADDRESS_CHARACTERS, examples=["https://example.org/picture.jpg"])
     alt: str = Field("", max_length=ALT_CHARACTERS, description="Alt text.")
     tags: Tags = []
@@ -106,6 +108,8 @@ class FetchIn(In):
 
 class FileChange(In):
     """What is to change of a file; what is left out stays."""
+
+    model_config = with_examples({"alt": "A cat", "tags": ["cats"]})
 
     alt: str | None = Field(None, max_length=ALT_CHARACTERS)
     tags: Tags | None = None

@@ -23,7 +23,7 @@ from posts.models import Delivery, Post
 from posts.selectors.posts import DeliveryDetail
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST
 from queue_app.priorities import PRIORITY_NAMES, number_of
-from queue_app.rest.schemas import Id, whole
+from queue_app.rest.schemas import Id, whole, with_examples
 
 ALSO = {
     "accounts": ("account_ids", "profile_ids"),
@@ -49,11 +49,6 @@ class In(BaseModel):
         strict=True,
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*names_of(field))),
     )
-
-
-def with_examples(*bodies: dict[str, Any]) -> ConfigDict:
-    """Return the configuration of a body whose description shows ``bodies``."""
-    return ConfigDict(json_schema_extra={"examples": list(bodies)})
 
 
 def _upper(value: object) -> object:

@@ -107,7 +107,7 @@ def remove_post(request: Request, post_id: Id) -> dict[str, Any]:
     return {"deleted": True, "job_removed": report.cancelled > 0, "jobs_removed": report.cancelled}
 
 
-def record(request: Request, row: Model, flag: int, done: str, *, key: int | None = None, name: str = "") -> None:
+def record(request: Request, row: Model, flag: int, done: str, *, key: int | str | None = None, name: str = "") -> None:
     """Write a line of the row's history: what the person did through the API, and by which key."""
     way = _("%(done)s through the API.") % {"done": done}
     if request.key is not None:

@@ -56,10 +56,12 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a part: how many were done, and the names of the others with why they are as they were."""
+    """What became of a part: how many were done, and the names of the others with why they are as they were; and the
+    ids of these."""
 
     done: int
     skipped: tuple[tuple[str, str], ...]
+    skipped_ids: tuple[int, ...] = ()
 
     def as_result(self) -> dict[str, Any]:
         """Return it as a job's result is kept."""
@@ -97,7 +99,7 @@ def carry_out(order: Order, ids: Sequence[int], first: int) -> Report:
     person = person_called(order.actor)
     actor = person if person is not None and person.is_active else None
     rows = operation.model._default_manager.in_bulk(ids)  # noqa: SLF001 -- Django's documented name
-    done, skipped = 0, []
+    done, skipped, skipped_ids = 0, [], []
     for number, row_id in enumerate(ids, first):
         row = rows.get(row_id)
         name = str(row) if row is not None else f"{operation.model._meta.verbose_name} {row_id}"
@@ -109,9 +111,10 @@ def carry_out(order: Order, ids: Sequence[int], first: int) -> Report:
             operation.step(row, order, Place(number, actor))
         except ServiceError as refusal:
             skipped.append((name, str(refusal)))
+            skipped_ids.append(row_id)
         else:
             done += 1
-    return Report(done, tuple(skipped))
+    return Report(done, tuple(skipped), tuple(skipped_ids))
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from queue_app.explain import words
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Job
 from queue_app.priorities import PRIORITY_NAMES, number_of
 from queue_app.rest.auth import Request
+from queue_app.rest.schemas import with_examples
 
 _SAME = (
     "id type queue priority state due_at expires_at attempts max_attempts last_error created_at started_at finished_at"
@@ -47,17 +48,23 @@ class In(BaseModel):
 class HoldIn(In):
     """Why a job is held."""
 
+    model_config = with_examples({"reason": "ask the lawyers"})
+
     reason: str = Field(min_length=1, max_length=100, description="Shown to whoever looks at the job.")
 
 
-class RetryIn(In):
+class RetryJobIn(In):
     """How a job is retried."""
+
+    model_config = with_examples({"even_if_live": False})
 
     even_if_live: bool = Field(False, description="Retry what may have taken effect already: it could be done twice.")
 
 
 class RescheduleIn(In):
     """When a job is to run."""
+
+    model_config = with_examples({"run_at": "2030-01-31T09:30:00Z", "priority": "high"})
 
     run_at: Moment
     expires_at: Moment | None = None

@@ -13,7 +13,7 @@ from queue_app import api, keys
 from queue_app.explain import explain
 from queue_app.models import Job
 from queue_app.rest.auth import Access, Request
-from queue_app.rest.forms import HoldIn, JobOut, JobRow, RescheduleIn, RetryIn, told_executions, told_job
+from queue_app.rest.forms import HoldIn, JobOut, JobRow, RescheduleIn, RetryJobIn, told_executions, told_job
 from queue_app.rest.operations import operation
 from queue_app.rest.pages import DEFAULT_LIMIT, Page, page_of
 from queue_app.rest.problems import not_found, understood
@@ -81,7 +81,7 @@ def get_job(request: Request, job_id: Id) -> dict[str, Any]:
 
 
 @operation(router, "POST", "/jobs/{int:job_id}/retry", OPERATES, {200: JobOut})
-def retry_job(request: Request, job_id: Id, body: RetryIn | None = None) -> dict[str, Any]:
+def retry_job(request: Request, job_id: Id, body: RetryJobIn | None = None) -> dict[str, Any]:
     """Run a failed, cancelled, held or uncertain job again, now."""
     even_if_live = body is not None and body.even_if_live
     if not even_if_live and api.may_have_taken_effect(api.get(job_id)):

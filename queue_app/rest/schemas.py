@@ -20,6 +20,11 @@ Limit = Annotated[int, Field(ge=1, le=100, description="How many rows a page has
 Cursor = Annotated[str, Field(max_length=500, description="`next` of the page before; none for the first page.")]
 
 
+def with_examples(*bodies: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a body whose description shows ``bodies``."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
 class ErrorOut(BaseModel):
     """One thing that is wrong."""
 

@@ -106,7 +106,6 @@ def a_file(owner: User) -> Mapping[str, Any]:
 
 ANY_READER = (VIEWS, EDITS, PUBLISHES, ROOT)
 ROWS: Mapping[str, Row] = {
-    "follow_events": Row("GET", "events?format=json", "read", ANY_READER, other=200),
     "list_posts": Row("GET", "posts", "read", ANY_READER, other=200),
     "get_post": Row("GET", "posts/{post_id}", "read", ANY_READER, target=a_draft),
     "create_post": Row(
@@ -146,6 +145,42 @@ ROWS: Mapping[str, Row] = {
         201,
         other=422,  # of that platform the other has no account
         body=lambda ids: {"platforms": ["outbox"], "text": "Hello"},
+    ),
+    "create_posts": Row(
+        "POST",
+        "posts/bulk",
+        "write",
+        (EDITS, PUBLISHES, ROOT),
+        201,
+        other=422,  # the account is somebody else's
+        body=lambda ids: {"posts": [{"text": "Hello", "accounts": [ids["account_id"]]}]},
+    ),
+    "cancel_posts": Row(
+        "POST",
+        "posts/bulk/cancel",
+        "publish",
+        (PUBLISHES, ROOT),
+        other=200,  # and nothing is done
+        target=a_scheduled_post,
+        body=lambda ids: {"ids": [ids["post_id"]]},
+    ),
+    "retry_posts": Row(
+        "POST",
+        "posts/bulk/retry",
+        "publish",
+        (PUBLISHES, ROOT),
+        other=200,  # and nothing is done
+        target=a_failed_post,
+        body=lambda ids: {"ids": [ids["post_id"]]},
+    ),
+    "reschedule_posts": Row(
+        "POST",
+        "posts/bulk/reschedule",
+        "publish",
+        (PUBLISHES, ROOT),
+        other=200,  # and nothing is done
+        target=a_scheduled_post,
+        body=lambda ids: {"ids": [ids["post_id"]], "scheduled_at": "2031-01-31T09:30"},
     ),
     "list_deliveries": Row("GET", "deliveries", "read", ANY_READER, other=200),
     "retry_one_delivery": Row(
