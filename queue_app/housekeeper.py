@@ -170,10 +170,10 @@ class Housekeeper:
             self._housekeeping_scheduled = True
         self._look_for_conditions(now)
         self._measure_load()
-        self._counting.look()
         if self._wiring.schedules and time.monotonic() >= self._schedules_at:
             self._schedules_at = time.monotonic() + SCHEDULER_SECONDS
             scheduler(broker=self._wiring.broker())
+        self._counting.look()
 
     def _look_for_conditions(self, now: datetime) -> None:
         """See now and then, for all clusters, whether there is something that people should be told."""

@@ -18,8 +18,9 @@ from posts import credentials
 from posts.models import Account, Delivery
 from posts.services.accounts import ConnectFailed, connect_account
 from posts.services.posts import publish_now, save_draft
-from queue_app import runner
-from queue_app.models import Attempt, Job, Notice
+from queue_app import exposition, metrics, runner, totals
+from queue_app.doctor import examine
+from queue_app.models import Attempt, Job, Notice, Total, TotalName
 from queue_app.telling import send_now
 from tests.posts.admin.pages import browser, list_of, page, person
 from tests.posts.platforms.fake_bot_api import CHANNEL, TOKEN, FakeBotApi
@@ -93,6 +94,10 @@ def every_page(account: Account) -> Iterator[tuple[str, str]]:
     urls = [page(row, view) for row in rows for view in ("change", "history")] + [list_of(type(row)) for row in rows]
     for url in ["/admin/", "/outbox/", *urls]:
         yield url, client.get(url).content.decode()
+    Total.objects.get_or_create(name=TotalName.POSITION, defaults={"counts": [0]})
+    totals.catch_up()
+    yield "/metrics", exposition.render(metrics.collect()).decode()
+    yield "doctor", " ".join(map(str, examine(offline=True)))
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -11,11 +11,13 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from queue_app import clock, workers
+from queue_app import api, clock, workers
 from queue_app.board import Board
 from queue_app.children import Wiring
 from queue_app.housekeeper import Housekeeper
+from queue_app.models import Total, TotalName
 from queue_app.waiting import Bell
+from tests.queue_app.jobs import Register, Run
 
 
 class Heart:
@@ -90,3 +92,12 @@ def test_judges_nobody_by_silence_when_the_machine_has_slept(heart: Heart, monke
     monkeypatch.setattr(clock, "steady_seconds", lambda: awake() + 3600)
     assert not heart.housekeeper._may_judge()
     assert heart.wait_until(judges=True) > 0.2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_totals_are_kept_up_to_date(heart: Heart, register: Register, run: Run) -> None:
+    heart.housekeeper._tend()
+    api.enqueue(register(lambda context: None))
+    run()
+    heart.housekeeper._tend()
+    assert Total.objects.get(name=TotalName.ENDED).counts == [1]
