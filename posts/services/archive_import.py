@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 
 from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, Recurrence, Slot
 from posts.selectors.archive import ORIGIN, key_of, media_key
+from posts.services.account_texts import set_account_texts
 from posts.services.archive_file import Archive, ArchiveRefused
 from posts.services.archive_media import store_media
 from posts.services.archive_owners import Owners
@@ -141,19 +142,10 @@ class ArchiveImport:
         found = _account_of(record)
         if found is not None:
             return found
-        names = (
-            "platform",
-            "identity_id",
-            "name",
-            "config",
-            "enabled",
-            "signature",
-            "variables",
-            "utm",
-            "slots_timezone",
-        )
+        names = ("platform", "identity_id", "name", "config", "enabled", "slots_timezone")
         account = Account(owner=self._owners.of(record["owner"]), **{name: record[name] for name in names})
         account.save()
+        set_account_texts(account, **{name: record[name] for name in ("signature", "variables", "utm")})
         Slot.objects.bulk_create(
             [Slot(account=account, weekday=day, wall_time=at) for day, at in sorted(set(record["slots"]))]
         )

@@ -129,6 +129,13 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
+def _texts(value: Any) -> dict[str, str]:
+    found = _object(value)
+    if not all(isinstance(each, str) for each in found.values()):
+        raise TypeError(gettext("this has something that is no text"))
+    return found
+
+
 def _require_plain(value: Any, depth: int) -> None:
     """Raise ValueError for JSON that is nested absurdly or has a text that cannot be stored."""
     if depth < 0 or (isinstance(value, str) and not is_storable(value)):
@@ -197,8 +204,8 @@ SHAPES: Mapping[str, Shape] = {
         "config": _object,
         "enabled": _flag,
         "signature": _LONG,
-        "variables": _object,
-        "utm": _object,
+        "variables": _texts,
+        "utm": _texts,
         "slots_timezone": _zone,
         "slots": _list_of(_pair(_whole(0, 6), lambda value: time.fromisoformat(_text(20)(value)))),
     },
@@ -227,7 +234,7 @@ SHAPES: Mapping[str, Shape] = {
         "timezone": _zone,
         "ends_on": _maybe(lambda value: date.fromisoformat(_text(10)(value))),
         "made_until": _wall_time,
-        "skipped_days": _list_of(_text(10)),
+        "skipped_days": _list_of(lambda value: date.fromisoformat(_text(10)(value)).isoformat()),
         "created_at": _moment,
         "ended_at": _maybe(_moment),
     },

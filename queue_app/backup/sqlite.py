@@ -22,6 +22,8 @@ from queue_app.database import connection
 
 PACK_LEVEL = 6
 BUSY_SECONDS = 2.0
+# One page: a database without a table, as a connection makes it.
+EMPTY_BYTES = 4096
 
 
 @contextmanager
@@ -63,9 +65,9 @@ def others() -> str:
 
 def _path() -> Path:
     name = str(connection().settings_dict["NAME"])
-    if not Path(name).is_absolute():
+    if name == ":memory:" or name.startswith("file:"):
         raise BackupError(f"{name} is no file that a backup could be restored to")
-    return Path(name)
+    return Path(name).absolute()
 
 
 def _unpack(packed: IO[bytes], new: Path, plain_bytes: int) -> None:
@@ -116,18 +118,18 @@ def _fold(new: Path) -> None:
 
 def _swap(new: Path, live: Path, now: datetime) -> Path | None:
     """Give ``new`` the name of ``live``, at once; the old file stays under another name."""
-    if not live.exists():
-        new.rename(live)
-        sync_folder(live.parent)
-        return None
-    if not _is_ours_alone(live):
+    if live.exists() and not _is_ours_alone(live):
         raise BackupError("Another process has the database open: stop the whole site, its web server too")
     kept = live.with_name(f"{live.name}.before-restore-{now:%Y%m%d-%H%M%S}")
-    shutil.copymode(live, new)
     # Of a damaged database these may be left; beside another one they would be taken for its own.
     for ending in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             live.with_name(live.name + ending).rename(kept.with_name(kept.name + ending))
+    if not live.exists() or live.stat().st_size <= EMPTY_BYTES:
+        new.replace(live)
+        sync_folder(live.parent)
+        return None
+    shutil.copymode(live, new)
     try:
         kept.hardlink_to(live)
     except OSError:  # no such links on this file system

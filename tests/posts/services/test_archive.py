@@ -244,8 +244,11 @@ HOSTILE: list[tuple[str, Callable[[Any], Any]]] = [
     ("posts", lambda post: in_first_delivery(post, uuid=7)),
     ("accounts", lambda found: {**found, "slots": [[7, "09:00"]]}),
     ("accounts", lambda found: {**found, "config": "x"}),
+    ("accounts", lambda found: {**found, "variables": {"a": 1}}),
+    ("accounts", lambda found: {**found, "variables": {"A B": "1"}}),
     ("accounts", lambda found: {name: value for name, value in found.items() if name != "name"}),
     ("recurrences", lambda series: {**series, "rule": "FREQ=SECONDLY"}),
+    ("recurrences", lambda series: {**series, "skipped_days": ["someday"]}),
     ("media", lambda media: {**media, "sha256": "../" * 20 + "xxxx"}),
     ("media", lambda media: {**media, "width": 2**40}),
 ]
