@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Left
+from django.utils.translation import gettext
 
 from posts.models import Post
 
@@ -20,7 +21,8 @@ _PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 def subject_key(subject: Model) -> str:
     """Return how ``subject`` is named in origins and job arguments. Raises ValueError before it is saved."""
     if subject.pk is None:
-        raise ValueError(f"this {subject._meta.verbose_name} has no primary key yet; save it first")
+        said = gettext("this %(kind)s has no primary key yet; save it first")
+        raise ValueError(said % {"kind": subject._meta.verbose_name})
     concrete = subject._meta.concrete_model or type(subject)  # a proxy speaks of the same object
     return f"{concrete._meta.label_lower}:{quote(str(subject.pk), safe='')}"
 
@@ -31,10 +33,12 @@ def origin_of(subject: Model, purpose: str) -> str:
     Raises ValueError for another purpose, an object without a primary key, and one whose primary key is too long.
     """
     if not _PURPOSE.fullmatch(purpose):
-        raise ValueError(f"a purpose is a word like announcement, not {purpose[:60]!r}")
+        said = gettext("a purpose is a word like announcement, not “%(purpose)s”")
+        raise ValueError(said % {"purpose": purpose[:60]})
     origin = f"{_prefix(subject)}{purpose}"
     if len(origin) > ORIGIN_CHARACTERS:
-        raise ValueError(f"{subject_key(subject)[:60]}… is too long to be the origin of a post")
+        said = gettext("%(subject)s… is too long to be the origin of a post")
+        raise ValueError(said % {"subject": subject_key(subject)[:60]})
     return origin
 
 

@@ -126,4 +126,4 @@ def _stored(attachment: Attachment, like: Post | None) -> Stored:
 
 def _names(attachments: Iterable[Attachment]) -> list[str]:
     files = [each[0] if isinstance(each, tuple) else each for each in attachments]
-    return [f"media {file.pk}" if isinstance(file, Media) else file.name or "" for file in files]
+    return [f"media:{file.pk}" if isinstance(file, Media) else file.name or "" for file in files]
