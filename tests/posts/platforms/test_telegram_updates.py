@@ -50,9 +50,7 @@ def test_a_text_that_no_database_stores_is_cleaned() -> None:
 
 def test_of_a_photo_the_largest_size_is_taken_with_its_caption() -> None:
     sizes = [{"file_id": "small", "width": 90, "height": 90}, {"file_id": "large", "width": 900, "height": 900}]
-    found = read(
-        photo=[*sizes, {"file_id": "mid", "width": 300, "height": 300}], caption="A 👍 cat", media_group_id="9"
-    )
+    found = read(photo=[*sizes, {"file_id": "mid", "width": 300, "height": 300}], caption="👍 cat", media_group_id="9")
     assert (found.file, found.text, found.album) == (File("large", "photo-7.jpg", 0), "👍 cat", "9")
     assert found.kind == "post"
 
