@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
@@ -12,12 +13,13 @@ from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 
 from queue_app.arguments import storable
-from queue_app.rest.problems import FieldError, Problem, of_errors
+from queue_app.rest.problems import MOST_ERRORS, FieldError, Problem, of_errors
 
 MAX_BODY_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_WHOLE = 2**63 - 1
 JSON = "application/json"
+END = object()
 
 
 def read_json(request: HttpRequest) -> None:
@@ -54,7 +56,7 @@ def parse(body: bytes) -> Any:
         value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, _("The body is not JSON that can be read.")) from None
-    wrong = [FieldError(path, message) for path, message in _unusable(value)]
+    wrong = [FieldError(path, message) for path, message in islice(_unusable(value), MOST_ERRORS)]
     if wrong:
         raise of_errors(wrong)
     return value
@@ -93,23 +95,32 @@ def _no_number(name: str) -> float:
 
 
 def _unusable(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield (path, why) of everything in ``value`` that cannot be kept, without descending by recursion."""
-    left: list[tuple[str, Any, int]] = [("", value, 0)]
-    while left:
-        path, found, depth = left.pop()
-        if isinstance(found, str):
-            if not storable(found):
-                yield path, _("The text has characters that cannot be stored.")
-        elif isinstance(found, int | float) and abs(found) > MAX_WHOLE:
-            yield path, _("The number is too large.")
+    """Yield (path, why) of everything in ``value`` that cannot be kept, without descending by recursion.
+
+    Only what is open is kept, with its path: paths of all that a body of a million bytes has would take a gigabyte.
+    """
+    opened: list[tuple[str, Iterator[tuple[str | int, Any]]]] = [("", iter([("", value)]))]
+    while opened:
+        above, inside = opened[-1]
+        name, found = next(inside, ("", END))
+        if found is END:
+            opened.pop()
         elif isinstance(found, dict | list):
-            if depth == MAX_DEPTH:
+            path = _below(above, name)
+            if len(opened) > MAX_DEPTH:
                 yield path, _("This is nested too deeply.")
                 continue
-            named = found.items() if isinstance(found, dict) else enumerate(found)
-            left += [(f"{path}.{_shown(name)}".lstrip("."), each, depth + 1) for name, each in named]
+            opened.append((path, iter(found.items() if isinstance(found, dict) else enumerate(found))))
             if isinstance(found, dict) and not all(map(storable, found)):
                 yield path, _("A name has characters that cannot be stored.")
+        elif isinstance(found, str) and not storable(found):
+            yield _below(above, name), _("The text has characters that cannot be stored.")
+        elif isinstance(found, int | float) and abs(found) > MAX_WHOLE:
+            yield _below(above, name), _("The number is too large.")
+
+
+def _below(path: str, name: str | int) -> str:
+    return f"{path}.{_shown(name)}".lstrip(".")
 
 
 def _shown(name: str | int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -118,3 +120,20 @@ def test_a_query_has_known_names_and_plain_text(query: str) -> None:
     assert refused.value.status == 400
     assert refused.value.errors
     require_known(QueryDict("q=' OR 1"), {"q"})
+
+
+def nested(inside: str) -> bytes:
+    return ('{"' + "k" * 80 + '":').encode() * (MAX_DEPTH - 2) + inside.encode() + b"}" * (MAX_DEPTH - 2)
+
+
+@pytest.mark.parametrize("each", ["0", '"\\u0000"'])
+def test_a_body_within_its_bound_takes_little_memory_whatever_is_in_it(each: str) -> None:
+    body = nested(f"[{','.join([each] * 100_000)}]")
+    tracemalloc.start()
+    try:
+        with suppress(Problem):
+            parse(body)
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20 * MAX_BODY_BYTES
