@@ -87,7 +87,8 @@ def update_post(request: Request, post_id: Id, body: PostChange) -> dict[str, An
     post = visible_post(request, post_id)
     version = etags.expected_version(request, post.version)
     with queueing.one_transaction():
-        changed = change_post(post, body, request.person, version)
+        (stored,) = queueing.lock_posts([post.pk])  # what is not named stays as it is now, not as it was read
+        changed = change_post(stored, body, request.person, version)
         if body.model_fields_set:
             record(request, changed, CHANGE, _("Changed"))
     return shown(request, changed)

@@ -15,6 +15,7 @@ from posts.services import schedule_post, unschedule_post
 from posts.services.errors import Conflict, NotAllowed, Refused
 from queue_app import api, clock
 from queue_app.models import Event, IdempotentAnswer, Job
+from queue_app.rest import etags
 from tests.posts.admin.pages import PUBLISHER, person
 from tests.posts.making import LIVE, REJECTED, account, begin, delivery, draft, end, job_of, picture, sent
 from tests.posts.rest.calling import Program
@@ -173,6 +174,24 @@ def test_a_change_leaves_what_it_does_not_name(program: Program, on: Account) ->
     told = program.patch(path, {"overrides": [], "expiresAt": None}).json()
     assert (told["overrides"], told["expires_at"], told["text"]) == ([], None, "New")
     assert program.patch(path, {}).json()["version"] == told["version"]
+
+
+def test_a_change_leaves_what_somebody_changed_while_it_was_on_its_way(
+    program: Program, on: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"posts/{program.post('posts', {'accounts': [on.pk], 'text': 'Hi'}).json()['id']}"
+    other = Program(on.owner)
+    expected = etags.expected_version
+
+    def meanwhile(*args: Any) -> int | None:
+        monkeypatch.undo()
+        assert other.patch(path, {"text": "New", "priority": 2}).status_code == 200
+        return expected(*args)
+
+    monkeypatch.setattr(etags, "expected_version", meanwhile)
+    assert program.patch(path, {"language": "en"}).status_code == 200
+    told = program.get(path).json()
+    assert (told["text"], told["priority"], told["language"]) == ("New", 2, "en")
 
 
 def test_a_post_is_scheduled_moved_taken_back_and_published_by_its_status(program: Program, on: Account) -> None:
