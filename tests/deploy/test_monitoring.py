@@ -16,6 +16,7 @@ import yaml
 from queue_app import conf, metrics
 from queue_app.models import Total, TotalName
 from tests.posts.making import account
+from tests import unavailable
 from tests.site import ROOT
 
 pytestmark = pytest.mark.one_database
@@ -144,7 +145,7 @@ def test_every_alert_is_shown_to_fire_and_to_keep_still() -> None:
 def test_prometheus_takes_the_rules_and_they_do_what_their_tests_say() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("promtool is not installed (on Debian: apt install prometheus)")
+        unavailable("promtool is not installed (on Debian: apt install prometheus)")
     for words in (["check", "rules", RULES.name], ["test", "rules", "socialq.rules.test.yml"]):
         done = subprocess.run([promtool, *words], cwd=RULES.parent, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
