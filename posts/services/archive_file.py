@@ -10,7 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,12 +35,18 @@ class Archive:
 
     def __init__(self, zipped: zipfile.ZipFile) -> None:
         self._zip = zipped
+        self._streams: list[IO[bytes]] = []
         names = zipped.namelist()
         if len(names) != len(set(names)):
             raise ArchiveRefused(gettext("The archive has a file twice"))
         if not {HEADER, *map(records_name, KINDS)} <= set(names):
             raise ArchiveRefused(gettext("The file is no archive of SocialQ"))
-        header = _parsed(next(self._lines(HEADER), b""))
+        if zipped.getinfo(HEADER).file_size > MOST_LINE_BYTES:
+            raise ArchiveRefused(gettext("%(name)s in the archive is too large") % {"name": HEADER})
+        try:
+            header = _parsed(zipped.read(HEADER))
+        except (ValueError, RecursionError):
+            header = None
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ArchiveRefused(gettext("The archive is of a format that this version does not read"))
 
@@ -70,10 +76,16 @@ class Archive:
         with _translated(), self._zip.open(found) as stream:
             yield stream
 
+    def close(self) -> None:
+        """Close what is still being read: whoever met an error has not read to the end."""
+        for stream in self._streams:
+            stream.close()
+
     def _lines(self, name: str) -> Iterator[bytes]:
         if self._zip.getinfo(name).file_size > MOST_BYTES:
             raise ArchiveRefused(gettext("%(name)s in the archive is too large") % {"name": name})
         with _translated(), self._zip.open(name) as stream:
+            self._streams.append(stream)
             while line := stream.readline(MOST_LINE_BYTES + 1):
                 if len(line) > MOST_LINE_BYTES:
                     raise ArchiveRefused(
@@ -85,8 +97,8 @@ class Archive:
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
     """Give the archive at ``path``. Raises ArchiveRefused."""
-    with _translated(), zipfile.ZipFile(path) as zipped:
-        yield Archive(zipped)
+    with _translated(), zipfile.ZipFile(path) as zipped, closing(Archive(zipped)) as archive:
+        yield archive
 
 
 def records_name(kind: str) -> str:

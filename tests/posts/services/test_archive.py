@@ -296,6 +296,13 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
         zipped.writestr("../../archive.json", "{}")
     with pytest.raises(CommandError, match="no archive of SocialQ"):
         run("import_archive", path)
+    for header in (b"{", b"[]", b"[" * 100_000, b'{"format": 9}'):
+        with zipfile.ZipFile(path, "w") as zipped:
+            for kind in ("accounts", "media", "recurrences", "posts"):
+                zipped.writestr(f"{kind}.jsonl", b"")
+            zipped.writestr("archive.json", header)
+        with pytest.raises(CommandError, match="does not read"):
+            run("import_archive", path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
         for kind in ("accounts", "media", "recurrences", "posts"):
             zipped.writestr(f"{kind}.jsonl", b"[" * 5_000_000)
