@@ -15,8 +15,8 @@ import yaml
 
 from queue_app import conf, metrics
 from queue_app.models import Total, TotalName
-from tests.posts.making import account
 from tests import unavailable
+from tests.posts.making import account
 from tests.site import ROOT
 
 pytestmark = pytest.mark.one_database
