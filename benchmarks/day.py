@@ -1,8 +1,12 @@
-"""A day of 10,000 posts through the real publishing path: ``python -m benchmarks.day``, or ``make bench-day``.
+"""A simulated day of 10,000 posts through the real publishing path: ``python -m benchmarks.day``, ``make bench-day``.
 
-A site of its own with one cluster and the built-in outbox; posts are written and scheduled meanwhile, at the day's
-pace and as many times faster as is asked for. What happened is read from the site's database afterwards. Prints a table
-and writes JSON; ``--write`` puts the stored result into docs/performance.md instead.
+A site of its own with a cluster for each of four named queues, eight accounts, four processes that write posts by the
+day's curve, and a network on this machine (``benchmarks.receiver``) that answers in 0.2 to 3 s, a fiftieth of the time
+with a 503. One account's login is revoked for an hour of the day. Only the timetable is compressed: answers, waits
+before a retry and everything else take as long as ever, so that there are as many times the workers.
+
+What happened is read from the site's database and from the network's log afterwards. Prints tables and writes JSON;
+``--write`` puts the stored result into docs/performance.md instead.
 """
 
 from __future__ import annotations
@@ -13,130 +17,211 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 from benchmarks import origin
+from benchmarks.day_figures import Day, Figures, Told, busiest_pace, figures, hours_table, table, timetable
 from benchmarks.queues import BOTH
-from benchmarks.report import DATABASE_NAMES, DOCUMENT, RESULTS, aligned, percentile, put_between, ruled
+from benchmarks.report import DATABASE_NAMES, DOCUMENT, RESULTS, aligned, put_between, ruled
 from tests.postgres import PrivatePostgres, binaries
 from tests.site import ROOT, Databases, PostgresDatabases, Site, SqliteDatabases, open_site
 
 STORED = RESULTS.with_name("day.json")
 BEGIN, END = "<!-- day: begin -->", "<!-- day: end -->"
-POSTS_A_DAY, DAY_SECONDS = 10_000, 86_400
-WORKERS, ACCOUNTS, WARM_UP = 2, 5, 20
-SETTLE_SECONDS = 120.0
-ROWS = (
-    ("posts", "posts", "{:,}"),
-    ("posts a day at this pace", "posts_a_day", "{:,.0f}"),
-    ("published, %", "published_percent", "{:.1f}"),
-    ("sent twice", "sent_twice", "{:,}"),
-    ("most that were due and waited", "most_waiting", "{:,}"),
-    ("due → begun p50, ms", "begun_p50_ms", "{:,.0f}"),
-    ("due → begun p99, ms", "begun_p99_ms", "{:,.0f}"),
-    ("due → published p50, ms", "published_p50_ms", "{:,.0f}"),
-    ("due → published p99, ms", "published_p99_ms", "{:,.0f}"),
-    ("the two workers were busy, %", "busy_percent", "{:.1f}"),
-)
-
-Figures = dict[str, float]
-# When a delivery was due, began and ended (seconds since the epoch), its status, and how often the network took it.
-Told = tuple[float, float | None, float | None, str, int]
+QUEUES = ("facebook", "instagram", "linkedin", "threads")
+ACCOUNTS, REVOKED = 8, 3
+WISHED_SHARE = 0.82
+LOG_CHARACTERS = 5000
+REVOKED_HOUR = 14
+# From when all are ready to the day's begin: what is due at once is written before.
+LEAD_SECONDS, AHEAD_SECONDS = 10.0, 5.0
+START_SECONDS, SETTLE_SECONDS = 180.0, 300.0
+UNFINISHED = "SELECT 1 FROM posts_delivery WHERE status NOT IN ('published', 'failed', 'cancelled', 'expired') LIMIT 1"
 
 
-def figures(told: Sequence[Told]) -> Figures:
-    """Return what the day was like, by what its deliveries say of themselves."""
-    begun = [(due, start) for due, start, *_rest in told if start is not None]
-    live = [(due, start, end) for due, start, end, status, _ in told if start and end and status == "published"]
-    if not live:
-        raise SystemExit("nothing was published: look into the site's log")
-    began_at, ended_at = min(due for due, *_rest in told), max(end for _due, _start, end in live)
-    late = [1000 * (start - due) for due, start in begun]
-    whole = [1000 * (end - due) for due, _start, end in live]
-    # Who begins as another comes due has made room for it.
-    steps = sorted([(due, 1) for due, *_rest in told] + [(max(due, start), -1) for due, start in begun])
-    busy_seconds = sum(end - start for _due, start, end in live)
-    span_seconds = max(due for due, *_rest in told) - began_at
-    return {
-        "posts": len(told),
-        "posts_a_day": (len(told) - 1) * DAY_SECONDS / span_seconds,
-        "published_percent": 100 * len(live) / len(told),
-        "sent_twice": sum(arrived > 1 for *_rest, arrived in told),
-        "most_waiting": max(accumulate(step for _at, step in steps)),
-        "begun_p50_ms": percentile(late, 50),
-        "begun_p99_ms": percentile(late, 99),
-        "published_p50_ms": percentile(whole, 50),
-        "published_p99_ms": percentile(whole, 99),
-        "busy_percent": 100 * busy_seconds / WORKERS / (ended_at - began_at),
-    }
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a day is run: posts, real seconds, and the network's answers.
+
+    ``given_workers`` are of each queue, 0 for as many as the busiest hour needs.
+    """
+
+    posts: int
+    seconds: float
+    given_workers: int = 0
+    answer_seconds: tuple[float, float] = (0.2, 3.0)
+    transient: float = 0.02
+
+    @property
+    def workers(self) -> int:
+        """The workers of each queue: busy for most of the busiest hour, if every answer takes its mean time."""
+        busy = busiest_pace(self.posts, self.seconds) * sum(self.answer_seconds) / 2
+        return self.given_workers or max(1, round(busy / WISHED_SHARE / len(QUEUES)))
 
 
-def run(site: Site, pace: float, seconds: float) -> Figures:
-    """Run a part of the day on a new site, ``pace`` times as fast as it is."""
-    site.env["SOCIALQ_WORKERS"] = str(WORKERS)
-    for number in range(ACCOUNTS):
-        site.manage("connect_account", "outbox", "--name", f"Paper {number}", "--json")
-    site.spawn("qcluster")
-    _write(site, WARM_UP, 10.0)
-    a_second = pace * POSTS_A_DAY / DAY_SECONDS
-    _write(site, round(seconds * a_second), a_second)
-    unfinished = "SELECT 1 FROM posts_delivery WHERE status IN ('scheduled', 'publishing') LIMIT 1"
-    site.wait_until(lambda: not site.sql(unfinished), SETTLE_SECONDS)
-    return figures([tuple(row) for row in json.loads(_newsroom(site, "tell"))[WARM_UP:]])
+FULL = Plan(posts=10_000, seconds=660.0)
+QUICK = Plan(posts=300, seconds=60.0)
 
 
-def table(result: dict[str, Any]) -> list[list[str]]:
-    """Return the figures: a line of headings, then one line a figure, a column for each run."""
-    runs = result["runs"]
-    heading = ["", *(f"{DATABASE_NAMES[run['database']]}, {_times(run['pace'])}" for run in runs)]
-    return [heading, *([title, *(shown.format(run[name]) for run in runs)] for title, name, shown in ROWS)]
+def run(site: Site, plan: Plan) -> Figures:
+    """Run a day on a new site; return its figures."""
+    site.env["SOCIALQ_ALLOW_PRIVATE_NETWORKS"] = "true"
+    log = site.directory / "network.log"
+    with _network(site, log, plan) as port:
+        accounts = json.loads(_newsroom(site, "connect", f"http://127.0.0.1:{port}", str(ACCOUNTS)))
+        site.spawn("workers", "--config", ",".join([*(f"{queue}={plan.workers}" for queue in QUEUES), "default=1"]))
+        wished = len(QUEUES) * plan.workers + 1
+        enlisted = "SELECT COUNT(*) FROM queue_app_worker WHERE stopped_at IS NULL"
+        site.wait_until(lambda: site.sql(enlisted)[0][0] >= wished, START_SECONDS)
+        writers = [
+            _writer(site, queue, accounts[number :: len(QUEUES)], plan, seed=number)
+            for number, queue in enumerate(QUEUES)
+        ]
+        begin = _begin(writers)
+        day = _live_through(site, plan, begin, accounts[REVOKED], f"http://127.0.0.1:{port}/{REVOKED}")
+        late = sum(_late(site, writer) for writer in writers)
+        site.wait_until(lambda: not site.sql(UNFINISHED), SETTLE_SECONDS)
+    told = json.loads(_newsroom(site, "tell"))
+    attempts = [(begun, ended) for queue, begun, ended in told["attempts"] if queue in QUEUES]
+    deliveries = [Told(*row) for row in told["deliveries"]]
+    return {"written_late": late, **figures(day, deliveries, attempts, log.read_text().splitlines())}
 
 
 def notes(result: dict[str, Any]) -> str:
     """Return what must be known beside the figures."""
+    run = result["runs"][0]
+    pace, share = run["posts"] / run["seconds"], run["workers"] / run["factor"]
     return (
-        f"{result['seconds']:g} s a column {origin.told(result)}, whose load was {result['load']:.1f} before. "
-        f"A post has one picture and one account of {ACCOUNTS}; the process that writes the posts runs beside "
-        f"the {WORKERS} workers."
+        f"A day in {run['seconds']:g} s: its timetable is {run['factor']:,.0f} times as fast. Measured "
+        f"{origin.told(result)}, whose load was {result['load']:.1f} before. Nothing else is compressed: an answer "
+        "takes 0.2 to 3 s, a lost one is looked up after 10 s, and all times above are real seconds. "
+        f"{pace:.1f} posts a second and {run['workers']} workers stand for a day on which {share:.2f} workers would "
+        f"be as busy; the queue itself works {run['factor']:,.0f} times as hard as on that day. Retries are part of "
+        "the times. The revoked account's posts of that hour are not counted as waiting; they have a line of their own."
     )
+
+
+def document(result: dict[str, Any]) -> str:
+    """Return what stands in docs/performance.md."""
+    parts = [ruled(table(result["runs"])), notes(result)]
+    for run in result["runs"]:
+        parts += [f"By the hour, on {DATABASE_NAMES[run['database']]}:", ruled(hours_table(run))]
+    return "\n\n".join(parts)
 
 
 def main() -> None:
     """Measure, print and store; or write the docs."""
     options = _options()
     if options.write:
-        result = json.loads(STORED.read_text(encoding="utf-8"))
-        put_between(DOCUMENT, BEGIN, END, f"{ruled(table(result))}\n\n{notes(result)}")
+        put_between(DOCUMENT, BEGIN, END, document(json.loads(STORED.read_text(encoding="utf-8"))))
         return
-    result = {
+    result: dict[str, Any] = {
         "commit": origin.commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": options.seconds,
         "machine": origin.machine(),
         "load": os.getloadavg()[0],
         "runs": [],
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="socialq-day-")))
-        for kind in BOTH:
+        for kind in options.database:
             if kind == "postgresql" and binaries() is None:
                 print("PostgreSQL is not installed, not measured", file=sys.stderr)
                 continue
-            databases = stack.enter_context(_databases(kind, folder))
-            for pace in options.paces:
-                own = folder / f"{kind}-{pace:g}"
-                own.mkdir()
-                with open_site(databases, f"day_{pace:g}".replace(".", "_"), own) as site:
-                    measured = run(site, pace, options.seconds)
-                result["runs"].append({"database": kind, "pace": pace, **measured})
-                print(kind, pace, measured, file=sys.stderr)
-    print(f"{aligned(table(result), 'a day of 10,000 posts')}\n\n{notes(result)}")
-    options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            own = folder / f"{kind}-site"
+            own.mkdir()
+            with _databases(kind, folder) as databases, open_site(databases, "day", own) as site:
+                measured = run(site, _plan(options))
+            result["runs"].append({"database": kind, **measured})
+            print(kind, {name: value for name, value in measured.items() if name != "hours"}, file=sys.stderr)
+    print(aligned(table(result["runs"]), "a day of 10,000 posts"))
+    for measured in result["runs"]:
+        print(f"\n{aligned(hours_table(measured), DATABASE_NAMES[measured['database']])}")
+    print(f"\n{notes(result)}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    wrong = [run["database"] for run in result["runs"] if run["sent_twice"] or run["differences"]]
+    if wrong:
+        raise SystemExit(f"something was sent twice, or site and network differ: {', '.join(wrong)}")
+
+
+@contextmanager
+def _network(site: Site, log: Path, plan: Plan) -> Iterator[int]:
+    """Run the receiver; its port."""
+    log.touch()
+    numbers = [str(number) for number in (*plan.answer_seconds, plan.transient)]
+    command = [sys.executable, "-m", "benchmarks.receiver", str(log), *numbers]
+    with (
+        site.log.open("a") as said,
+        subprocess.Popen(command, cwd=ROOT, env=site.env, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
+        try:
+            port = process.stdout.readline() if process.stdout is not None else ""
+            if not port:
+                raise SystemExit(f"the network did not start: look into {site.log}")
+            yield int(port)
+        finally:
+            process.kill()
+
+
+def _writer(site: Site, queue: str, accounts: Sequence[int], plan: Plan, *, seed: int) -> subprocess.Popen[str]:
+    """Start the process that writes a queue's share of the posts, for its accounts in turn."""
+    moments = timetable(plan.posts // len(QUEUES), plan.seconds, seed)
+    path = site.directory / f"{queue}.json"
+    posts = [[at, accounts[number % len(accounts)]] for number, at in enumerate(moments)]
+    path.write_text(json.dumps({"ahead_seconds": max(plan.seconds / 24, AHEAD_SECONDS), "posts": posts}))
+    environment = {**site.env, "SOCIALQ_ROUTES": f"posts.publish={queue}"}
+    command = [sys.executable, "-m", "benchmarks.newsroom", "write", str(path)]
+    pipe = subprocess.PIPE
+    with site.log.open("a") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)
+
+
+def _begin(writers: Sequence[subprocess.Popen[str]]) -> float:
+    """Wait until all writers are ready, tell them when the day begins, and return it."""
+    for writer in writers:
+        if writer.stdout is None or writer.stdout.readline().strip() != "ready":
+            raise SystemExit("a writer did not start: look into the site's log")
+    begin = time.time() + LEAD_SECONDS
+    for writer in writers:
+        if writer.stdin is not None:
+            writer.stdin.write(f"{begin}\n")
+            writer.stdin.flush()
+    return begin
+
+
+def _late(site: Site, writer: subprocess.Popen[str]) -> int:
+    """Wait for a writer's end; return how many posts it was late with."""
+    said, _ = writer.communicate(timeout=SETTLE_SECONDS)
+    if writer.returncode:
+        lines = site.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = "\n".join(line for line in lines if " INFO " not in line)
+        raise SystemExit(f"a writer ended with {writer.returncode}:\n{told[-LOG_CHARACTERS:]}")
+    return int(said)
+
+
+def _live_through(site: Site, plan: Plan, begin: float, account: int, url: str) -> Day:
+    """Revoke an account's login for an hour of the day; return once it is reconnected. ``url`` is its address."""
+    hour = plan.seconds / 24
+    time.sleep(max(0.0, begin + REVOKED_HOUR * hour - time.time()))
+    revoked_from = time.time()
+    _ask("PUT", url)
+    time.sleep(hour)
+    _ask("DELETE", url)
+    _newsroom(site, "reconnect", str(account), url)
+    return Day(begin, plan.seconds, len(QUEUES) * plan.workers, account, revoked_from, time.time())
+
+
+def _ask(method: str, url: str) -> None:
+    with urlopen(Request(url, method=method), timeout=30):  # noqa: S310 -- our own receiver
+        pass
 
 
 @contextmanager
@@ -154,10 +239,6 @@ def _databases(kind: str, folder: Path) -> Iterator[Databases]:
         server.close()
 
 
-def _write(site: Site, count: int, a_second: float) -> None:
-    _newsroom(site, "write", str(count), str(a_second))
-
-
 def _newsroom(site: Site, *args: str) -> str:
     command = [sys.executable, "-m", "benchmarks.newsroom", *args]
     with site.log.open("a") as log:
@@ -167,23 +248,28 @@ def _newsroom(site: Site, *args: str) -> str:
     return done.stdout
 
 
-def _times(pace: float) -> str:
-    return "its own pace" if pace == 1 else f"{pace:g} times as fast"
+def _plan(options: argparse.Namespace) -> Plan:
+    base = QUICK if options.quick else FULL
+    return Plan(options.posts or base.posts, options.seconds or base.seconds, options.workers or 0)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.day", description=__doc__)
+    parser.add_argument("--database", choices=BOTH, action="append", help="only this one (default: both)")
     parser.add_argument(
-        "--seconds", type=float, default=90.0, help="of writing, for each column (default: %(default)s)"
+        "--quick", action="store_true", help=f"{QUICK.posts} posts in {QUICK.seconds:g} s, stored nowhere"
     )
-    parser.add_argument("--paces", type=_paces, default=[1.0, 60.0], help="how many times as fast (default: 1,60)")
-    parser.add_argument("--json", type=Path, default=STORED, help="where to write (default: %(default)s)")
+    parser.add_argument("--posts", type=int, help=f"of the day (default: {FULL.posts:,})")
+    parser.add_argument("--seconds", type=float, help=f"that the day takes (default: {FULL.seconds:g})")
+    parser.add_argument(
+        "--workers", type=int, help=f"of each queue (default: what the busiest hour needs, {FULL.workers})"
+    )
+    parser.add_argument("--json", type=Path, help=f"where to write (default: {STORED.name}; nowhere with --quick)")
     parser.add_argument("--write", action="store_true", help="put the stored result into docs/performance.md")
-    return parser.parse_args()
-
-
-def _paces(text: str) -> list[float]:
-    return [float(pace) for pace in text.split(",")]
+    options = parser.parse_args()
+    options.database = options.database or list(BOTH)
+    options.json = options.json or (None if options.quick else STORED)
+    return options
 
 
 if __name__ == "__main__":
