@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -203,24 +203,30 @@ def _address(offline: bool) -> Iterator[Finding]:
 
 
 def _mail(offline: bool) -> Iterator[Finding]:
-    kind = settings.EMAIL_BACKEND.rpartition(".")[0].rpartition(".")[2]
+    sender = _mail_sender()
+    kind = type(sender).__module__.rpartition(".")[2]
     if not settings.ADMINS:
         yield warning("mail", "Nobody is told when something fails: ADMINS is empty.", "Name somebody in ADMINS.")
     if kind in CONSOLE_BACKENDS:
         yield warning("mail", f"Mail goes nowhere: the backend is {kind}.", "Set EMAIL_URL to your mail server.")
     elif not offline:
-        yield _mail_server()
+        yield _mail_server(sender)
 
 
-def _mail_server() -> Finding:
-    sender = mail.get_connection()
+def _mail_sender() -> Any:
+    """Return what mail goes through: since Django 6.1 a site may have MAILERS in the place of the EMAIL settings."""
+    return mail.mailers["default"] if hasattr(settings, "MAILERS") else mail.get_connection()
+
+
+def _mail_server(sender: Any) -> Finding:
+    host = getattr(sender, "host", "")
     try:
         sender.open()
         sender.close()
     except OSError as problem:
-        said = f"The mail server {settings.EMAIL_HOST} does not let us in ({type(problem).__name__})."
+        said = f"The mail server {host} does not let us in ({type(problem).__name__})."
         return error("mail", said, "Check EMAIL_URL: host, port, user and password.")
-    return ok("mail", f"The mail server {settings.EMAIL_HOST} lets us in.")
+    return ok("mail", f"The mail server {host} lets us in.")
 
 
 def _metrics(offline: bool) -> Iterator[Finding]:

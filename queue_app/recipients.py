@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from queue_app.channels import channels
@@ -17,6 +16,7 @@ from queue_app.choices import Wishes, default_wishes
 from queue_app.mail import MAIL
 from queue_app.models import Notice, NoticeChoice
 from queue_app.notices import WATCHERS, Kind, kinds
+from queue_app.people import admin_addresses
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -30,7 +30,7 @@ class Recipients:
         self._wishes: dict[Any, Wishes] = {choice.user_id: choice.kinds for choice in NoticeChoice.objects.all()}
         users = get_user_model()._default_manager.filter(pk__in=owners | set(self._wishes))  # noqa: SLF001 -- public
         self._people: list[User] = list(users.order_by("pk"))
-        self._admins = {_mailbox(address) for _name, address in settings.ADMINS}
+        self._admins = {_mailbox(address) for address in admin_addresses()}
 
     def of(self, notice: Notice) -> Iterator[tuple[str, Any]]:
         """Yield (channel, user's key) for everybody to be told of ``notice``; ``None`` stands for the ADMINS.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +19,7 @@ from queue_app import choices, conf, telling
 from queue_app.channels import Channel, Message, NotSent, channels
 from queue_app.mail import MAIL
 from queue_app.models import NoticeChoice
+from queue_app.people import admin_addresses
 from queue_app.recipients import kinds_for
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def notifications(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "form": form,
         "columns": [channel.label for channel in channels().values()],
         "ways": [_way(channel, person) for channel in channels().values()],
-        "is_admin": _mailbox(person) in {address.lower() for _name, address in settings.ADMINS},
+        "is_admin": _mailbox(person) in {address.lower() for address in admin_addresses()},
     }
     response = TemplateResponse(request, "queue_app/admin/notifications.html", context)
     add_never_cache_headers(response)

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import models
 
-from queue_app.people import key_of_person, person_called
+from queue_app.people import admin_addresses, key_of_person, person_called
 
 
 @pytest.mark.django_db
@@ -38,3 +38,10 @@ def test_a_key_in_an_address_is_that_of_the_user_model_or_nonsense(
 ) -> None:
     monkeypatch.setattr(get_user_model()._meta, "pk", field)
     assert key_of_person(text) == key
+
+
+def test_admins_are_pairs_or_addresses(settings: Any) -> None:
+    settings.ADMINS = [("Ada", "ada@example.org")]
+    assert admin_addresses() == ["ada@example.org"]
+    settings.ADMINS = ["grace@example.org"]
+    assert admin_addresses() == ["grace@example.org"]
