@@ -98,12 +98,8 @@ def test_the_site_runs_the_wheel_without_any_extra(page: Embedded) -> None:
     assert "No changes" in page.manage("makemigrations", "--check", "--dry-run").stdout
 
 
-def test_articles_are_announced_as_the_page_says(page: Embedded) -> None:
-    page.test("newsroom")
-
-
-def test_every_page_opens_in_german(page: Embedded) -> None:
-    page.test("mysite", settings="mysite.german")
+def test_articles_are_announced_as_the_page_says_and_every_page_opens_in_german(page: Embedded) -> None:
+    page.test("newsroom", "mysite", settings="mysite.german")
 
 
 def test_the_queue_works_alone(page: Embedded) -> None:
@@ -112,7 +108,7 @@ def test_the_queue_works_alone(page: Embedded) -> None:
 
 @pytest.mark.parametrize("otherwise", ["Users of your own"], indirect=True)
 def test_users_have_addresses_for_names_and_uuids_for_keys(otherwise: Embedded) -> None:
-    otherwise.test("mysite", "newsroom")
+    otherwise.test("mysite")
 
 
 @pytest.mark.parametrize("otherwise", ["Several databases"], indirect=True)
@@ -120,7 +116,7 @@ def test_everything_of_posts_is_in_the_database_that_a_router_names(otherwise: E
     assert "no issues" in otherwise.manage("check").stdout
     tables = "SELECT name FROM sqlite_master WHERE name LIKE 'queue_app%' OR name LIKE 'posts%' OR name LIKE 'archive%'"
     assert otherwise.sql(tables) == [("archive_page",)]
-    otherwise.test("mysite", "newsroom")
+    otherwise.test("mysite.checks_pages.PagesTests.test_writers_see_and_change_what_is_theirs", "newsroom")
 
 
 @pytest.mark.parametrize("otherwise", ["Redis for django-q2"], indirect=True)

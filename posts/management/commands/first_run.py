@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
 
 from posts import conf
 from posts.services.accounts import connect_account
@@ -38,6 +39,8 @@ class Command(OneLineCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Create all of it in one transaction; of two processes at once the second finds it done."""
+        if get_user_model().USERNAME_FIELD != "username":
+            raise CommandError("first_run knows Django's own users only; run manage.py createsuperuser here")
         users = get_user_model().objects
         if users.exists():
             return
