@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core import mail
 from django.core.management import call_command
 
 from posts import credentials
-from posts.models import Account, Delivery
+from posts.models import Account, Delivery, Post
 from posts.services.accounts import ConnectFailed, connect_account
 from posts.services.posts import publish_now, save_draft
 from queue_app import exposition, metrics, runner, totals
@@ -26,6 +27,7 @@ from tests.posts.admin.pages import browser, list_of, page, person
 from tests.posts.platforms.fake_bot_api import CHANNEL, TOKEN, FakeBotApi
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds
 from tests.posts.platforms.fake_server import Answer, FakeServer, Seen
+from tests.posts.rest.calling import Program
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,6 +102,25 @@ def every_page(account: Account) -> Iterator[tuple[str, str]]:
     yield "doctor", " ".join(map(str, examine(offline=True)))
 
 
+def every_answer() -> Iterator[tuple[str, str]]:
+    """Yield (address, text) of all that the API reads, to an administrator with every scope."""
+    program = Program(User.objects.create_superuser("root"))
+    rows = {"posts": Post, "deliveries": Delivery, "jobs": Job, "accounts": Account}
+    paths = [f"{name}/{row.pk}" for name, kind in rows.items() for row in kind._default_manager.all()]
+    for path in [
+        *rows,
+        *paths,
+        "dead-letters",
+        "queue/status",
+        "admin/queue-stats",
+        "media",
+        "events?after=0&format=json",
+    ]:
+        answer = program.get(path)
+        assert answer.status_code == 200
+        yield f"/api/{path}", answer.content.decode()
+
+
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_is_quoted_while_publishing_is_found_nowhere(
     server: Any, status: int, caplog: pytest.LogCaptureFixture
@@ -124,6 +145,7 @@ def test_what_is_quoted_while_publishing_is_found_nowhere(
         "mail": "".join(f"{message.subject} {message.body}" for message in mail.outbox),
         "repr": repr(account) + repr(vars(account)) + repr(post),
         **dict(every_page(account)),
+        **dict(every_answer()),
     }
     found = {name for name, text in places.items() for secret in secrets_of(account) if secret in text}
     assert found == set()
