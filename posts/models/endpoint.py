@@ -23,7 +23,7 @@ class WebhookEndpoint(models.Model):
 
     ``sealed`` has the secrets: ``secret``, and until ``previous_until`` also ``previous_secret``. ``position`` is the
     id of the last event that was looked at for it. While it fails, ``failing_since`` and the first event that it did
-    not take, ``failing_event``. ``recent`` are the last attempts, the newest first.
+    not take, ``failing_event``; that also while it is off. ``recent`` are the last attempts, the newest first.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -56,9 +56,11 @@ def send_event(endpoint_id: int, event_id: int) -> Sent | None:
 
     That is: the endpoint is off or deleted, the event is purged, or its owner may not see it now.
     """
-    endpoint = WebhookEndpoint.objects.select_related("owner").filter(pk=endpoint_id, enabled=True).first()
+    endpoint = WebhookEndpoint.objects.select_related("owner").filter(pk=endpoint_id).first()
     event = Event.objects.filter(pk=event_id).first()
     if endpoint is None or event is None or not may_follow(endpoint.owner, event):
+        return None
+    if not endpoint.enabled and _is_missed(endpoint_id, event_id):
         return None
     told = events.mapping(event)
     job = {"job_id": event.job_id} if event.job_id is not None else {}
@@ -129,6 +131,17 @@ def _judged(status: int, retry_after_seconds: float | None) -> Sent:
     return Sent(status, "refused", said, wait)
 
 
+def _is_missed(endpoint_id: int, event_id: int) -> bool:
+    """Say whether the endpoint is off; then note that it lacks the event, for whoever has it catch up."""
+    with atomic():
+        endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id, enabled=False).first()
+        if endpoint is None:
+            return False
+        endpoint.failing_event = min(endpoint.failing_event or event_id, event_id)
+        endpoint.save(update_fields=["failing_event"])
+    return True
+
+
 def _keep(endpoint_id: int, sent: Sent, name: str, event_id: int | None) -> None:
     """Write what came of an attempt; switch an endpoint off that is gone, or that has failed for too long."""
     now = clock.now()
@@ -139,7 +152,9 @@ def _keep(endpoint_id: int, sent: Sent, name: str, event_id: int | None) -> None
             return
         endpoint.recent = [{**line, "message": sent.message}, *endpoint.recent][:RECENT]
         if sent.arrived:
-            endpoint.last_success_at, endpoint.failing_since, endpoint.failing_event = now, None, None
+            endpoint.last_success_at = now
+            if endpoint.enabled:  # what it lacks while it is off is not made good by a test event, or a late answer
+                endpoint.failing_since = endpoint.failing_event = None
         elif event_id is not None:
             endpoint.failing_since = endpoint.failing_since or now
             endpoint.failing_event = min(endpoint.failing_event or event_id, event_id)

@@ -282,3 +282,29 @@ def test_the_secret_is_nowhere_but_sealed(
     tables = [list(model.objects.values()) for model in (WebhookEndpoint, Job, Attempt, Event, Notice)]
     assert len(receiver.seen) == 2
     assert secret.removeprefix("whsec_") not in f"{tables}{caplog.text}"
+
+
+def test_what_it_missed_is_not_forgotten_when_a_test_event_arrives_before_it_is_switched_on(
+    desk: WebhookEndpoint, receiver: Receiver
+) -> None:
+    receiver.answers = [410, 204]
+    event = record(desk)
+    forwarding.forward()
+    runner.run_due("default", "tests")
+    assert not stored(desk).enabled
+    assert sending.send_test(desk).arrived
+    switch_on(desk, catch_up=True)
+    runner.run_due("default", "tests")
+    runner.run_due("default", "tests")
+    assert receiver.ids.count(sending.message_id(desk, event.pk)) == 2
+
+
+def test_what_was_queued_when_it_was_switched_off_is_caught_up_with(desk: WebhookEndpoint, receiver: Receiver) -> None:
+    event = record(desk)
+    forwarding.forward()
+    switch_off(desk)
+    runner.run_due("default", "tests")  # it is off: nothing is sent
+    switch_on(desk, catch_up=True)
+    runner.run_due("default", "tests")
+    runner.run_due("default", "tests")
+    assert receiver.ids == [sending.message_id(desk, event.pk)]
