@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, Field
 
-from posts.models import Post
+from posts.models import Post, PostStatus
 from posts.rest.composing import change_post, make_post, try_post
 from posts.rest.posts import router, shown, visible_post
 from posts.rest.problems import field_errors
@@ -80,7 +80,8 @@ def update_post(request: Request, post_id: Id, body: PostChange) -> dict[str, An
     """Change a post: its content, its time, or its status.
 
     What is left out stays. The status DRAFT takes it out of the queue, a time schedules or moves it, PUBLISHED sends it
-    now; these need the scope `publish`, too. What is out already forbids it.
+    now; these need the scope `publish`, too, and so do other accounts for what is no draft. What is out already forbids
+    it.
     """
     if body.status or body.scheduled_at or body.timezone is not None:
         require_scope(request, keys.PUBLISH)
@@ -88,6 +89,8 @@ def update_post(request: Request, post_id: Id, body: PostChange) -> dict[str, An
     version = etags.expected_version(request, post.version)
     with queueing.one_transaction():
         (stored,) = queueing.lock_posts([post.pk])  # what is not named stays as it is now, not as it was read
+        if _goes_elsewhere(stored, body):
+            require_scope(request, keys.PUBLISH)
         changed = change_post(stored, body, request.person, version)
         if body.model_fields_set:
             record(request, changed, CHANGE, _("Changed"))
@@ -106,6 +109,13 @@ def remove_post(request: Request, post_id: Id) -> dict[str, Any]:
         report = delete_post(post, expected_version=version, actor=request.person)
         record(request, Post(), DELETION, _("Deleted"), key=post_id, name=name)
     return {"deleted": True, "job_removed": report.cancelled > 0, "jobs_removed": report.cancelled}
+
+
+def _goes_elsewhere(post: Post, body: PostChange) -> bool:
+    """Say whether a post that is no draft is to get other accounts: that queues it there, or cancels it."""
+    if body.accounts is None or post.status == PostStatus.DRAFT:
+        return False
+    return set(body.accounts) != set(post.deliveries.values_list("account", flat=True))
 
 
 def record(request: Request, row: Model, flag: int, done: str, *, key: int | str | None = None, name: str = "") -> None:

@@ -12,6 +12,8 @@ from django.test import Client
 from ninja.openapi.schema import OpenAPISchema
 
 from queue_app import keys
+from queue_app.models import Job
+from tests.posts.making import account, draft
 from tests.posts.rest.calling import EVERY_SCOPE, Program
 from tests.posts.rest.table import NOBODY, OTHER, ROLES, ROOT, ROWS, Row
 
@@ -94,3 +96,18 @@ def test_scheduling_and_publishing_by_create_and_update_need_the_scope_publish()
     for change in (at, {"status": "PUBLISHED"}, {"status": "DRAFT"}):
         refused = writer.patch(f"posts/{made.json()['id']}", change)
         assert (refused.status_code, "publish" in refused.json()["detail"]) == (403, True)
+
+
+def test_another_account_for_what_is_scheduled_needs_the_scope_publish() -> None:
+    root = User.objects.create_superuser("root")
+    writer, program = Program(root, [keys.READ, keys.WRITE]), Program(root)
+    on, other = account("Ada"), account("Bob")
+    path = f"posts/{draft(on, owner=root).pk}"
+    assert writer.patch(path, {"accounts": [other.pk, on.pk]}).status_code == 200
+    assert program.patch(path, {"scheduled_at": "2030-01-31T09:30"}).status_code == 200
+    assert writer.patch(path, {"accounts": [on.pk, other.pk], "text": "Better"}).json()["text"] == "Better"
+    for accounts in ([on.pk], [on.pk, other.pk, account("Eve").pk]):
+        refused = writer.patch(path, {"accounts": accounts})
+        assert (refused.status_code, "publish" in refused.json()["detail"]) == (403, True)
+    assert Job.objects.filter(state="pending").count() == 2
+    assert program.patch(path, {"accounts": [on.pk]}).status_code == 200
