@@ -10,6 +10,8 @@ from ninja import Router
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
 from queue_app import api, keys
+from queue_app.api.lookup import locked
+from queue_app.database import atomic
 from queue_app.explain import explain
 from queue_app.models import Job
 from queue_app.rest.auth import Access, Request
@@ -84,9 +86,15 @@ def get_job(request: Request, job_id: Id) -> dict[str, Any]:
 def retry_job(request: Request, job_id: Id, body: RetryJobIn | None = None) -> dict[str, Any]:
     """Run a failed, cancelled, held or uncertain job again, now."""
     even_if_live = body is not None and body.even_if_live
-    if not even_if_live and api.may_have_taken_effect(api.get(job_id)):
-        raise api.MayBeLive(job_id)
-    return _done(request, lambda: api.retry(job_id, actor=request.person.get_username()))
+
+    def act() -> Job:
+        with atomic():
+            # Locked: between the look and the retry it cannot be sent once more.
+            if not even_if_live and api.may_have_taken_effect(locked(job_id)):
+                raise api.MayBeLive(job_id)
+            return api.retry(job_id, actor=request.person.get_username())
+
+    return _done(request, act)
 
 
 @operation(router, "POST", "/jobs/{int:job_id}/cancel", OPERATES, {200: JobOut})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +12,7 @@ import pytest
 
 from queue_app import api, clock
 from queue_app.context import JobContext
+from queue_app.database import connection
 from queue_app.models import Job
 from queue_app.outcomes import Fail, Failure, Uncertain
 from queue_app.retry import RetryPolicy
@@ -153,6 +156,28 @@ def test_what_may_be_live_is_retried_only_when_told_so(boss: Program, register: 
     assert "even_if_live" in boss.post(f"jobs/{job.pk}/retry").json()["detail"]
     assert boss.post(f"jobs/{job.pk}/check-again").status_code == 200
     assert boss.post(f"jobs/{job.pk}/retry", {"even_if_live": True}).json()["state"] == "pending"
+
+
+def test_nobody_comes_between_the_look_and_the_retry(boss: Program, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, look = api.enqueue(name), api.may_have_taken_effect
+    api.cancel(job.pk)
+    others: list[threading.Thread] = []
+
+    def somebody_else() -> None:
+        with suppress(api.IllegalTransition):
+            api.retry(job.pk)
+        connection().close()
+
+    def looked_at(found: Job) -> bool:
+        others.append(threading.Thread(target=somebody_else))
+        others[0].start()
+        others[0].join(timeout=1)
+        return look(found)
+
+    monkeypatch.setattr(api, "may_have_taken_effect", looked_at)
+    answer = boss.post(f"jobs/{job.pk}/retry")
+    others[0].join()
+    assert answer.status_code == 200, answer.json()
 
 
 def test_dead_letters_are_found_by_words_and_time(boss: Program, name: str, breaks: str, run: Run) -> None:
