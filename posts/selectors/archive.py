@@ -14,7 +14,7 @@ from uuid import NAMESPACE_OID, uuid5
 from django.contrib.auth import get_user_model
 from django.db.models import Prefetch, Q, QuerySet
 
-from posts.models import Account, Delivery, Media, Post, PostMedia, Recurrence
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, Recurrence
 
 ORIGIN = "archive:"
 ROWS_AT_ONCE = 200
@@ -142,10 +142,13 @@ def _post(post: Post) -> Record:
 
 
 def _delivery(delivery: Delivery) -> Record:
+    fields = _fields(delivery, DELIVERY_FIELDS)
+    if delivery.snapshot is not None and delivery.status != DeliveryStatus.PUBLISHED:
+        fields["status"] = DeliveryStatus.NEEDS_REVIEW  # sent, and nobody knows what became of it, however it ended
     return {
         "account": [delivery.account.platform, delivery.account.identity_id],
         "uuid": str(delivery.uuid),
-        **_fields(delivery, DELIVERY_FIELDS),
+        **fields,
         "keyed_at": _moment(delivery.keyed_at),
         "published_at": _moment(delivery.published_at),
     }

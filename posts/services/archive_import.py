@@ -207,7 +207,7 @@ class ArchiveImport:
         post.save()
         Post.objects.filter(pk=post.pk).update(created_at=record["created_at"])
         set_tags(post, record["tags"])
-        is_draft = all(each["status"] in WAS_WAITING for each in record["deliveries"])
+        is_draft = all(each["status"] in WAS_WAITING and not _may_be_live(each) for each in record["deliveries"])
         for each in record["deliveries"]:
             taken = Delivery.objects.filter(uuid=each["uuid"]).exists()
             own = {} if taken else {"uuid": each["uuid"], "keyed_at": each["keyed_at"]}
@@ -256,7 +256,9 @@ def _columns(record: Record, is_draft: bool) -> dict[str, Any]:
     names = ("text_override", "options", "platform_post_id", "url", "published_at")
     values = {name: record[name] for name in names} | {"status": record["status"]}
     status = record["status"]
-    if status in WAS_UNDER_WAY:
+    if _may_be_live(record):
+        values["snapshot"] = {}  # sent by somebody, nobody knows what: whoever retries it is asked first
+    if _may_be_live(record) and status in (*WAS_UNDER_WAY, *WAS_WAITING):
         said = gettext("When the archive was made nobody knew whether it was out: look there before you retry it.")
         return values | {"status": DeliveryStatus.FAILED, "error_code": IMPORTED, "error_message": said}
     if status in WAS_WAITING:
@@ -264,6 +266,12 @@ def _columns(record: Record, is_draft: bool) -> dict[str, Any]:
         waits = {"status": DeliveryStatus.CANCELLED, "error_code": IMPORTED, "error_message": said}
         return values | ({"status": DeliveryStatus.DRAFT} if is_draft else waits)
     return values | {name: record[name] for name in ("error_code", "error_field", "error_message")}
+
+
+def _may_be_live(record: Record) -> bool:
+    """Say whether a delivery, or the first parts of it, may be out though it was not done."""
+    status = record["status"]
+    return status in WAS_UNDER_WAY or (status != DeliveryStatus.PUBLISHED and bool(record["platform_post_id"]))
 
 
 def _is_known(record: Record) -> bool:

@@ -17,8 +17,10 @@ from django.core.management import CommandError, call_command
 from posts import credentials
 from posts.models import Account, Delivery, Media, Post, Recurrence, Slot, Tag
 from posts.services import archive_import
+from posts.services.deliveries import retry_delivery
+from posts.services.errors import Refused
 from posts.services.media import store_upload
-from posts.services.posts import schedule_post
+from posts.services.posts import retry_post, schedule_post
 from posts.services.recurrence import repeat_post
 from queue_app import clock
 from queue_app.models import Block, Job
@@ -172,6 +174,36 @@ def test_a_post_that_is_out_in_part_does_not_go_on(tmp_path: Path) -> None:
         model.objects.all().delete()
     run("import_archive", tmp_path / "a.zip", "--schedule")
     assert statuses() == {"half": ["partially_published", "published", "cancelled"]}
+
+
+def test_what_may_be_out_is_sent_again_only_when_told_so(archive: Path) -> None:
+    run("import_archive", archive)
+    ada = Account.objects.get()
+    Block.objects.all().delete()
+    Account.objects.update(sealed_credentials=credentials.seal(ada.uuid, {"password": "x"}), reconnect_reason="")
+    post = Post.objects.get(text="nobody knows")
+    with pytest.raises(Refused, match="may already be live"):
+        retry_post(post)
+    with pytest.raises(Refused, match="may already be live"):
+        schedule_post(post, at=clock.now() + LATER)
+    assert [each.post for each in retry_post(post, even_if_uncertain=True)] == [post]
+    assert [each.post.text for each in retry_post(Post.objects.get(text="refused"))] == ["refused"]
+
+
+@pytest.mark.parametrize("status", ["scheduled", "held", "failed", "cancelled"])
+@pytest.mark.parametrize("left", [{"platform_post_id": "1"}, {"snapshot": {"text": "given up"}}])
+def test_what_is_out_in_part_or_was_given_up_uncertain_does_not_begin_anew(
+    tmp_path: Path, status: str, left: dict[str, Any]
+) -> None:
+    Delivery.objects.create(post=draft(text="thread"), account=account("Ada"), status=status, **left)
+    run("export_archive", tmp_path / "a.zip")
+    for model in (Delivery, Post, Job):
+        model.objects.all().delete()
+    run("import_archive", tmp_path / "a.zip", "--schedule")
+    delivery = Delivery.objects.get()
+    assert delivery.status in ("failed", "cancelled")
+    with pytest.raises(Refused, match="may already be live"):
+        retry_delivery(delivery)
 
 
 def test_a_file_that_was_deleted_long_ago_is_known_by_name(tmp_path: Path) -> None:
