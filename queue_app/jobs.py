@@ -11,7 +11,7 @@ from queue_app.channels import register_channel
 from queue_app.context import JobContext
 from queue_app.database import atomic
 from queue_app.models import Job
-from queue_app.outcomes import Absent, CannotTell, Done, Fail, Failure, Found, Outcome, Retry
+from queue_app.outcomes import Absent, CannotTell, Done, Fail, Failure, Found, Outcome, Postpone, Retry
 from queue_app.registry import DELIVER_NOTICES, RECONCILE, RECONCILE_RETRY, SEND_NOTICES, job_type
 from queue_app.retry import RetryPolicy
 from queue_app.runner import failure_of
@@ -75,9 +75,13 @@ def send_notices(context: JobContext) -> int:
 
 
 @job_type(DELIVER_NOTICES, priority=1, retry=NOTICES_RETRY, timeout_seconds=120, internal=True)
-def deliver_notices(context: JobContext, channel: str, user: str | None) -> int:
-    """Send one person (``None``: the ADMINS) what waits for them on one channel; return how many notices went out."""
-    return telling.deliver(channel, user)
+def deliver_notices(context: JobContext, channel: str, user: str | None) -> Outcome:
+    """Send one person (``None``: the ADMINS) what waits for them on one channel; the result is how many notices.
+
+    What another process has taken to send is looked at again: that one may have been killed.
+    """
+    sent, until = telling.deliver(channel, user), telling.taken_until(channel, user)
+    return Done(sent) if until is None else Postpone("notices_taken", until=until)
 
 
 @job_type(

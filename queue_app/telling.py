@@ -94,6 +94,13 @@ def deliver(channel: str, user: Any) -> int:
     return len(taken)
 
 
+def taken_until(channel: str, user: Any) -> datetime | None:
+    """Return until when something for the person is in the hands of another process, ``None`` if nothing is."""
+    now = clock.now()
+    taken = _waiting(now).filter(channel=channel, user=user, taken_until__gt=now)
+    return taken.order_by("taken_until").values_list("taken_until", flat=True).first()
+
+
 def last_error(channel: str, user: Any) -> str:
     """Return why the newest notice to the person did not go out by the channel, "" if it did."""
     newest = NoticeDelivery.objects.filter(channel=channel, user=user).order_by("-pk").first()

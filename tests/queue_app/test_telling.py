@@ -292,3 +292,18 @@ def test_a_message_of_very_many_names_the_first_fifty(register: Register, run: R
     assert (body.count("it broke"), "... and 3 more." in body) == (50, True)
     assert told() == [("ada@example.org", "A post: failed (and 52 more)")]
     assert Notice.objects.filter(sent_at=None).count() == 0
+
+
+def test_what_a_worker_that_was_killed_had_taken_to_send_is_sent_by_another(
+    pager: Pager, run: Run, later: Later
+) -> None:
+    ada = person("ada", chosen={"pager": ["no_worker"]}, is_superuser=True)
+    alerts.tell("no_worker", "The queue", "Nothing is published.")
+    later(11)
+    telling.send_soon(clock.now())
+    assert telling._take("pager", ada.pk, clock.now())  # as a process does that is killed right then
+    run()
+    assert pager.sent == []
+    later(telling.TAKEN_FOR.total_seconds() + 12)
+    run()
+    assert [name for name, _subject in pager.sent] == ["ada"]
