@@ -9,7 +9,11 @@ COPY requirements.txt .
 RUN /opt/venv/bin/pip install --require-hashes --requirement requirements.txt
 # More than the site needs, for example: --build-arg MORE_PACKAGES="django-storages[s3] pi-heif av apprise"
 ARG MORE_PACKAGES=""
-RUN if [ -n "${MORE_PACKAGES}" ]; then /opt/venv/bin/pip install --constraint requirements.txt ${MORE_PACKAGES}; fi
+# The hashes of requirements.txt would be asked for of these, too: hence what it has installed, by version alone.
+RUN if [ -n "${MORE_PACKAGES}" ]; then \
+        /opt/venv/bin/pip freeze > pinned.txt \
+        && /opt/venv/bin/pip install --constraint pinned.txt ${MORE_PACKAGES}; \
+    fi
 RUN /opt/venv/bin/pip uninstall --yes pip
 
 FROM ${PYTHON}

@@ -36,6 +36,7 @@ def make(folder: Path) -> list[str]:
 def _write(file: Path, value: str) -> list[str]:
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as stream:
+            os.fchmod(stream.fileno(), 0o644)  # whatever the umask of who makes it
             stream.write(value)
     except FileExistsError:
         return []

@@ -14,6 +14,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from posts import conf as posts_conf
+from posts.management.commands.serve import PAGE_THREADS
 from queue_app import conf
 from socialq_site import environment
 from tests.site import ROOT
@@ -21,6 +22,7 @@ from tests.site import ROOT
 pytestmark = pytest.mark.one_database
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+ENTRYPOINT = ROOT / "deploy/entrypoint"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SITE_SERVICES = ("migrate", "web", "worker")
 # What the entry point reads, beside the settings.
@@ -65,6 +67,18 @@ def test_the_image_has_what_it_copies_and_no_more_than_the_site_needs() -> None:
     assert packages <= set(copied)
 
 
+def test_more_packages_need_no_hashes() -> None:
+    (line,) = [rest for name, rest in instructions() if name == "RUN" and "${MORE_PACKAGES};" in rest]
+    constraints = line.partition("--constraint ")[2].split()[0]
+    assert f"pip freeze > {constraints}" in line  # pip asks for a hash of everything once a constraint has one
+
+
+def test_pages_have_threads_of_their_own_however_many_programs_listen() -> None:
+    found = re.search(r'--threads "\$\(\((\d+) \+ \$\{SOCIALQ_MAX_LISTENERS:-(\d+)\}\)\)"', ENTRYPOINT.read_text())
+    assert found is not None
+    assert (int(found[1]), int(found[2])) == (PAGE_THREADS, conf.SETTINGS["MAX_LISTENERS"].default)
+
+
 def test_no_secret_can_come_into_a_layer() -> None:
     said = [rest for name, rest in instructions() if name in ("ARG", "ENV")]
     assert not [words for words in said if re.search(r"SECRET|PASSWORD|TOKEN|DATABASE_URL|_KEYS", words)]
@@ -74,10 +88,9 @@ def test_no_secret_can_come_into_a_layer() -> None:
 def test_the_image_is_asked_for_its_health_and_ended_by_the_signal_that_the_site_knows() -> None:
     assert "/health" in last("HEALTHCHECK")
     assert last("STOPSIGNAL") == "SIGTERM"
-    entrypoint = ROOT / "deploy/entrypoint"
     assert last("ENTRYPOINT") == '["/app/deploy/entrypoint"]'
-    assert entrypoint.stat().st_mode & 0o111 == 0o111
-    assert subprocess.run(["sh", "-n", entrypoint], check=False).returncode == 0
+    assert ENTRYPOINT.stat().st_mode & 0o111 == 0o111
+    assert subprocess.run(["sh", "-n", ENTRYPOINT], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -116,11 +129,12 @@ def test_only_the_proxy_of_this_machine_reaches_the_site_and_nobody_the_database
 
 def test_secrets_are_made_once_and_fit_together(tmp_path: Path) -> None:
     make = [sys.executable, "-I", ROOT / "deploy/make_secrets.py", tmp_path / "secrets"]
-    first = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    first = subprocess.run(make, capture_output=True, text=True, check=True, umask=0o077).stdout
     files = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == set(files)
     assert not [name for name, value in files.items() if value in first]
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()} == {0o644}
     database = environment.database(files["database_url"], ROOT)
     assert (database["HOST"], database["PASSWORD"]) == ("database", files["database_password"])
     second = subprocess.run(make, capture_output=True, text=True, check=True).stdout
