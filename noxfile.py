@@ -13,6 +13,9 @@ import nox
 # Django 6 needs Python 3.12.
 MATRIX = [("3.11", "5.2"), ("3.12", "5.2"), ("3.12", "6.1"), ("3.13", "5.2"), ("3.13", "6.1")]
 
+# What newer Djangos say of the settings of this repository's own site, which is for 5.2.
+OF_THE_SITE = ["The EMAIL_", "Using (name, address) pairs", "get_connection() is deprecated"]
+
 nox.options.default_venv_backend = "uv|venv"
 nox.options.error_on_missing_interpreters = True
 
@@ -35,4 +38,6 @@ def tests(session: nox.Session, django: str) -> None:
     """Run the tests of both apps that start no process."""
     session.install("--requirement", "requirements-dev.txt")
     session.install(f"django~={django}.0")
-    session.run("python", "-m", "pytest", "--in-process", *(session.posargs or ["tests/queue_app", "tests/posts"]))
+    of_the_site = [option for words in OF_THE_SITE for option in ("-W", f"ignore:{words}")] if django != "5.2" else []
+    chosen = session.posargs or ["tests/queue_app", "tests/posts"]
+    session.run("python", "-m", "pytest", "--in-process", *of_the_site, *chosen)

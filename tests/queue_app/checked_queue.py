@@ -110,7 +110,7 @@ class CheckedQueue(RuleBasedStateMachine):
         if not Job.objects.exclude(parked_by="").exists():
             return
         assert not Job.objects.exclude(parked_by="").exclude(state=JobState.PENDING)
-        undo = transaction.savepoint()
+        undo = getattr(transaction, "savepoint_create", transaction.savepoint)()  # its name since Django 6.1
         before = {job.pk for job in Job.objects.exclude(parked_by="")}
         gates.sweep()
         now = clock.now()
