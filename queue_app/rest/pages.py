@@ -45,7 +45,9 @@ def page_of(
     if cursor:
         value, pk = _opened(cursor, order, found.model, field)
         beyond = "lt" if descends else "gt"
-        found = found.filter(Q(**{f"{field}__{beyond}": value}) | Q(**{field: value, f"pk__{beyond}": pk}))
+        found = found.filter(Q(**{f"{field}__{beyond}": value}) | Q(**{f"pk__{beyond}": pk}))
+        # Said beside the OR, so that an index is entered there and read in order.
+        found = found.filter(**{f"{field}__{beyond}e": value})
     columns = [F(name).desc() if descends else F(name).asc() for name in dict.fromkeys((field, "pk"))]
     rows = list(found.order_by(*columns)[: limit + 1])
     last = rows[limit - 1] if len(rows) > limit else None

@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.core import signing
+from django.test.utils import CaptureQueriesContext
 
+from posts.models import Post
 from queue_app import api, clock
+from queue_app.database import connection, is_postgresql
 from queue_app.models import Job
 from queue_app.rest.pages import SALT, page_of
 from queue_app.rest.problems import Problem
@@ -40,6 +43,23 @@ def test_every_row_comes_once_also_where_values_are_equal_and_rows_are_added(ord
     assert read(order, 3, name) == wanted
     seen = read(order, 3, name, meanwhile=order != "run_at")
     assert seen == wanted
+
+
+@pytest.mark.parametrize("order", ["scheduled_at", "-scheduled_at"])
+def test_a_page_deep_in_a_list_is_entered_by_an_index(order: str) -> None:
+    for day in range(3):
+        Post.objects.create(scheduled_at=clock.now() + timedelta(days=day))
+    orders = {order: order}
+    cursor = page_of(Post.objects.all(), order=order, orders=orders, limit=1).next
+    with CaptureQueriesContext(connection()) as asked:
+        page_of(Post.objects.all(), order=order, orders=orders, cursor=cursor, limit=1)
+    with connection().cursor() as database:
+        if is_postgresql():
+            database.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        database.execute(f"EXPLAIN {'' if is_postgresql() else 'QUERY PLAN'} {asked.captured_queries[0]['sql']}")
+        plan = str(database.fetchall())
+    wanted = f"scheduled_at {'<' if order.startswith('-') else '>'}= "
+    assert (f"AND ({wanted}" in plan) if is_postgresql() else ("SEARCH posts_post USING INDEX" in plan), plan
 
 
 def test_rows_without_a_value_are_left_out(register: Register) -> None:
