@@ -5,6 +5,7 @@ A check returns the value in its own type and raises ValueError or TypeError in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -137,12 +138,20 @@ def _texts(value: Any) -> dict[str, str]:
 
 
 def _require_plain(value: Any, depth: int) -> None:
-    """Raise ValueError for JSON that is nested absurdly or has a text that cannot be stored."""
-    if depth < 0 or (isinstance(value, str) and not is_storable(value)):
+    """Raise ValueError for JSON that is nested absurdly, or has a text or a number that cannot be stored."""
+    is_endless = isinstance(value, float) and not math.isfinite(value)  # written as 1e999
+    if depth < 0 or is_endless or (isinstance(value, str) and not is_storable(value)):
         raise ValueError(gettext("this cannot be stored"))
     inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
     for each in inner:
         _require_plain(each, depth - 1)
+
+
+def _time_of_day(value: Any) -> time:
+    at = time.fromisoformat(_text(20)(value))
+    if at.tzinfo is not None:
+        raise ValueError(gettext("this is no time on the wall"))
+    return at
 
 
 def _link(value: Any) -> str:
@@ -207,7 +216,7 @@ SHAPES: Mapping[str, Shape] = {
         "variables": _texts,
         "utm": _texts,
         "slots_timezone": _zone,
-        "slots": _list_of(_pair(_whole(0, 6), lambda value: time.fromisoformat(_text(20)(value)))),
+        "slots": _list_of(_pair(_whole(0, 6), _time_of_day)),
     },
     "media": {
         "sha256": _sha256,

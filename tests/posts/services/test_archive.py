@@ -89,7 +89,8 @@ def changed(path: Path, kind: str, change: Callable[[Any], Any]) -> Path:
         for member in source.infolist():
             data = source.read(member)
             if member.filename == f"{kind}.jsonl":
-                data = b"".join(json.dumps(change(json.loads(line))).encode() + b"\n" for line in data.splitlines())
+                lines = [json.dumps(change(json.loads(line))) for line in data.splitlines()]
+                data = "".join(f"{line}\n" for line in lines).replace("Infinity", "1e999").encode()
             target.writestr(member.filename, data, compress_type=member.compress_type)
     return made
 
@@ -275,9 +276,11 @@ HOSTILE: list[tuple[str, Callable[[Any], Any]]] = [
     ("posts", lambda post: in_first_delivery(post, options={"a": [["\0"]]})),
     ("posts", lambda post: in_first_delivery(post, uuid=7)),
     ("accounts", lambda found: {**found, "slots": [[7, "09:00"]]}),
+    ("accounts", lambda found: {**found, "slots": [[0, "09:00+02:00"]]}),
     ("accounts", lambda found: {**found, "config": "x"}),
     ("accounts", lambda found: {**found, "variables": {"a": 1}}),
     ("accounts", lambda found: {**found, "variables": {"A B": "1"}}),
+    ("accounts", lambda found: {**found, "config": {"a": [1e308 * 10]}}),
     ("accounts", lambda found: {name: value for name, value in found.items() if name != "name"}),
     ("recurrences", lambda series: {**series, "rule": "FREQ=SECONDLY"}),
     ("recurrences", lambda series: {**series, "skipped_days": ["someday"]}),
