@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from posts.models import MessageState, TelegramMessage, TelegramSource
 from posts.services import telegram_intake, telegram_sources
@@ -95,6 +96,8 @@ def test_what_is_no_update_is_refused(body: bytes) -> None:
 
 def test_a_body_beyond_the_bound_is_refused_unread() -> None:
     assert send(source(), json.dumps(update(text="x" * 300_000)).encode()) == 400
+    said_length = Client().post("/hooks/telegram/x", b"{}", content_type="application/json", CONTENT_LENGTH="9" * 5000)
+    assert said_length.status_code == 400
 
 
 def test_who_may_not_feed_it_is_named_to_its_owner_and_nothing_else_is_kept() -> None:
