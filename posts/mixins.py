@@ -17,7 +17,7 @@ from django.db import models
 
 from posts.models import Account, Post
 from posts.selectors.subjects import post_about, posts_about
-from posts.services.following import ask_to_follow
+from posts.services.following import ask_to_follow, lock_subject
 from posts.services.subjects import ANNOUNCEMENT, Attachment, cancel_subject, text_problems
 from queue_app import conf
 from queue_app.database import atomic
@@ -106,8 +106,12 @@ class SocialPostMixin(models.Model):
                 raise ValidationError(problems)
 
 
-def cancel_post_of_deleted(instance: SocialPostMixin, **_kwargs: Any) -> None:
-    """Cancel, in the transaction that deletes an object, what of its posts waits; receives ``pre_delete``."""
+def cancel_post_of_deleted(instance: models.Model, using: str, **_kwargs: Any) -> None:
+    """Cancel, in the transaction that deletes an object, what of its posts waits; receives ``pre_delete``.
+
+    The object is locked first: a job that is just making its post ends before, or finds no object any more.
+    """
+    lock_subject(instance, using)
     cancel_subject(instance)
 
 

@@ -84,6 +84,12 @@ def read_subject(model: type[Model], key: str, *, lock: bool = False) -> Model |
     return rows.filter(pk=key).first()
 
 
+def lock_subject(subject: Model, using: str) -> None:
+    """Lock the object, if it is stored, until the transaction on the database ``using`` ends."""
+    rows = type(subject)._base_manager.using(using).select_for_update()  # noqa: SLF001 - Django's documented name
+    rows.filter(pk=subject.pk).first()
+
+
 def _brought_up_to_date(subject: Model, attached: Sequence[Attachment], stored: Sequence[Stored]) -> Post | None:
     said, post, now = _said(subject), _post_of(subject), clock.now()
     at = said.social_at()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from posts.jobs.subjects import describe, follow
+from posts.mixins import cancel_post_of_deleted
 from posts.models import Account, Media, Post, PostStatus
 from posts.selectors.subjects import post_about
 from posts.services import following
@@ -19,6 +22,7 @@ from posts.services.following import ask_to_follow, follow_subject
 from posts.services.posts import cancel_post
 from posts.services.subjects import ANNOUNCEMENT
 from queue_app import clock
+from queue_app.database import atomic
 from queue_app.models import Job
 from queue_app.outcomes import Done, Fail
 from tests.posts.making import LIVE, account, delivery, end
@@ -170,3 +174,22 @@ def test_an_object_that_is_gone_is_no_error() -> None:
     assert follow(None, "auth.group", "4711") == Done({"post": None})  # type: ignore[arg-type]
     assert describe(Job(args={"model": "auth.group", "key": "4711"})) == "auth.group 4711"
     assert describe(Job(args={"model": "gone.thing", "key": "1"})) == "gone.thing 1"
+
+
+def test_no_post_is_made_of_an_object_that_is_just_being_deleted() -> None:
+    subject = Group.objects.create(name="Hello")
+
+    def make() -> None:
+        try:
+            follow_subject(Group, str(subject.pk))
+        finally:
+            connections.close_all()
+
+    maker = threading.Thread(target=make)
+    with atomic():
+        cancel_post_of_deleted(subject, using=DEFAULT_DB_ALIAS)
+        maker.start()
+        maker.join(1)
+        subject.delete()
+    maker.join()
+    assert not Post.objects.filter(status=PostStatus.SCHEDULED).exists()
