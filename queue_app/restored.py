@@ -28,6 +28,8 @@ ACTOR = "restore"
 BATCH = 200
 # More than any site writes between a backup and its restore.
 EVENTS_SKIPPED = 10_000_000
+# Faster than any site writes them: by the clock, what an earlier restore of the same backup gave out lies before.
+EVENTS_A_SECOND = 1_000_000
 MESSAGE = "it was running when the backup was made"
 
 
@@ -94,14 +96,13 @@ def _pauses() -> QuerySet[Block]:
 
 def _skip_event_ids() -> None:
     queue = connection()
+    words = [EVENTS_SKIPPED, int(clock.now().timestamp() * EVENTS_A_SECOND), Event._meta.db_table]
     with atomic(), queue.cursor() as cursor:
         if is_postgresql():
-            sql = "SELECT setval(name, nextval(name) + %s) FROM pg_get_serial_sequence(%s, 'id') AS name"
-            cursor.execute(sql, [EVENTS_SKIPPED, Event._meta.db_table])
+            sql = "SELECT setval(name, GREATEST(nextval(name) + %s, %s)) FROM pg_get_serial_sequence(%s, 'id') AS name"
         else:
-            cursor.execute(
-                "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [EVENTS_SKIPPED, Event._meta.db_table]
-            )
+            sql = "UPDATE sqlite_sequence SET seq = MAX(seq + %s, %s) WHERE name = %s"
+        cursor.execute(sql, words)
 
 
 def _each(jobs: QuerySet[Job], act: Callable[[Job, datetime], None]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from queue_app import api, claims, clock, explain, pauses, registry, restored, workers
 from queue_app.context import JobContext
@@ -118,6 +119,25 @@ def test_programs_that_follow_events_by_id_miss_none(name: str) -> None:
     # The system of before may have written many since, under the ids that come next.
     assert Event.objects.filter(pk__gt=last).earliest("pk").pk > last + 1_000_000
     assert Event.objects.filter(pk__gt=last).exists()
+
+
+def test_two_restores_of_one_backup_give_out_no_event_id_twice(name: str, later: Later) -> None:
+    Event.objects.all().delete()
+    api.enqueue(name)
+    newest = Event.objects.latest("pk").pk
+    restore()
+    first = set(Event.objects.filter(pk__gt=newest).values_list("pk", flat=True))
+    # The backup is brought back once more: its tables, and where their ids had come to.
+    Job.objects.update(state=JobState.PENDING, reason="")
+    Event.objects.filter(pk__gt=newest).delete()
+    with atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [Event._meta.db_table, newest])
+        else:
+            cursor.execute("UPDATE sqlite_sequence SET seq = %s WHERE name = %s", [newest, Event._meta.db_table])
+    later(86_400)
+    restore()
+    assert Event.objects.filter(pk__gt=newest).earliest("pk").pk > max(first) + 1_000_000
 
 
 def test_a_pause_that_a_person_has_placed_since_stays(name: str) -> None:
