@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext
 
 from posts.models import Delivery, DeliveryStatus, Post
-from posts.services import access, queueing
+from posts.services import access, queueing, telling
 from posts.services.errors import Refused
 from posts.services.occurrences import mark_changed
 from posts.services.schedule import require_version
@@ -37,6 +37,7 @@ def unschedule_post(post: Post, *, expected_version: int | None = None, actor: U
         if any(delivery.status != DeliveryStatus.DRAFT for delivery in deliveries):
             _take_back(stored, deliveries, access.name_of(actor))
             mark_changed(stored, actor)
+            telling.happened(stored, telling.UPDATED, access.name_of(actor))
     stored.refresh_from_db()
     return stored
 

@@ -21,6 +21,7 @@ from posts.services.posts import (
     schedule_post,
 )
 from posts.services.queueing import one_transaction
+from posts.services.taking_back import unschedule_post
 from posts.services.telling import MOST_DELIVERIES, OF_STATUS
 from queue_app import clock, finish
 from queue_app.models import Event
@@ -56,6 +57,14 @@ def last(name: str) -> dict[str, Any]:
 
 def tomorrow() -> Any:
     return clock.now() + timedelta(days=1)
+
+
+def test_that_a_post_was_taken_back_to_a_draft_is_told() -> None:
+    post = draft(account("Ada"))
+    schedule_post(post, at=tomorrow())
+    unschedule_post(post, actor=None)
+    assert told(post) == ["post.created", "post.scheduled", "post.updated"]
+    assert last("post.updated")["status"] == "draft"
 
 
 def test_a_posts_way_is_told_in_order_and_each_step_once() -> None:
