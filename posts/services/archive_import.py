@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 
 from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMedia, Recurrence, Slot
 from posts.selectors.archive import ORIGIN, key_of, media_key
+from posts.services import telling
 from posts.services.account_texts import set_account_texts
 from posts.services.archive_file import Archive, ArchiveRefused
 from posts.services.archive_media import store_media
@@ -25,7 +26,7 @@ from posts.services.archive_owners import Owners
 from posts.services.errors import ServiceError
 from posts.services.schedule import schedule_post
 from posts.services.standing import ask_reconnect
-from posts.services.status import sync_post_status
+from posts.services.status import status_of
 from posts.services.tags import set_tags, tag_problems
 from posts.services.uploads import discard_upload
 from queue_app import clock
@@ -83,7 +84,7 @@ class ArchiveImport:
         stored: dict[str, Media] = {}
         try:
             store_media(self._archive, self._needed_media, self._owners.of, stored, self._progress)
-            with atomic():
+            with atomic(), telling.told_at_the_end():
                 accounts = {
                     (each["platform"], each["identity_id"]): self._account(each)
                     for each in self._archive.records("accounts")
@@ -235,8 +236,9 @@ class ArchiveImport:
         return series
 
     def _settle(self, post: Post, record: Record) -> None:
-        """Write the post's status; schedule it where that is asked for and possible."""
-        sync_post_status(post.pk)
+        """Write the post's status, which is history and no news; schedule it where that is asked for and possible."""
+        Post.objects.filter(pk=post.pk).update(status=status_of(set(post.deliveries.values_list("status", flat=True))))
+        telling.happened(post, telling.CREATED, "")
         statuses = {each["status"] for each in record["deliveries"]}
         if statuses and statuses <= {DeliveryStatus.SCHEDULED, DeliveryStatus.HELD}:
             if not self._schedule:

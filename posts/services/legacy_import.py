@@ -18,15 +18,15 @@ from django.core.files.base import File
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from posts.models import Account, Delivery, DeliveryStatus, Media, Post
+from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostStatus
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts
+from posts.services import telling
 from posts.services.drafts import save_draft
 from posts.services.errors import NoRoom, Refused, ServiceError, ValidationFailed
 from posts.services.legacy_reading import LegacyJob
 from posts.services.schedule import FARTHEST, start
 from posts.services.spacing import enabled_accounts, platform_problems
-from posts.services.status import sync_post_status
 from posts.services.uploads import discard_upload, store_upload
 from posts.services.validation import shown
 from queue_app import clock
@@ -120,7 +120,11 @@ class LegacyImport:
         is_out = job.status == "completed"
         with self._kept():
             post = Post.objects.create(
-                owner=self.owner, text=job.text, timezone=self.zone, scheduled_at=job.scheduled_at or ended_at
+                owner=self.owner,
+                text=job.text,
+                timezone=self.zone,
+                scheduled_at=job.scheduled_at or ended_at,
+                status=PostStatus.PUBLISHED if is_out else PostStatus.FAILED,
             )
             Delivery.objects.create(
                 post=post,
@@ -132,7 +136,7 @@ class LegacyImport:
                 error_message="" if is_out else job.error or _("The old system gave no reason."),
                 response={"legacy": {"id": job.id, "attempts": job.attempts}},
             )
-            sync_post_status(post.pk)
+            telling.happened(post, telling.CREATED, "")  # it is written here; it went out long ago
             self._finish(post, job)
         if is_out:
             return Verdict(job, "published", _("history: published on %(where)s") % {"where": shown(account)})
@@ -166,7 +170,7 @@ class LegacyImport:
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Write all or nothing; of a trial nothing."""
-        with suppress(_Undone), atomic():
+        with suppress(_Undone), atomic(), telling.told_at_the_end():
             yield
             if self.is_trial:
                 raise _Undone

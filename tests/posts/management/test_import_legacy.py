@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 
 from posts.models import Delivery, Media, Post
 from queue_app import clock
-from queue_app.models import Job
+from queue_app.models import Event, Job
 from tests.posts.making import account, user
 from tests.posts.media.pictures import encoded, quarters
 
@@ -90,6 +90,10 @@ def test_what_waits_is_scheduled_and_the_rest_is_history(old: Make) -> None:
     failed = third.deliveries.get()
     assert (third.status, failed.error_message, failed.url, failed.job) == ("failed", "Timed out", "", None)
     assert Job.objects.filter(type="posts.publish").count() == 2  # of what waits alone
+    events = Event.objects.filter(name__startswith="post.")
+    told = {(event.data["post_id"], event.name) for event in events}
+    created = {(post.pk, "post.created") for post in posts.values()}  # that it went out long ago is no news
+    assert (told, len(events)) == ({*created, (first.pk, "post.scheduled")}, 4)
 
 
 def test_the_same_file_twice_makes_nothing_a_second_time(old: Make) -> None:

@@ -23,7 +23,7 @@ from posts.services.media import store_upload
 from posts.services.posts import retry_post, schedule_post
 from posts.services.recurrence import repeat_post
 from queue_app import clock
-from queue_app.models import Block, Job
+from queue_app.models import Block, Event, Job
 from tests.posts.making import REJECTED, account, draft, picture, sent, unsettled, user, with_slots
 from tests.posts.media.pictures import encoded, quarters
 
@@ -121,6 +121,8 @@ def test_what_is_out_is_history_and_what_was_to_come_is_a_draft(archive: Path, f
     assert (ada.slots_timezone, ada.slots.count()) == ("Europe/Vienna", 1)
     assert Block.objects.filter(key=ada.block_key, kind="reconnect").exists()
     assert Recurrence.objects.get().ended_at is not None, "a series of drafts does not go on by itself"
+    told = Event.objects.filter(name__startswith="post.", data__post_id__in=Post.objects.values_list("pk", flat=True))
+    assert [event.name for event in told] == ["post.created"] * 6, "that it went out elsewhere is no news"
 
 
 def test_no_login_leaves_the_site(archive: Path) -> None:
@@ -351,10 +353,10 @@ def test_an_import_that_breaks_leaves_neither_rows_nor_files(
 ) -> None:
     files = stored_files(folder)
 
-    def breaks(post_id: int) -> None:
+    def breaks(_statuses: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archive_import, "sync_post_status", breaks)
+    monkeypatch.setattr(archive_import, "status_of", breaks)
     with pytest.raises(CommandError, match="No space left"):
         run("import_archive", archive)
     assert not any(everything())
