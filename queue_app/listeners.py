@@ -7,7 +7,8 @@ import weakref
 
 from queue_app import conf
 
-_lock = threading.Lock()
+# A place may be given back by the garbage collector, in whatever thread allocates: also in one that holds this already.
+_lock = threading.RLock()
 _listening = 0
 
 
