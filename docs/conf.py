@@ -29,7 +29,7 @@ html_theme = "furo"
 smartquotes = False
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
-suppress_warnings = ["myst.header", "misc.highlighting_failure", "toc.not_included"]
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
