@@ -106,6 +106,7 @@ def a_file(owner: User) -> Mapping[str, Any]:
 
 ANY_READER = (VIEWS, EDITS, PUBLISHES, ROOT)
 ROWS: Mapping[str, Row] = {
+    "follow_events": Row("GET", "events?format=json", "read", ANY_READER, other=200),
     "list_posts": Row("GET", "posts", "read", ANY_READER, other=200),
     "get_post": Row("GET", "posts/{post_id}", "read", ANY_READER, target=a_draft),
     "create_post": Row(
