@@ -28,14 +28,18 @@ TRIED_FOR = timedelta(days=1)
 # Longer than a send may take: whoever holds a message for longer was lost.
 TAKEN_FOR = timedelta(minutes=3)
 ERROR_CHARACTERS = 300
+BATCH = 500
 
 Recipient = tuple[str, Any]
 
 
 def address_new(now: datetime) -> list[Recipient]:
     """Write down who is to be told what is new or over; return everybody for whom something waits: (channel, user)."""
+    full = True
+    while full:
+        with atomic():
+            full = _address_beginnings(now) == BATCH
     with atomic():
-        _address_beginnings(now)
         _address_ends(now)
     waiting = _waiting(now).order_by("channel", "user").values_list("channel", "user").distinct()
     return list(waiting)
@@ -118,14 +122,15 @@ def _waiting(now: datetime) -> QuerySet[NoticeDelivery]:
     return NoticeDelivery.objects.filter(sent_at=None, created_at__gt=now - TRIED_FOR)
 
 
-def _address_beginnings(now: datetime) -> None:
-    new = list(
-        Notice.objects.select_for_update().filter(addressed_at=None, sent_at=None, cleared_at=None).order_by("id")
-    )
+def _address_beginnings(now: datetime) -> int:
+    """Address the next notices that are new, and return how many: so few that nobody waits long to write."""
+    unaddressed = Notice.objects.select_for_update().filter(addressed_at=None, sent_at=None, cleared_at=None)
+    new = list(unaddressed.order_by("id")[:BATCH])
     recipients = Recipients(new) if new else None
     for notice in new:
         _address(notice, recipients.of(notice) if recipients else (), now, is_over=False)
     Notice.objects.filter(pk__in=[notice.pk for notice in new]).update(addressed_at=now)
+    return len(new)
 
 
 def _address_ends(now: datetime) -> None:

@@ -308,3 +308,20 @@ def test_what_a_worker_that_was_killed_had_taken_to_send_is_sent_by_another(
     later(telling.TAKEN_FOR.total_seconds() + 12)
     run()
     assert [name for name, _subject in pager.sent] == ["ada"]
+
+
+def test_very_many_notices_are_addressed_a_few_at_a_time(pager: Pager, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = person("ada")
+    notices = [
+        Notice(kind="failed", subject=str(number), created_at=clock.now(), owner=ada, permission=SEE_ALL)
+        for number in range(7)
+    ]
+    Notice.objects.bulk_create(notices)
+    monkeypatch.setattr(telling, "BATCH", 3)
+    lengths: list[int] = []
+    of = telling.Recipients.__init__
+    monkeypatch.setattr(
+        telling.Recipients, "__init__", lambda self, new: (lengths.append(len(list(new))), of(self, new))[1]
+    )
+    assert telling.address_new(clock.now()) == [("mail", ada.pk)]
+    assert (lengths, NoticeDelivery.objects.count()) == ([3, 3, 1], 7)
