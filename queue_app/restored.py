@@ -96,7 +96,7 @@ def _pauses() -> QuerySet[Block]:
 
 def _skip_event_ids() -> None:
     queue = connection()
-    words = [EVENTS_SKIPPED, int(clock.now().timestamp() * EVENTS_A_SECOND), Event._meta.db_table]
+    words: list[int | str] = [EVENTS_SKIPPED, int(clock.now().timestamp() * EVENTS_A_SECOND), str(Event._meta.db_table)]
     with atomic(), queue.cursor() as cursor:
         if is_postgresql():
             sql = "SELECT setval(name, GREATEST(nextval(name) + %s, %s)) FROM pg_get_serial_sequence(%s, 'id') AS name"
