@@ -37,6 +37,7 @@ PREFIX_BYTES, SECRET_BYTES = 6, 32
 FORM = re.compile(r"sq_(?P<prefix>[0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 # A use is written down at most so often: a program that asks every second must not write every second.
 NOTED_EVERY = timedelta(minutes=1)
+BEARER = "bearer"
 _NO_HASH = "0" * 64
 
 
@@ -102,8 +103,8 @@ def find_key(authorization: str) -> ApiKey | None:
 
 
 def is_guess(authorization: str) -> bool:
-    """Say whether the header brings no key that there is or was: who has an old one does not guess."""
-    return _brought(authorization) is None
+    """Say whether the header tries a key that never was: an old one is no guess, nor is another way to log in."""
+    return authorization.partition(" ")[0].lower() == BEARER and _brought(authorization) is None
 
 
 def state_of(key: ApiKey, now: datetime) -> str:
@@ -122,7 +123,7 @@ def _brought(authorization: str) -> ApiKey | None:
     """Return the key of the header, whether it works or not."""
     scheme, _space, given = authorization.partition(" ")
     secret = given.strip()
-    form = FORM.fullmatch(secret) if scheme.lower() == "bearer" else None
+    form = FORM.fullmatch(secret) if scheme.lower() == BEARER else None
     if form is None:
         return None
     key = ApiKey.objects.select_related("user").filter(prefix=form["prefix"]).first()

@@ -45,7 +45,7 @@ from queue_app.rest.bodies import require_bounded, too_large
 from queue_app.rest.idempotency import once_prepared
 from queue_app.rest.operations import operation
 from queue_app.rest.pages import page_of
-from queue_app.rest.problems import Problem, not_found
+from queue_app.rest.problems import FieldError, Problem, not_found
 from queue_app.rest.schemas import Cursor, Id, Limit, with_examples
 
 router = Router(tags=["media"])
@@ -54,6 +54,7 @@ ADDS = Access(keys.WRITE, ("posts.add_media",))
 CHANGES = Access(keys.WRITE, ("posts.change_media",))
 DELETES = Access(keys.PUBLISH, ("posts.delete_media",))
 MULTIPART = "multipart/form-data"
+FORM_FIELDS = frozenset({"file", "alt", "tags", "in_library"})
 
 InLibrary = Annotated[bool, Field(description="Keep the file whatever becomes of the posts that use it.")]
 
@@ -123,7 +124,10 @@ class FileDeletedOut(BaseModel):
 
 
 def read_upload(request: HttpRequest) -> None:
-    """Read a form with a file, or raise Problem; by the announced length before a byte of it is read."""
+    """Read a form with a file, or raise Problem; by the announced length before a byte of it is read.
+
+    Of unknown fields nothing is taken, as of those in JSON: a misnamed alt text would be lost.
+    """
     limits = conf.upload_limits()
     require_bounded(request, max(limits.values()) + FORM_ALLOWANCE_BYTES)
     if request.content_type != MULTIPART:
@@ -137,6 +141,10 @@ def read_upload(request: HttpRequest) -> None:
         raise Problem(HTTPStatus.BAD_REQUEST, _("The upload broke off; send it again.")) from None
     except BodyWithoutRoomError:
         raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, str(NoRoom(_("The file")))) from None
+    unknown = sorted({*request.POST, *request.FILES} - FORM_FIELDS)
+    if unknown:
+        errors = [FieldError(name[:100], _("There is no such field.")) for name in unknown]
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, _("The form has fields that are not known."), errors=errors)
 
 
 @operation(router, "POST", "/media", ADDS, {201: FileOut}, refuses=(507,), keeps_it_itself=True, read_body=read_upload)

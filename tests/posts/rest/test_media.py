@@ -156,6 +156,7 @@ def test_what_is_refused_leaves_no_file(ada: Program, folder: Path, settings: An
         (upload(ada, form(alt="x" * 6000)), 422),
         (upload(ada, encode_multipart(BOUNDARY, {"alt": "no file"})), 422),
         (upload(ada, b"no form"), 422),
+        (upload(ada, form(alt_text="A cat")), 422),  # it is "alt"
     ]
     assert [(answer.status_code, answer.json()["status"]) for answer, _status in cases] == [
         (status, status) for _answer, status in cases
