@@ -136,7 +136,7 @@ class KeyAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
                 form.add_error(None, str(error))
             else:
                 return self._page(
-                    request, "queue_app/admin/key_made.html", gettext("Your new key"), row=key, key=secret
+                    request, "queue_app/admin/key_made.html", gettext("Your new key"), row=key, secret=secret
                 )
         return self._page(request, "queue_app/admin/key_add.html", gettext("Make an API key"), form=form)
 

@@ -224,7 +224,7 @@ def shows_a_new_key_once(page: Page, served: Served) -> None:
     page.get_by_label("Name").fill("Reports at night")
     page.get_by_role("button", name="Make the key").click()
     expect(page.locator(".sq-warning")).to_contain_text("it is shown this once")
-    key = page.locator("#new-key").inner_text()
+    key = page.locator("#new-secret").inner_text()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()

@@ -28,7 +28,7 @@ def test_a_new_key_is_shown_once() -> None:
     form = fill(client)
     answer = client.post(ADD, form)
     key = ApiKey.objects.get()
-    secret = answer.context["key"]
+    secret = answer.context["secret"]
     assert secret in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
     assert (key.user, key.name, keys.find_key(f"Bearer {secret}")) == (ada, "Reports", key)
