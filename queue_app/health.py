@@ -22,7 +22,7 @@ from queue_app.stats import Waiting, ended_last_hour
 
 # A worker that fell silent longer ago than this was taken away for good.
 MISSED_FOR = timedelta(hours=1)
-# A notice is sent within seconds, and tried for about an hour.
+# A notice is sent within seconds; what was not for so long is worth a look, though it is tried for a day.
 UNSENT_FOR = timedelta(hours=1)
 
 Check = Callable[[], Iterable[str]]

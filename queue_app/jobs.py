@@ -19,7 +19,8 @@ from queue_app.states import JobState
 
 logger = logging.getLogger("socialq.queue")
 
-NOTICES_RETRY = RetryPolicy.exponential(max_attempts=8, base_seconds=30, cap_seconds=3600)
+# For as long as what waits is news (``telling.TRIED_FOR``): an hour apart at last, for a day.
+NOTICES_RETRY = RetryPolicy.exponential(max_attempts=31, base_seconds=30, cap_seconds=3600)
 register_channel(mail.Mail())
 
 
