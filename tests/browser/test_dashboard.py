@@ -348,7 +348,7 @@ def test_38_one_incident_is_told_once_with_a_link(page: Page, served: Served, cl
     (text,) = told()
     assert text.count("must be reconnected") == 1
     assert number_of(served, "SELECT COUNT(*) FROM queue_app_notice WHERE subject LIKE 'Revoked%'") == 1
-    (link,) = re.findall(r"https?://\S+(/admin/queue_app/notice/\d+/change/)", text)
+    (link,) = re.findall(r"https?://\S+(/admin/posts/account/\d+/change/)", text)
     page.goto(link)
     expect(page.get_by_role("heading", name="Revoked (Outbox)")).to_be_visible()
     line = (

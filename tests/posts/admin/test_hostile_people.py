@@ -68,12 +68,14 @@ CLOSED = {
 # Pages that are of no one row.
 WITHOUT_ROW = ("_add", "_changelist", "_upload", "_pick", "_tags", "_import", "_export", "_when", "_next_slot")
 # What a person comes back to from a network's page is tested with logging in; what takes forms alone, answers with a
-# part of a page, or shows one's own keys, in the table of every view and beside its view.
+# part of a page, or shows one's own keys, webhooks and choices, in the table of every view and beside its view.
 ELSEWHERE = {
     *(f"posts_account_{name}" for name in ("callback", "choose", "resume", "test")),
     *(f"posts_calendar_{name}" for name in ("drop", "move", "undo")),
     "posts_telegramsource_webhook",
     *(f"queue_app_apikey_{view}" for view in (*VIEWS, "add", "delete")),
+    *(f"posts_webhookendpoint_{view}" for view in (*VIEWS, "add", "delete", "edit", "secret")),
+    "queue_app_notifications",
     *("posts_attention", "posts_calendar", "posts_post_preview", "posts_post_preview_stored", "queue_app_dashboard"),
 }
 

@@ -61,6 +61,7 @@ def test_every_command_names_an_option_that_it_does_not_have(name: str, capsys: 
         "create_api_key": " ada --name x",
         "show_post": " 1",
         "explain_job": " 1",
+        "telegram_webhook": " info desk",
     }.get(name, "")
     assert "there is no option --colour" in refused(f"{name}{needed} --colour red", capsys)
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def held(name: str = "Ada") -> Delivery:
     post = publish_now(draft(account(name)))
-    transitions.change(job_of(delivery(post)), JobState.HELD, now=clock.now(), reason="restored")
+    transitions.change(job_of(delivery(post)), JobState.HELD, now=clock.now(), reason="unknown_type")
     return delivery(post)
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from posts.models import DeliveryStatus, Post, PostStatus
-from posts.services.errors import Conflict, Refused, ServiceError
+from posts.services.errors import Conflict, Outdated, Refused, ServiceError
 from posts.services.posts import cancel_post, delete_post, publish_now, reschedule_post, schedule_post
 from queue_app import clock, finish
 from queue_app.claims import Claim
@@ -56,7 +56,7 @@ def test_of_two_edits_at_once_one_wins_and_the_other_is_told() -> None:
     post = draft(account())
     answers = together(*[partial(edit, post, text=text, expected_version=1) for text in ("one", "two")])
     winner = next(answer for answer in answers if isinstance(answer, Post))
-    assert {type(answer) for answer in answers} == {Post, Conflict}
+    assert {type(answer) for answer in answers} == {Post, Outdated}
     post.refresh_from_db()
     assert (post.text, post.version) == (winner.text, 2)
 
