@@ -187,7 +187,7 @@ def _first_due(queue: str, types: Sequence[str]) -> tuple[Job, datetime, bool] |
     """Return the first due job, locked, with the time at which it was found and whether there is any block at all."""
     if not types:
         return None
-    rows = statements.fetch(claim_sql(alias(), queue, tuple(types)), [clock.parameter()])
+    rows = statements.fetch(claim_sql(alias(), queue, tuple(types)), clock.parameters())
     if not rows:
         return None
     *values, moment, blocked = rows[0]

@@ -53,16 +53,16 @@ def steady_seconds() -> float:
 
 
 def expression() -> str:
-    """Return SQL for the current time inside a statement whose one placeholder it has, for ``parameter()``."""
-    return "STATEMENT_TIMESTAMP() + %s" if connection().vendor == "postgresql" else "?1"
+    """Return SQL for the current time inside a statement that gets ``parameters()``, and no others."""
+    return "STATEMENT_TIMESTAMP() + %s" if connection().vendor == "postgresql" else ":now"
 
 
-def parameter() -> Any:
-    """Return the value for the placeholder of ``expression()``."""
+def parameters() -> list[Any] | dict[str, Any]:
+    """Return what goes with ``expression()``: one value on PostgreSQL, ``now`` by its name on SQLite."""
     queue = connection()
     if queue.vendor == "postgresql":
-        return _offset
-    return queue.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)
+        return [_offset]
+    return {"now": queue.ops.adapt_datetimefield_value(datetime.now(UTC) + _offset)}
 
 
 def set_offset(offset: timedelta) -> None:

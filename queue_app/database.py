@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from operator import itemgetter
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -182,11 +182,12 @@ def wake(queue: str) -> None:
         run("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, queue])
 
 
-def run(sql: str, params: Sequence[Any], named: str = "") -> Any:
+def run(sql: str, params: Sequence[Any] | Mapping[str, Any], named: str = "") -> Any:
     """Run one statement past Django's cursors, which rewrite its text every time; return its cursor.
 
-    The text has the database's own placeholders. What was gathered is sent along, before it. On PostgreSQL a query may
-    speak of what is ``named``: the parts of its WITH clause, whose parameters come first.
+    The text has the database's own placeholders; those with names are SQLite's alone. What was gathered is sent along,
+    before it. On PostgreSQL a query may speak of what is ``named``: the parts of its WITH clause, whose parameters come
+    first.
     """
     queue = connection()
     if queue.connection is None:
@@ -199,7 +200,7 @@ def run(sql: str, params: Sequence[Any], named: str = "") -> Any:
         waiting = _gathered.get()
         if waiting and not sql.startswith("SELECT") and any(map(_unchanged, waiting)):
             _send_all(waiting)
-        return _send([*_taken(waiting or []), (sql, params, None)], named)
+        return _send([*_taken(waiting or []), (sql, cast("Sequence[Any]", params), None)], named)
 
 
 def tell(sql: str, params: Sequence[Any], unchanged: Exception | None = None) -> None:

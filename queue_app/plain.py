@@ -72,7 +72,7 @@ def take(queues: Mapping[str, int], worker: Worker, types: Sequence[str], plain:
 
 def _start_in_one(queue: str, worker: Worker, types: tuple[str, ...], plain: Leases) -> Claim | SetAside | None:
     named = _named_sql(alias(), queue, types, plain)
-    params = [clock.parameter(), worker.pk, worker.name, worker.name]
+    params = [*clock.parameters(), worker.pk, worker.name, worker.name]
     rows = statements.fetch("SELECT started.*, found.now FROM found LEFT JOIN started ON TRUE", params, named)
     if not rows:
         return None
@@ -88,10 +88,12 @@ def _start_in_turn(queue: str, worker: Worker, types: tuple[str, ...], plain: Le
     def start(execute: Execute) -> tuple[list[tuple[Any, ...]], datetime]:
         now = clock.now()
         at = run.stored(now)
-        rows = execute(run.start, [at, worker.pk, *[run.stored(now + lease) for lease in run.leases]]).fetchall()
+        ends = {f"lease_{place}": run.stored(now + lease) for place, lease in enumerate(run.leases)}
+        rows = execute(run.start, {"now": at, "worker": worker.pk, **ends}).fetchall()
         for values in rows:
-            execute(run.attempt, [values[_ID], values[_ATTEMPTS], values[_FENCE], worker.name, at])
-            execute(run.event, [values[_ID], worker.name, at])
+            by = {"job": values[_ID], "worker": worker.name, "now": at}
+            execute(run.attempt, {**by, "number": values[_ATTEMPTS], "fence": values[_FENCE]})
+            execute(run.event, by)
         return rows, now
 
     rows, now = briefly(start)
@@ -127,16 +129,18 @@ def _named_sql(using: str, queue: str, types: tuple[str, ...], plain: Leases) ->
 
 @lru_cache(maxsize=64)
 def _statements(using: str, queue: str, types: tuple[str, ...], plain: Leases) -> _Statements:
-    """Return a start in three statements; their parameters are numbered as ``_start_in_turn`` gives them."""
+    """Return a start in three statements; their parameters have the names that ``_start_in_turn`` gives them."""
     seconds = sorted({seconds for _name, seconds in plain})
-    leases = " ".join(f"WHEN {statements.literal(name)} THEN ?{seconds.index(each) + 3}" for name, each in plain)
-    start = transitions.start_update(now="?1", worker_id="?2", lease_until=f"CASE type {leases} END")
+    leases = " ".join(f"WHEN {statements.literal(name)} THEN :lease_{seconds.index(each)}" for name, each in plain)
+    start = transitions.start_update(now=":now", worker_id=":worker", lease_until=f"CASE type {leases} END")
     return _Statements(
         start=f"{start} "  # noqa: S608 -- names
         f"WHERE id = (SELECT id FROM ({claims.claim_sql(using, queue, types)}) WHERE NOT blocked) "
-        f"AND {_unexpired(plain, '?1')} RETURNING {statements.columns(Job)}",
-        attempt=transitions.start_attempt(job_id="?1", number="?2", fence="?3", worker="?4", now="?5"),
-        event=transitions.start_event(job_id="?1", worker="?2", now="?3"),
+        f"AND {_unexpired(plain, ':now')} RETURNING {statements.columns(Job)}",
+        attempt=transitions.start_attempt(
+            job_id=":job", number=":number", fence=":fence", worker=":worker", now=":now"
+        ),
+        event=transitions.start_event(job_id=":job", worker=":worker", now=":now"),
         leases=tuple(timedelta(seconds=each) for each in seconds),
         stored=statements.writer(_RUN_AT),
     )

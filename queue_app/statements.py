@@ -73,7 +73,7 @@ def insert_both(
     return int(identifier)
 
 
-def fetch(sql: str, params: Sequence[Any], named: str = "") -> list[tuple[Any, ...]]:
+def fetch(sql: str, params: Sequence[Any] | Mapping[str, Any], named: str = "") -> list[tuple[Any, ...]]:
     """Return the rows of a query; see ``run`` for what is ``named``."""
     found: list[tuple[Any, ...]] = run(sql, params, named).fetchall()
     return found

@@ -130,7 +130,7 @@ def test_the_claim_seeks_its_index(register: Register) -> None:
     explain = "EXPLAIN " if is_postgresql() else "EXPLAIN QUERY PLAN "
     for seek, params, seeks in (
         # One seek a priority: PostgreSQL runs the one that it plans for each.
-        (claims.claim_sql(alias(), "default", (name,)), [clock.parameter()], 1 if is_postgresql() else 10),
+        (claims.claim_sql(alias(), "default", (name,)), clock.parameters(), 1 if is_postgresql() else 10),
         (claims._first_due_sql(alias(), ("default",), (name,)), [], 10),
     ):
         plan = str(statements.fetch(explain + seek, params))

@@ -192,11 +192,14 @@ def test_a_short_start_seeks_its_index(register: Register) -> None:
         cursor.execute("ANALYZE")
     if is_postgresql():
         named = plain._named_sql(alias(), "default", (name,), plain.types_among([name]))
-        sql, params = f"EXPLAIN WITH {named} SELECT * FROM found", [clock.parameter(), 1, "w", "w"]
+        sql, params = f"EXPLAIN WITH {named} SELECT * FROM found", [*clock.parameters(), 1, "w", "w"]
     else:
         start = plain._statements(alias(), "default", (name,), plain.types_among([name]))
         at = start.stored(now)
-        sql, params = f"EXPLAIN QUERY PLAN {start.start}", [at, 1, *[at for _lease in start.leases]]
+        sql, params = (
+            f"EXPLAIN QUERY PLAN {start.start}",
+            {"now": at, "worker": 1, **{f"lease_{n}": at for n, _lease in enumerate(start.leases)}},
+        )
     shown = str(statements.fetch("SELECT 1", ()) and database.run(sql, params).fetchall())
     assert shown.count("queue_app_job_due") == (1 if is_postgresql() else 10)
     assert "SCAN queue_app_job" not in shown
