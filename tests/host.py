@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.site import ROOT, Site
@@ -44,4 +45,5 @@ def install_wheel(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{build_wheel(Path(sys.argv[1]))}\n")
+    # A folder of its own each time: an environment that is used again keeps what it had.
+    sys.stdout.write(f"{build_wheel(Path(tempfile.mkdtemp(dir=sys.argv[1])))}\n")
