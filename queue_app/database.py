@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
 
 from queue_app.models import Job
 
@@ -119,6 +120,18 @@ def in_turn() -> Iterator[None]:
     yield
     if not is_postgresql() and alone():
         time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
+
+
+def delete_in_turns(found: QuerySet[Any], size: int) -> int:
+    """Delete what ``found`` finds, in its order, ``size`` rows a transaction; return how many rows went.
+
+    What has changed meanwhile, so that it is not found any more, stays.
+    """
+    deleted = 0
+    while batch := list(found.values_list("pk", flat=True)[:size]):
+        with in_turn():
+            deleted += found.filter(pk__in=batch).delete()[0]
+    return deleted
 
 
 def is_away(error: BaseException) -> bool:

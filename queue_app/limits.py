@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from queue_app import blocks, clock, conf, given, parking, registry, workers
-from queue_app.database import atomic, in_turn
+from queue_app.database import atomic, delete_in_turns
 from queue_app.models import PRIORITY_FIRST, Block, BlockKind, Job, Limit, LimitUse
 from queue_app.rates import LONGEST_SECONDS, Rate, Rates, parse_rates
 from queue_app.selectors import ahead_of, due
@@ -231,9 +231,7 @@ def forget_old_uses(now: datetime) -> int:
         longest = max((rate.seconds for rate in rates_of(limit.key)), default=LONGEST_SECONDS)
         before = now - timedelta(seconds=longest)
         old = LimitUse.objects.filter(limit=limit, at__lt=before, number__lt=limit.used).order_by("at")
-        while batch := list(old.values_list("pk", flat=True)[:FORGET_BATCH]):
-            with in_turn():
-                deleted += LimitUse.objects.filter(pk__in=batch).delete()[0]
+        deleted += delete_in_turns(old, FORGET_BATCH)
     return deleted
 
 

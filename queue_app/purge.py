@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.lookups import In
 
 from queue_app import clock, conf, limits, throttle, totals
-from queue_app.database import alias, atomic, in_turn
+from queue_app.database import alias, atomic, delete_in_turns, in_turn
 from queue_app.expressions import Unindexed
 from queue_app.models import Event, Job, Notice, Worker
 from queue_app.planning import finished_before
@@ -130,11 +130,7 @@ def _purge_failed(_now: datetime) -> int:
 
 def _forget_notices(now: datetime) -> int:
     old = now - timedelta(days=conf.get("PURGE_FAILED_AFTER_DAYS"))
-    stale, forgotten = Notice.objects.filter(Q(cleared_at__lt=old) | Q(_told_before(old), job=None)), 0
-    while batch := list(stale.values_list("pk", flat=True)[:BATCH]):
-        with in_turn():
-            forgotten += stale.filter(pk__in=batch).delete()[0]
-    return forgotten
+    return delete_in_turns(Notice.objects.filter(Q(cleared_at__lt=old) | Q(_told_before(old), job=None)), BATCH)
 
 
 def _told_before(moment: datetime) -> Q:

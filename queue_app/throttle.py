@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any
 
 from queue_app import clock, conf, statements
-from queue_app.database import alias, in_turn, run
+from queue_app.database import alias, delete_in_turns, run
 from queue_app.models import ApiKey, Tally
 
 BATCH = 500
@@ -89,11 +89,7 @@ def take(key: str, bound: Bound) -> Allowance:
 
 def forget(now: datetime) -> int:
     """Delete the tallies whose window is over, in batches; return how many."""
-    over, forgotten = Tally.objects.filter(ends_at__lt=now), 0
-    while batch := list(over.values_list("pk", flat=True)[:BATCH]):
-        with in_turn():
-            forgotten += over.filter(pk__in=batch).delete()[0]
-    return forgotten
+    return delete_in_turns(Tally.objects.filter(ends_at__lt=now), BATCH)
 
 
 def _guesses() -> Bound:

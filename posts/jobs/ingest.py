@@ -1,4 +1,4 @@
-"""The jobs of messages that feed posts: taking one in, answering it, forgetting what is long settled."""
+"""The jobs of messages that feed posts: taking one in, answering it. What is long settled goes with the daily purge."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from queue_app.context import JobContext
 from queue_app.failpoints import failpoint
 from queue_app.models import Job
 from queue_app.outcomes import Done, Fail, Failure, Outcome, Postpone, Retry
+from queue_app.purge import housekeeping
 from queue_app.registry import job_type
 from queue_app.retry import RetryPolicy
 
@@ -79,18 +80,6 @@ def answer_message(context: JobContext, message_id: int) -> Outcome:
     return Done("answered")
 
 
-@job_type(
-    "posts.forget_messages",
-    retry=RetryPolicy.fixed(max_attempts=3, delay_seconds=600),
-    timeout_seconds=300,
-    every_seconds=86_400,
-    internal=True,
-)
-def forget_messages(context: JobContext) -> int:
-    """Delete what was written to bots long ago and is settled; return how many messages."""
-    return intake.forget_old()
-
-
 def _refused(parts: list[TelegramMessage], reason: str) -> Outcome:
     intake.refuse(parts, reason)
     return Done("refused")
@@ -117,3 +106,6 @@ def _again(
 
 def _failure(error: errors.PublishError) -> Failure:
     return Failure(type(error).__name__, sentence_of(error, LABEL), error.code, response_code=error.status_code)
+
+
+housekeeping(intake.forget_old)

@@ -19,7 +19,7 @@ from posts.services.queueing import one_transaction
 from posts.services.standing import ask_reconnect
 from posts.text.storable import strings_in
 from queue_app import api, clock
-from queue_app.database import atomic, in_turn, lock_control
+from queue_app.database import atomic, delete_in_turns, lock_control
 from queue_app.states import JobState
 
 logger = logging.getLogger(__name__)
@@ -93,11 +93,7 @@ def forget_old_events(now: datetime) -> int:
     Requests to delete a person's data stay: the network shows that person an address that says when it was heard.
     """
     old = PlatformEvent.objects.filter(received_at__lt=now - EVENTS_KEPT).exclude(kind=DELETION)
-    forgotten = 0
-    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
-        with in_turn():
-            forgotten += PlatformEvent.objects.filter(pk__in=batch).delete()[0]
-    return forgotten
+    return delete_in_turns(old, BATCH)
 
 
 def event_heard_at(kind: str, key: str) -> datetime | None:

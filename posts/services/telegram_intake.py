@@ -8,7 +8,7 @@ after it came, and the newest part's takes in all: so the album is complete once
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
 from django.core.files.uploadedfile import TemporaryUploadedFile
@@ -26,7 +26,7 @@ from posts.services.queueing import one_transaction
 from posts.services.telegram_sources import session_of
 from posts.services.uploads import store_upload
 from queue_app import api, clock
-from queue_app.database import atomic
+from queue_app.database import atomic, delete_in_turns
 
 TAKE_IN, ANSWER = "posts.take_in_message", "posts.answer_message"
 OPEN = (MessageState.WAITING, MessageState.FAILED)
@@ -34,6 +34,7 @@ OPEN = (MessageState.WAITING, MessageState.FAILED)
 ALBUM_QUIET = timedelta(seconds=2.5)
 KEPT = timedelta(days=7)  # far longer than Telegram keeps what it could not deliver
 REASON_CHARACTERS = 2000
+FORGET_BATCH = 500
 
 
 def hear(source: TelegramSource, message: Message) -> bool:
@@ -143,10 +144,10 @@ def answer_was_not_sent(message: TelegramMessage) -> None:
     TelegramMessage.objects.filter(pk=message.pk).update(answered_at=None)
 
 
-def forget_old() -> int:
-    """Delete what was written long ago and is settled; return how many messages."""
-    old = TelegramMessage.objects.filter(received_at__lt=clock.now() - KEPT).exclude(state=MessageState.WAITING)
-    return old.delete()[0]
+def forget_old(now: datetime) -> int:
+    """Delete what was written long ago and is settled, in batches; return how many messages."""
+    old = TelegramMessage.objects.filter(received_at__lt=now - KEPT).exclude(state=MessageState.WAITING)
+    return delete_in_turns(old, FORGET_BATCH)
 
 
 def _row_of(message: Message) -> dict[str, object]:

@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from queue_app import clock
-from queue_app.database import alias, atomic, connection, in_turn, is_postgresql
+from queue_app.database import alias, atomic, connection, delete_in_turns, is_postgresql
 from queue_app.failpoints import failpoint
 from queue_app.models import IdempotentAnswer
 from queue_app.rest.auth import Request
@@ -80,11 +80,7 @@ def once_prepared(
 
 def forget_answers(now: datetime) -> int:
     """Delete the answers whose time is over, in batches; return how many."""
-    old, forgotten = IdempotentAnswer.objects.filter(created_at__lte=now - KEPT), 0
-    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
-        with in_turn():
-            forgotten += IdempotentAnswer.objects.filter(pk__in=batch).delete()[0]
-    return forgotten
+    return delete_in_turns(IdempotentAnswer.objects.filter(created_at__lte=now - KEPT), BATCH)
 
 
 def _key_of(request: Request) -> str | None:

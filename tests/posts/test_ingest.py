@@ -363,11 +363,11 @@ def test_what_is_settled_is_forgotten_after_a_week(telegram: FakeBotApi, later: 
     account("Ada")
     bot = source(telegram.url)
     send(bot, update(text="Hello"))
-    assert telegram_intake.forget_old() == 0
+    assert telegram_intake.forget_old(clock.now()) == 0
     later(8 * 86_400)
-    assert telegram_intake.forget_old() == 0  # it still waits
+    assert telegram_intake.forget_old(clock.now()) == 0  # it still waits
     run()
-    assert telegram_intake.forget_old() == 1
+    assert telegram_intake.forget_old(clock.now()) == 1
     assert Post.objects.count() == 1
 
 
