@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from posts.models import Media, Post, PostMedia
 from posts.selectors.library import deletion_effects, scheduled_with_shared_alt
-from posts.selectors.posts import usable_media
+from posts.selectors.posts import may_see, usable_media
 from posts.services import access, queueing, telling
 from posts.services.errors import Conflict, NotAllowed, Problem, Refused, ValidationFailed
 from posts.services.media_retention import delete_files
@@ -79,7 +79,7 @@ def describe_file(
         if tags is not None:
             set_tags(stored, tags)
         if stored.alt_text != before:
-            _require_fitting_alt(stored)
+            _require_fitting_alt(stored, actor)
     return stored
 
 
@@ -176,7 +176,7 @@ def _alt_problems(alt_text: str) -> list[Problem]:
     return []
 
 
-def _require_fitting_alt(media: Media) -> None:
+def _require_fitting_alt(media: Media, actor: User | None) -> None:
     """Raise ValidationFailed if a post that waits would be refused for the new alt text."""
     for post in scheduled_with_shared_alt(media)[:POSTS_JUDGED]:
         found = [
@@ -184,4 +184,6 @@ def _require_fitting_alt(media: Media) -> None:
         ]
         if found:
             text = _("%(problem)s; and “%(post)s” is scheduled with this alt text")
+            if actor is not None and not may_see(actor, post.owner_id):
+                text = _("A post of somebody else is scheduled with this alt text, and takes none so long; shorten it")
             raise ValidationFailed([Problem("alt_text", text % {"problem": found[0].message, "post": post})])

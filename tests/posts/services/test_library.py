@@ -181,6 +181,17 @@ def test_others_posts_are_counted_and_not_named(cat: Media) -> None:
     assert (uses.posts, uses.more, uses.others) == ([mine], 0, 1)
 
 
+def test_an_alt_text_that_does_not_fit_names_no_post_or_account_of_others(cat: Media) -> None:
+    grace, other = user("grace", may=MAY), user("other")
+    post = draft(account("Hidden", owner=other), text="Nobody knows", owner=other, media=[cat])
+    schedule_post(post, at=clock.now() + HOUR)
+    with pytest.raises(ValidationFailed) as refused:
+        described(cat, alt_text="x" * 4000, actor=grace)
+    assert f"{refused.value}".startswith("A post of somebody else is scheduled with this alt text")
+    with pytest.raises(ValidationFailed, match=r"Hidden on .*“Nobody knows” is scheduled"):
+        described(cat, alt_text="x" * 4000, actor=user("chief", may=MAY, sees_all=True))
+
+
 def test_picking_finds_by_name_alt_text_and_tag_and_nothing_that_is_gone(cat: Media) -> None:
     described(cat, alt_text="Grey and asleep", tags=["pets"])
     dog = picture("dog.jpg")
