@@ -17,7 +17,7 @@ from posts.models import Account, Delivery, DeliveryStatus, Media, Post, PostMed
 from posts.publishing import registry
 from posts.selectors.posts import usable_accounts, usable_media
 from posts.services import access, queueing, telling
-from posts.services.errors import Problem, Refused, ValidationFailed
+from posts.services.errors import NotAllowed, Problem, Refused, ValidationFailed
 from posts.services.occurrences import mark_changed
 from posts.services.options import mistyped, offered, options_from
 from posts.services.schedule import FARTHEST, require_version
@@ -62,7 +62,8 @@ def save_draft(
     ``options`` are what was chosen for the platform, by account id, those of accounts left out stay as they are.
     ``tags`` are all that it gets, ``None`` leaves them.
     ``owner`` is set once. A scheduled post keeps its time: it is validated again, added accounts are queued, removed
-    ones cancelled. Raises ValidationFailed, Refused, Conflict (``expected_version`` is not the stored one), NotAllowed.
+    ones cancelled; to change it takes the permission to schedule, too. Raises ValidationFailed, Refused, Conflict
+    (``expected_version`` is not the stored one), NotAllowed.
     """
     access.require(actor, "change_post" if post else "add_post", post)
     fields = {"text": text, "language": language.strip(), "timezone": timezone.strip()}
@@ -80,7 +81,7 @@ def save_draft(
     problems += tag_problems(tags or ())
     fields |= {"thread_mode": thread_mode, "first_comment": first_comment}
     with queueing.one_transaction():
-        stored = _editable(post, expected_version) if post is not None else Post(owner=owner)
+        stored = _editable(post, expected_version, actor) if post is not None else Post(owner=owner)
         accounts = _chosen_accounts(account_ids, stored, actor or owner, problems)
         pictures = _chosen_media([media_id for media_id, _ in media], stored, actor or owner, problems)
         if problems:
@@ -149,10 +150,11 @@ def _text_problems(texts: Sequence[str]) -> list[Problem]:
     return [Problem("text", message)]
 
 
-def _editable(post: Post, expected_version: int | None) -> Post:
-    """Lock the post and return it as stored, if it may still be edited and is what the person saw."""
+def _editable(post: Post, expected_version: int | None, actor: User | None) -> Post:
+    """Lock the post and return it as stored, if the person may still edit it and it is what they saw."""
     (stored,) = queueing.lock_posts([post.pk])
-    for delivery in queueing.deliveries_of(stored):
+    deliveries = queueing.deliveries_of(stored)
+    for delivery in deliveries:
         if delivery.status in SETTLED or delivery.live or queueing.may_be_live(delivery):
             status = gettext("partly live") if delivery.live else delivery.get_status_display().lower()
             raise Refused(
@@ -163,7 +165,19 @@ def _editable(post: Post, expected_version: int | None) -> Post:
                 % {"stored": stored.pk, "shown": shown(delivery.account), "status": status}
             )
     require_version(stored, expected_version)
+    if any(delivery.status in WAITING for delivery in deliveries):
+        _require_schedule(stored, actor)
     return stored
+
+
+def _require_schedule(post: Post, actor: User | None) -> None:
+    """Raise NotAllowed unless ``actor`` may change what waits: it goes out by itself, and nobody looks at it again."""
+    try:
+        access.require(actor, "schedule_post")
+    except NotAllowed as error:
+        raise NotAllowed(
+            gettext("Post %(post)s is scheduled, and %(error)s") % {"post": post.pk, "error": error}
+        ) from None
 
 
 def _chosen_accounts(ids: Sequence[int], post: Post, person: User | None, problems: list[Problem]) -> list[Account]:

@@ -16,7 +16,7 @@ from posts.services.errors import Conflict, NotAllowed, Refused
 from queue_app import api, clock
 from queue_app.models import Event, IdempotentAnswer, Job
 from queue_app.rest import etags
-from tests.posts.admin.pages import PUBLISHER, person
+from tests.posts.admin.pages import EDITOR, PUBLISHER, person
 from tests.posts.making import LIVE, REJECTED, account, begin, delivery, draft, end, job_of, picture, sent
 from tests.posts.rest.calling import Program
 from tests.posts.rest.table import ROWS, Row
@@ -211,6 +211,17 @@ def test_a_post_is_scheduled_moved_taken_back_and_published_by_its_status(progra
     told = program.patch(path, {"status": "PUBLISHED"}).json()
     assert (told["status"], told["deliveries"][0]["job"]) == ("SCHEDULED", job)
     assert Job.objects.get(pk=job).run_at <= clock.now()
+
+
+def test_what_is_scheduled_is_changed_only_with_the_permission_to_schedule() -> None:
+    ed = person("ed", EDITOR)
+    on, other = account("Ada"), account("Bob")
+    post = schedule_post(draft(on, owner=ed), at=clock.now() + timedelta(hours=1))
+    changes = ({"accounts": [on.pk, other.pk]}, {"accounts": []}, {"text": "Better"}, {"priority": 1}, {"tags": ["x"]})
+    for change in changes:
+        refused = Program(ed).patch(f"posts/{post.pk}", change)
+        assert (refused.status_code, "may not schedule posts" in refused.json()["detail"]) == (403, True)
+    assert Job.objects.get() == job_of(delivery(post))
 
 
 def test_what_is_being_sent_or_live_is_no_draft_again(program: Program, on: Account) -> None:

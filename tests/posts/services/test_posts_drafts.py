@@ -10,7 +10,7 @@ import pytest
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
 from posts.services.errors import Conflict, NotAllowed, Refused, ValidationFailed
 from posts.services.posts import cancel_post, publish_now, save_draft, schedule_post
-from queue_app import clock, finish
+from queue_app import api, clock, finish
 from queue_app.models import Job
 from queue_app.outcomes import Failure, Retry
 from queue_app.states import JobState
@@ -263,6 +263,24 @@ def test_writing_needs_the_permission_and_editing_also_ones_own_post() -> None:
         edit(post, actor=ada)
     with pytest.raises(NotAllowed, match="reader may not change posts"):
         edit(post, actor=reader)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_what_waits_to_go_out_is_changed_by_those_who_may_schedule(is_held: bool) -> None:
+    writer = make_user("writer", may=["change_post"])
+    planner = make_user("planner", may=["change_post", "schedule_post"], sees_all=True)
+    ada, bob = account("Ada"), account("Bob")
+    post = schedule_post(draft(ada, owner=writer), at=in_an_hour())
+    if is_held:
+        api.hold(job_of(delivery(post)).pk, "later")
+    refused: list[dict[str, Any]] = [{"account_ids": [ada.pk, bob.pk]}, {"account_ids": []}, {"text": "Seen by nobody"}]
+    for changes in refused:
+        with pytest.raises(NotAllowed, match=f"Post {post.pk} is scheduled, and writer may not schedule posts"):
+            edit(post, **changes, actor=writer)
+    assert Job.objects.get(type="posts.publish") == job_of(delivery(post))
+    assert edit(post, account_ids=[ada.pk, bob.pk], actor=planner).deliveries.count() == 2
+    cancel_post(post)
+    assert edit(post, account_ids=[ada.pk, bob.pk], text="Not sent", actor=writer).status == PostStatus.CANCELLED
 
 
 def test_a_partly_published_post_keeps_its_text_for_the_retry() -> None:
