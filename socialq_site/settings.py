@@ -36,12 +36,13 @@ _platform_settings = {
     for name, platform in registry.platforms().items()
 }
 _s3 = {"s3": list(environment.S3_OPTIONS)}
+_wrong_passwords = "SOCIALQ_LOGIN_WRONG_PASSWORDS"
 SOCIALQ: dict[str, Any] = {
     **environment.read_tables(
         _values,
         queue_conf.SETTINGS,
         posts_conf.SETTINGS,
-        others=["SOCIALQ_ADMIN_PASSWORD", *environment.platform_names({**_platform_settings, **_s3})],
+        others=["SOCIALQ_ADMIN_PASSWORD", _wrong_passwords, *environment.platform_names({**_platform_settings, **_s3})],
     ),
     "PLATFORMS": environment.read_platforms(_values, _platform_settings),
     "SITE_URL": SITE_URL,
@@ -132,7 +133,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # After ten wrong passwords for a name from an address, no process looks at more of them for a quarter of an hour. By
-# both together, so that nobody can lock the administrator out from elsewhere.
+# both together, so that nobody can lock the administrator out from elsewhere; after many more from an address, whatever
+# the names, at none from there.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -140,9 +142,13 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "queue_app.callers.address_of"
+AXES_HANDLER = "socialq_site.lockout.Handler"
 AXES_LOCKOUT_CALLABLE = "socialq_site.lockout.answer"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+LOGIN_WRONG_PASSWORDS = environment.number(
+    _wrong_passwords, _values.get(_wrong_passwords) or "100", int, "a whole number, 0 or more"
+)
 
 # --- Where things are kept -----------------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -83,6 +83,56 @@ def test_the_right_password_begins_the_count_anew() -> None:
         assert is_in(log_in(RIGHT))
 
 
+def test_many_names_from_one_address_are_bounded_and_other_addresses_are_not(settings: Any) -> None:
+    settings.LOGIN_WRONG_PASSWORDS = 30
+    User.objects.create_superuser("deputy", password=RIGHT)
+    statuses = [log_in(WRONG, name=f"name-{n}").status_code for n in range(30)]
+    assert statuses == [200] * 29 + [429]
+    refused = log_in(RIGHT)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "900")
+    assert "no password is looked at from your address" in refused.content.decode()
+    assert is_in(log_in(RIGHT, name="deputy", address="192.0.2.2"))
+    assert AccessAttempt.objects.count() == 30
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        assert is_in(log_in(RIGHT))
+
+
+def test_who_comes_in_clears_what_they_mistyped_and_not_what_others_guessed(settings: Any) -> None:
+    settings.LOGIN_WRONG_PASSWORDS = 30
+    for n in range(27):
+        log_in(WRONG, name=f"name-{n}")
+        if n % 9 == 0:
+            log_in(WRONG)
+            assert is_in(log_in(RIGHT))
+    assert [log_in(WRONG, name=f"late-{n}").status_code for n in range(3)] == [200, 200, 429]
+    assert not is_in(log_in(RIGHT))
+
+
+def test_a_name_that_is_locked_uses_up_no_more_of_its_addresss_share(settings: Any) -> None:
+    settings.LOGIN_WRONG_PASSWORDS = 12
+    User.objects.create_superuser("deputy", password=RIGHT)
+    for _each in range(40):
+        log_in(WRONG)
+    assert is_in(log_in(RIGHT, name="deputy"))
+
+
+def test_behind_a_trusted_proxy_the_address_of_who_asks_is_bounded(settings: Any) -> None:
+    settings.LOGIN_WRONG_PASSWORDS = 20
+    settings.SOCIALQ = {**settings.SOCIALQ, "TRUSTED_PROXIES": 1}
+    for n in range(20):
+        log_in(WRONG, name=f"name-{n}", **{"X-Forwarded-For": f"203.0.113.{n}, 198.51.100.7"})
+    assert log_in(RIGHT, **{"X-Forwarded-For": "203.0.113.99, 198.51.100.7"}).status_code == 429
+    assert is_in(log_in(RIGHT, **{"X-Forwarded-For": "198.51.100.8"}))
+
+
+@pytest.mark.parametrize(("limit", "address"), [(0, "192.0.2.1"), (5, "")])
+def test_no_limit_and_an_unknown_address_bound_nobody(settings: Any, limit: int, address: str) -> None:
+    settings.LOGIN_WRONG_PASSWORDS = limit
+    for n in range(10):
+        log_in(WRONG, name=f"name-{n}", address=address)
+    assert is_in(log_in(RIGHT, address=address))
+
+
 def test_the_page_says_so_and_when_to_try_again() -> None:
     for _each in range(10):
         refused = log_in(WRONG)
@@ -91,6 +141,7 @@ def test_the_page_says_so_and_when_to_try_again() -> None:
     page = refused.content.decode()
     assert "Too many wrong passwords" in page
     assert "15 minutes" in page
+    assert "for this name from your address" in page
     assert "SocialQ" in page
 
 
