@@ -36,6 +36,10 @@ EXCEPTIONS: Mapping[Key, Mapping[str, str]] = {
         "disallowed-unique-constraint": "the column is new and empty: an index of nulls over the posts takes a second",
         "require-concurrent-index-creation": "the same index once more, for look-ups by its beginning",
     },
+    ("posts", "0011_posts_by_time"): {
+        "ban-concurrent-index-creation-in-transaction": "this migration is in none: it is not atomic",
+        "prefer-robust-stmts": "what a build that broke off has left is dropped first",
+    },
     ("queue_app", "0009_events_of_other_apps"): {
         "ban-drop-not-null": "events of no job are new, and workers of before read events by their job",
         "changing-column-type": "varchar(20) to varchar(100): the catalogue changes, no row is read",

@@ -80,6 +80,11 @@ class Post(models.Model):
             ("retry_post", _("Can retry posts")),
             ("cancel_post", _("Can cancel posts")),
         ]
+        # Lists by time: of one's own posts, and of those that stand somewhere.
+        indexes = [
+            models.Index(fields=["owner", "scheduled_at", "id"], name="posts_post_of_owner"),
+            models.Index(fields=["status", "scheduled_at", "id"], name="posts_post_in_status"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=PostStatus.values), name="posts_post_status"),
             models.CheckConstraint(condition=Q(thread_mode__in=ThreadMode.values), name="posts_post_thread_mode"),

@@ -14,7 +14,7 @@ from posts.models import Delivery, DeliveryStatus
 from posts.rest.acting import PostRetryIn
 from posts.rest.schemas import DeliveryOut, DeliveryRow, In, told_delivery, told_delivery_row
 from posts.rest.writing import record
-from posts.selectors.posts import delivery_detail, visible_deliveries
+from posts.selectors.posts import deliveries_in_order, delivery_detail, visible_deliveries
 from posts.services import queueing
 from posts.services.deliveries import (
     cancel_delivery,
@@ -70,7 +70,7 @@ def list_deliveries(request: Request, asked: Annotated[DeliveriesAsked, Query()]
         "account": asked.account,
         "account__platform": asked.platform or None,
     }
-    found = visible_deliveries(request.person).select_related("account")
+    found = deliveries_in_order(request.person).select_related("account")
     found = found.filter(**{name: value for name, value in wanted.items() if value is not None})
     page = page_of(found, order="-id", orders={"-id": "-pk"}, cursor=asked.cursor, limit=asked.limit)
     return {"items": [told_delivery_row(each) for each in page.rows], "next": page.next or None}

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import BigIntegerField, Count, Exists, Func, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import BigIntegerField, Count, Func, Prefetch, Q, QuerySet
 
 from posts.models import Delivery, Post, PostMedia, PostStatus
-from posts.selectors.posts import visible_posts
+from posts.selectors.posts import having, visible_posts
 
 if TYPE_CHECKING:
     from posts.selectors.posts import Person
@@ -74,13 +74,12 @@ class Quarter(Func):
 def filtered_posts(person: Person, filters: Filters) -> QuerySet[Post]:
     """Return the posts that ``person`` may see and that ``filters`` let through."""
     posts = visible_posts(person)
-    deliveries = Delivery.objects.filter(post=OuterRef("pk"))
     if filters.account is not None:
-        posts = posts.filter(Exists(deliveries.filter(account=filters.account)))
+        posts = having(posts, Delivery.objects.filter(account=filters.account))
     if filters.platform:
-        posts = posts.filter(Exists(deliveries.filter(account__platform=filters.platform)))
+        posts = having(posts, Delivery.objects.filter(account__platform=filters.platform))
     if filters.tag:
-        posts = posts.filter(tags__name=filters.tag)  # a name is unique: no post comes twice
+        posts = having(posts, Post.tags.through.objects.filter(tag__name=filters.tag))
     return posts.filter(status=filters.state) if filters.state else posts
 
 
