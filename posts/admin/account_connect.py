@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -152,13 +151,6 @@ class ConnectPages(ReadOnlyAdmin):
         history.record(request, account, flag, line)
         self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:posts_account_change", args=[account.pk]))
-
-    def own_page(
-        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
-    ) -> HttpResponse:
-        """Render a page of accounts that shows no row."""
-        base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
-        return TemplateResponse(request, template, {**base, **context}, status=status)
 
     def _logged_in(self, request: HttpRequest, account: Account) -> HttpResponse:
         """Say that it is connected; one that was known before, by whichever way, is connected again."""

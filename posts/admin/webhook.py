@@ -16,9 +16,7 @@ from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.cache import add_never_cache_headers
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -106,7 +104,7 @@ class WebhookAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
                 _add_problems(form, error)
             else:
                 return self._secret_page(request, endpoint, secret)
-        return self._page(request, "webhook_form.html", gettext("Add a webhook"), form=form)
+        return self.own_page(request, "posts/admin/webhook_form.html", gettext("Add a webhook"), form=form)
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Change what it is called, where it is and what it is sent."""
@@ -123,14 +121,16 @@ class WebhookAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             else:
                 self.message_user(request, gettext("%(name)s was changed.") % {"name": endpoint}, messages.SUCCESS)
                 return HttpResponseRedirect(_address(endpoint))
-        return self._page(request, "webhook_form.html", gettext("Change a webhook"), form=form, row=endpoint)
+        return self.own_page(
+            request, "posts/admin/webhook_form.html", gettext("Change a webhook"), form=form, row=endpoint
+        )
 
     @sensitive_variables("secret")
     def secret_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask, then give it a new secret and show that, this once."""
         endpoint = self._changeable(request, pk)
         if request.method != "POST":
-            return self._page(request, "webhook_renew.html", gettext("Make a new secret"), row=endpoint)
+            return self.own_page(request, "posts/admin/webhook_renew.html", gettext("Make a new secret"), row=endpoint)
         try:
             with atomic():
                 secret = endpoints.renew_secret(endpoint, actor=person_of(request))
@@ -187,13 +187,9 @@ class WebhookAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         return endpoint
 
     def _secret_page(self, request: HttpRequest, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
-        return self._page(request, "webhook_secret.html", gettext("The signing secret"), row=endpoint, secret=secret)
-
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
-        response = TemplateResponse(request, f"posts/admin/{template}", {**base, **context})
-        add_never_cache_headers(response)
-        return response
+        return self.own_page(
+            request, "posts/admin/webhook_secret.html", gettext("The signing secret"), row=endpoint, secret=secret
+        )
 
 
 def _add_problems(form: EndpointForm, error: ValidationFailed) -> None:

@@ -13,9 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.cache import add_never_cache_headers
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -135,10 +133,10 @@ class KeyAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             except ValueError as error:
                 form.add_error(None, str(error))
             else:
-                return self._page(
+                return self.own_page(
                     request, "queue_app/admin/key_made.html", gettext("Your new key"), row=key, secret=secret
                 )
-        return self._page(request, "queue_app/admin/key_add.html", gettext("Make an API key"), form=form)
+        return self.own_page(request, "queue_app/admin/key_add.html", gettext("Make an API key"), form=form)
 
     def _made_before(self, request: HttpRequest, prefix: str) -> HttpResponse:
         key = keys.visible_keys(request.user).filter(prefix=prefix).first()
@@ -147,12 +145,6 @@ class KeyAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
         if key is None:
             return HttpResponseRedirect(reverse("admin:queue_app_apikey_changelist"))
         return HttpResponseRedirect(reverse("admin:queue_app_apikey_change", args=[key.pk]))
-
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
-        response = TemplateResponse(request, template, {**base, **context})
-        add_never_cache_headers(response)
-        return response
 
     def page_context(self, request: HttpRequest, row: ApiKey) -> dict[str, Any]:
         """Return the list's columns and the buttons."""

@@ -161,3 +161,10 @@ class ReadOnlyAdmin(ListAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, self.page_template, context)
+
+    def own_page(
+        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+    ) -> HttpResponse:
+        """Render a page that shows no row as ``change_view`` does: a form, or what is shown once."""
+        base = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
+        return TemplateResponse(request, template, {**base, **context}, status=status)
