@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from django.db import connections
 
-from queue_app import clock, gates, registry, statements, transitions
+from queue_app import clock, gates, hooks, registry, statements, transitions
 from queue_app.database import alias, atomic, is_away, lock_control
 from queue_app.expressions import unindexed
 from queue_app.models import PRIORITY_FIRST, PRIORITY_LAST, Attempt, Block, Job, Worker
@@ -102,7 +102,7 @@ def lease_seconds_of(type_name: str) -> float:
 
 def hold_unclaimable(refusal: Unclaimable) -> None:
     """Hold a job whose hook breaks at every start, without asking the hook, and tell someone."""
-    with transitions.without_hooks(), atomic():
+    with hooks.without_hooks(), atomic():
         job = Job.objects.select_for_update().filter(pk=refusal.job_id, fence=refusal.fence).first()
         if job is not None:
             cause = refusal.__cause__

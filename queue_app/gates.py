@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from django.db import connections
 
-from queue_app import blocks, breakers, clock, limits, maintenance, parking, statements, transitions
+from queue_app import blocks, breakers, clock, hooks, limits, maintenance, parking, statements
 from queue_app.database import alias, is_away
 from queue_app.models import Block, Breaker, Job, Limit
 
@@ -134,7 +134,7 @@ def _let_go(act: Callable[..., int], *names: str) -> int:
         if is_away(error):
             raise
         logger.exception("gate=%s the hook of a job broke, letting jobs go without", " ".join(names))
-        with transitions.without_hooks():
+        with hooks.without_hooks():
             return act(*names)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from queue_app import clock, conf, gates, processes, registry, transitions, workers
+from queue_app import clock, conf, gates, hooks, processes, registry, transitions, workers
 from queue_app.database import atomic, is_away
 from queue_app.models import AttemptOutcome, Job, Worker
 from queue_app.planning import values_of
@@ -181,7 +181,7 @@ def _sweep(job: Job, act: Callable[[Job], None]) -> bool:
             if is_away(error):
                 raise
             logger.exception("job=%s type=%s its hook broke, changing it without", job.pk, job.type)
-            with transitions.without_hooks(), atomic():
+            with hooks.without_hooks(), atomic():
                 act(job)
     except transitions.LostRace:
         return False

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections
 
-from queue_app import claims, context, finish, plain, registry, rescue, routes, transitions, workers
+from queue_app import claims, context, finish, hooks, plain, registry, rescue, routes, workers
 from queue_app.claims import Claim, SetAside
 from queue_app.database import abandon, atomic, gathered, is_away, open_transactions
 from queue_app.failpoints import failpoint
@@ -243,7 +243,7 @@ def _finish_and_claim(
         if is_away(error):
             raise
         logger.exception("job=%s its hook broke, changing it without", claim.job.pk)
-    with transitions.without_hooks():
+    with hooks.without_hooks():
         return persist(lambda: save(instead, alone=True))
 
 

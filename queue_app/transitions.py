@@ -6,9 +6,7 @@ Nothing here opens a network connection, sleeps or calls a handler. Functions mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,8 +15,8 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import F
 
-from queue_app import events, notices, registry, routes, statements, states
-from queue_app.database import alias, at_once, atomic, is_postgresql, tell, wake
+from queue_app import events, hooks, notices, registry, routes, statements, states
+from queue_app.database import alias, atomic, is_postgresql, tell, wake
 from queue_app.models import Attempt, AttemptOutcome, Event, EventName, Job, Worker
 from queue_app.states import FINISHED, JobState
 
@@ -34,8 +32,6 @@ _NEW_ATTEMPT = {
     for field in Attempt._meta.concrete_fields
     if not (field.primary_key or field.null)
 }
-
-_asks_hooks: ContextVar[bool] = ContextVar("asks_hooks", default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +61,6 @@ class LostRace(Exception):
     def __init__(self, job: Job) -> None:
         super().__init__(f"job {job.pk} is no longer {job.state} under fence {job.fence}")
         self.job = job
-
-
-@contextmanager
-def without_hooks() -> Iterator[None]:
-    """Change jobs without asking their types' hooks: the last resort where a hook is broken, so that nothing sticks."""
-    token = _asks_hooks.set(False)
-    try:
-        yield
-    finally:
-        _asks_hooks.reset(token)
 
 
 def add(job: Job, *, actor: str = "") -> Job:
@@ -353,11 +339,7 @@ def _tell(job: Job, kind: str, text: str, *, now: datetime) -> None:
         if not notices.record(kind, job.type, text, now=now):
             return
     else:
-        describe = job_type.describe if job_type is not None and _asks_hooks.get() else None
-        concerns = job_type.concerns if job_type is not None and _asks_hooks.get() else None
-        subject = describe(job) if describe is not None else str(job)
-        concern = concerns(job) if concerns is not None else notices.EVERYBODY_WHO_WATCHES
-        notices.record(kind, subject, text, job=job, now=now, concern=concern)
+        notices.record(kind, hooks.subject_of(job), text, job=job, now=now, concern=hooks.concern_of(job))
     send_notices_soon(now)
 
 
@@ -398,10 +380,7 @@ def _record(
     for job, row, identifier in zip(jobs, rows, ids, strict=True):
         event = Event(pk=identifier, **row)
         events.announce(job, event)
-        kind = registry.find(job.type)
-        if kind is not None and kind.on_transition is not None and _asks_hooks.get():
-            with at_once():
-                kind.on_transition(job, event)
+        hooks.follow(job, event)
 
 
 def _is_followed(job: Job, name: EventName) -> bool:
