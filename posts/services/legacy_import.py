@@ -71,6 +71,8 @@ class LegacyImport:
 
     def take(self, job: LegacyJob) -> Verdict:
         """Write the post of one row, unless that was done before. Rows come in the order in which they were due."""
+        if not job.is_unique:
+            return Verdict(job, "skipped", _("another row has this id, too; give each its own in a copy of the file"))
         if Post.objects.filter(origin=_origin(job)).exists():
             return Verdict(job, "known", _("imported before"))
         if job.platform not in registry.platforms():

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +60,8 @@ Status = Literal["pending", "completed", "failed", "unclear"]
 class LegacyJob:
     """One row. Times are aware, ``None`` where there is none that can be read; ``files`` are paths as they stand there.
 
-    ``unclear`` is a status of no known name: nobody can tell whether it went out.
+    ``unclear`` is a status of no known name: nobody can tell whether it went out. ``is_unique`` says that no other row
+    has its id.
     """
 
     id: str
@@ -74,6 +76,7 @@ class LegacyJob:
     created_at: datetime | None
     updated_at: datetime | None
     completed_at: datetime | None
+    is_unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,11 @@ def _read(connection: sqlite3.Connection, zone: ZoneInfo) -> LegacyTable:
         wanted = " / ".join(COLUMNS[missing[0]])
         raise Refused(said % {"wanted": wanted, "names": ", ".join(sorted(columns))[:500]})
     chosen = [f'"{name}"' if name else "NULL" for name in found.values()]
-    rows = connection.execute(f'SELECT rowid, {", ".join(chosen)} FROM "{TABLE}"')  # noqa: S608 - names of its own
+    number = _number(connection)
+    rows = connection.execute(f'SELECT {number}, {", ".join(chosen)} FROM "{TABLE}"')  # noqa: S608 - names of its own
     jobs = [_job(str(rowid), dict(zip(found, values, strict=True)), zone) for rowid, *values in rows]
+    rows_of = Counter(job.id for job in jobs)
+    jobs = [replace(job, is_unique=rows_of[job.id] == 1) for job in jobs]
     jobs.sort(key=lambda job: (job.scheduled_at or job.created_at or LATEST, len(job.id), job.id))
     return LegacyTable(tuple(jobs), found)
 
@@ -137,6 +143,15 @@ def _columns(connection: sqlite3.Connection) -> dict[str, str]:
         raise Refused(_("jobs is no ordinary table in this database, so it is not read"))
     names = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (TABLE,))]
     return {name.lower(): name for name in names if '"' not in name}
+
+
+def _number(connection: sqlite3.Connection) -> str:
+    """Return what numbers the table's rows, as SQL: nothing in a table WITHOUT ROWID."""
+    try:
+        connection.execute(f'SELECT rowid FROM "{TABLE}" LIMIT 0')  # noqa: S608 - a name of its own
+    except sqlite3.OperationalError:
+        return "''"
+    return "rowid"
 
 
 def _job(rowid: str, row: Mapping[str, Any], zone: ZoneInfo) -> LegacyJob:

@@ -124,6 +124,20 @@ def test_a_trial_says_what_each_row_becomes_and_keeps_nothing(old: Make, setting
     assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_of_rows_with_one_id_none_is_taken_for_another(old: Make, options: Sequence[str]) -> None:
+    account("Ada")
+    columns = COLUMNS.replace("INTEGER PRIMARY KEY", "INTEGER")
+    rows = [waiting(id=7, caption="First"), waiting(id=7, caption="Second"), waiting(id=8), waiting(id=None)]
+    # The last has no id: its number in the table, 4, is not another's.
+    told = run(old(*rows, columns=columns), *options, fails=True)
+    said = "skipped: another row has this id, too; give each its own in a copy of the file"
+    assert f"Row 7 (outbox): {said}: “First”" in told
+    assert f"Row 7 (outbox): {said}: “Second”" in told
+    assert "2 scheduled, 2 skipped" in told
+    assert set(Post.objects.values_list("origin", flat=True)) == (set() if options else {"legacy:8", "legacy:4"})
+
+
 def test_what_is_overdue_goes_out_in_the_old_order_one_after_the_other(old: Make) -> None:
     account("Ada")
     path = old(
@@ -206,6 +220,12 @@ def test_other_names_of_columns_are_known(old: Make) -> None:
     run(path)
     post = Post.objects.get()
     assert (post.origin, post.text, post.scheduled_at) == ("legacy:a b", "Hi", SOON)
+
+
+def test_a_table_that_numbers_no_rows_is_read(old: Make) -> None:
+    account("Ada")
+    path = old(waiting(id="a"), waiting(id="b"), columns=COLUMNS.replace("INTEGER", "TEXT", 1) + ") WITHOUT ROWID --")
+    assert run(path) == "Done: 2 scheduled\n"
 
 
 def test_hostile_values_are_text_or_nothing(old: Make) -> None:
