@@ -38,7 +38,7 @@ ENTRIES = (
     Entry(_("Calendar"), "admin:posts_calendar", ("posts.view_post",)),
     Entry(_("Library"), "admin:posts_media_changelist", ("posts.view_media",)),
     Entry(_("Accounts"), "admin:posts_account_changelist", ("posts.view_account",)),
-    Entry(_("Feeds"), "admin:posts_telegramsource_changelist", ("posts.view_telegramsource",)),
+    Entry(_("Telegram sources"), "admin:posts_telegramsource_changelist", ("posts.view_telegramsource",)),
     Entry(_("Webhooks"), "admin:posts_webhookendpoint_changelist", ("posts.view_webhookendpoint",)),
     Entry(_("Jobs"), "admin:queue_app_job_changelist", ("queue_app.view_job",)),
     Entry(
