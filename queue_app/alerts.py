@@ -12,23 +12,26 @@ NO_WORKER_SUBJECT = "The queue"
 NONE_FOR = timedelta(seconds=60)
 
 
-def tell(kind: str, subject: str, text: str, concern: notices.Concern = notices.EVERYBODY_WHO_WATCHES) -> bool:
-    """Open the incident (kind, subject) and see that it is told once; return whether it was not open already.
+def tell(
+    kind: str, subject: str, text: str, concern: notices.Concern = notices.EVERYBODY_WHO_WATCHES, *, key: str = ""
+) -> bool:
+    """Open the incident (kind, key) and see that it is told once; return whether it was not open already.
 
-    ``concern`` says whom it is for.
+    ``subject`` is what people read, and the key if none is given: give one where names change. ``concern`` says whom it
+    is for.
     """
     now = clock.now()
     with atomic():
-        created = notices.record(kind, subject, text, now=now, concern=concern)
+        created = notices.record(kind, subject, text, now=now, key=key, concern=concern)
         if created:
             transitions.send_notices_soon(now)
     return created
 
 
-def over(kind: str, subject: str) -> None:
-    """Close the incident (kind, subject), if it is open, and see that whoever was told of it is told that."""
+def over(kind: str, subject: str, *, key: str = "") -> None:
+    """Close the incident (kind, key), if it is open, and see that whoever was told of it is told that."""
     now = clock.now()
-    if notices.clear(kind, subject, now=now):
+    if notices.clear(kind, subject, now=now, key=key):
         with atomic():
             transitions.send_notices_soon(now)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -73,12 +74,14 @@ def record(
     text: str,
     *,
     now: datetime,
+    key: str = "",
     job: Job | None = None,
     concern: Concern = EVERYBODY_WHO_WATCHES,
 ) -> bool:
-    """Write a notice; return whether it is new. Without a job, one stays open per (kind, subject) until cleared.
+    """Write a notice; return whether it is new. Without a job, one stays open per (kind, key) until cleared.
 
-    A subject holds names from outside, so it is cut to size.
+    A subject is what people read; where it never changes it is the key, too. It holds names from outside, so it is cut
+    to size.
     """
     subject = subject[:SUBJECT_CHARACTERS]
     values = {
@@ -91,20 +94,35 @@ def record(
     if job is not None:
         Notice.objects.create(kind=kind, subject=subject, job=job, **values)
         return True
-    _, created = Notice.objects.get_or_create(kind=kind, subject=subject, job=None, cleared_at=None, defaults=values)
+    if _still_open(kind, subject, key).exists():
+        return False
+    _, created = Notice.objects.get_or_create(
+        kind=kind, key=key or subject, job=None, cleared_at=None, defaults={**values, "subject": subject}
+    )
     return created
 
 
-def clear(kind: str, subject: str, *, now: datetime) -> bool:
-    """Close the open notice of (kind, subject); return whether there was one: the incident is over."""
-    still_open = Notice.objects.filter(kind=kind, subject=subject[:SUBJECT_CHARACTERS], job=None, cleared_at=None)
+def clear(kind: str, subject: str, *, now: datetime, key: str = "") -> bool:
+    """Close the open notice of (kind, key); return whether there was one: the incident is over."""
+    still_open = _still_open(kind, subject[:SUBJECT_CHARACTERS], key)
     # Asked after every success: a write would wait for SQLite's one lock each time.
     return still_open.exists() and still_open.update(cleared_at=now) > 0
+
+
+def say_anew(kind: str, subject: str, text: str, *, key: str = "") -> None:
+    """Change what the open notice of (kind, key) says. Whoever was told of it already is not told again."""
+    _still_open(kind, subject[:SUBJECT_CHARACTERS], key).update(text=text)
 
 
 def open_conditions(names: Iterable[str]) -> list[Notice]:
     """Return the incidents of these kinds that are not over."""
     return list(Notice.objects.filter(kind__in=list(names), job=None, cleared_at=None).order_by("id"))
+
+
+def _still_open(kind: str, subject: str, key: str) -> QuerySet[Notice]:
+    """Return the open incident of (kind, key). One that the release before opened has no key, and this subject."""
+    same = Q(key=key or subject) | Q(key="", subject=subject)
+    return Notice.objects.filter(same, kind=kind, job=None, cleared_at=None)
 
 
 register_kinds(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, models
 from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ModelState, ProjectState
+from django.utils import timezone
 
+from queue_app.models import Notice
 from tests.migrations import (
     BASELINE,
     EXCEPTIONS,
@@ -86,6 +92,27 @@ def test_no_migration_locks_a_large_table_for_long(tmp_path: Path) -> None:
     assert [finding for finding in found if not excepted(finding)] == []
     used = {(finding.migration, finding.rule) for finding in found}
     assert {(key, rule) for key, each in EXCEPTIONS.items() for rule in each} - used == set(), "exceptions for nothing"
+
+
+@pytest.mark.django_db
+def test_open_incidents_get_the_key_of_what_they_are_about_once_each() -> None:
+    def told(subject: str, page: str, **fields: Any) -> Notice:
+        return Notice.objects.create(kind="reconnect", subject=subject, page=page, created_at=timezone.now(), **fields)
+
+    before = told("Ada on X", "/admin/posts/account/7/change/")
+    renamed = told("Ada King on X", "/admin/posts/account/7/change/")
+    hook = told("Webhook “Desk” of ada", "/admin/posts/webhookendpoint/3/change/")
+    other = told("Archive", "")
+    over = told("Bob on X", "/admin/posts/account/8/change/", cleared_at=timezone.now())
+    fill_keys = importlib.import_module("posts.migrations.0011_keys_of_notices").fill_keys
+    fill_keys(apps, SimpleNamespace(connection=connection))
+    stored = Notice.objects.in_bulk()
+    assert [stored[each.pk].key for each in (before, renamed, hook, other, over)] == [
+        "account:7", "", "endpoint:3", "", ""
+    ]  # fmt: skip
+    assert stored[renamed.pk].cleared_at is not None
+    assert stored[renamed.pk].over_addressed_at is not None
+    assert stored[other.pk].cleared_at is None
 
 
 @pytest.mark.one_database

@@ -17,10 +17,10 @@ from posts.selectors.posts import visible_posts
 from posts.services import telling
 from posts.services.errors import Refused
 from posts.services.queueing import one_transaction
-from posts.services.standing import RECONNECT_NOTICE
+from posts.services.standing import login_works
 from posts.services.status import sync_post_status
 from posts.services.validation import shown
-from queue_app import alerts, blocks
+from queue_app import blocks
 from queue_app.models import BlockKind
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def delete_account(account: Account) -> DeletionEffects:
             telling.happened(post, telling.UPDATED, "")
         for post_id in mixed:
             sync_post_status(post_id)
-        key, name = account.block_key, str(account)
+        key = account.block_key
+        login_works(account)
         try:
             account.delete()
         except ProtectedError:  # a post was written or scheduled in between
             raise Refused(_why_not(account, deletion_effects(account))) from None
     for kind in (BlockKind.DISABLED, BlockKind.RECONNECT, BlockKind.RATE_LIMIT, BlockKind.PAUSE):
         blocks.lift(key, kind)
-    alerts.over(RECONNECT_NOTICE, name)
     return effects
 
 

@@ -31,9 +31,9 @@ from posts.services.sessions import (
     session_for,
     store_credentials,
 )
-from posts.services.standing import LOGIN_ENDS_NOTICE, RECONNECT_NOTICE, sentence_of
+from posts.services.standing import login_works, sentence_of
 from posts.services.validation import shown
-from queue_app import alerts, blocks, clock, parking
+from queue_app import blocks, clock, parking
 from queue_app.database import atomic
 from queue_app.models import BlockKind
 
@@ -312,7 +312,7 @@ def _reconnected(
             pause_for_held(account, actor)
         blocks.remove(account.block_key, BlockKind.RECONNECT)
         locked = Account.objects.select_for_update().get(pk=account.pk)
-        name_in_notice = str(locked)
+        login_works(locked)
         locked.name = connection.identity.name
         locked.config = {
             **locked.config,
@@ -322,8 +322,6 @@ def _reconnected(
         locked.reconnect_reason = ""
         store_credentials(locked, connection)
         locked.save()
-        alerts.over(RECONNECT_NOTICE, name_in_notice)
-        alerts.over(LOGIN_ENDS_NOTICE, name_in_notice)
     blocks.unpark_free(account.block_key)
     account.refresh_from_db()
     return account

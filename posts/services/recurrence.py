@@ -125,9 +125,9 @@ def require_series(recurrence: Recurrence, action: str, actor: User | None) -> N
         raise NotAllowed(gettext("These repeating posts belong to somebody else; ask their owner or an administrator"))
 
 
-def notice_subject(recurrence: Recurrence) -> str:
-    """Return what the notices of a series are about."""
-    return gettext("Repeating posts %(recurrence)s") % {"recurrence": recurrence.pk}
+def refusal_is_over(recurrence: Recurrence) -> None:
+    """Close what people were told of a series whose post could not be scheduled."""
+    alerts.over(REFUSED_NOTICE, _notice_subject(recurrence), key=_notice_key(recurrence))
 
 
 def _make_next(recurrence_id: int) -> int | None:
@@ -149,7 +149,7 @@ def _make_next(recurrence_id: int) -> int | None:
             # Nothing made it in time, because nothing ran: late it would be stale.
             when = f"{wall:%Y-%m-%d %H:%M} ({recurrence.timezone})"
             said = gettext("The post of %(when)s was not made: nothing ran before it was due.") % {"when": when}
-            alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), said, concern_of_series(recurrence))
+            _tell(recurrence, said)
             return 0
         return _make(recurrence, wall, at)
 
@@ -165,7 +165,7 @@ def _make(recurrence: Recurrence, wall: datetime, at: datetime) -> int:
         recurrence.ended_at = clock.now()
         recurrence.save(update_fields=["ended_at"])
         text = gettext("All its posts were deleted, so there is nothing to repeat any more: the series has ended.")
-        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text, concern_of_series(recurrence))
+        _tell(recurrence, text)
         return 0
     occurrence = wall.isoformat(timespec="seconds")
     if Post.objects.filter(recurrence=recurrence, occurrence=occurrence).exists():
@@ -188,10 +188,28 @@ def schedule_or_tell(post: Post, recurrence: Recurrence, at: datetime, *, actor:
             "refused": refused,
         }
         post.deliveries.update(error_message=str(refused), error_code="not_scheduled")
-        alerts.tell(REFUSED_NOTICE, notice_subject(recurrence), text, concern_of_series(recurrence))
+        _tell(recurrence, text)
         return str(refused)
     post.deliveries.filter(error_code="not_scheduled").update(error_message="", error_code="")
     return ""
+
+
+def _tell(recurrence: Recurrence, text: str) -> None:
+    alerts.tell(
+        REFUSED_NOTICE,
+        _notice_subject(recurrence),
+        text,
+        concern_of_series(recurrence),
+        key=_notice_key(recurrence),
+    )
+
+
+def _notice_subject(recurrence: Recurrence) -> str:
+    return gettext("Repeating posts %(recurrence)s") % {"recurrence": recurrence.pk}
+
+
+def _notice_key(recurrence: Recurrence) -> str:
+    return f"series:{recurrence.pk}"
 
 
 def _copy(pattern: Post, recurrence: Recurrence, occurrence: str, at: datetime) -> Post:

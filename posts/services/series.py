@@ -23,18 +23,17 @@ from posts.services.drafts import save_draft
 from posts.services.errors import Problem, Refused, ValidationFailed
 from posts.services.posts import cancel_post, delete_post
 from posts.services.recurrence import (
-    REFUSED_NOTICE,
     lock_series,
     make_occurrences,
     make_soon,
-    notice_subject,
     put_in,
     raise_any,
+    refusal_is_over,
     require_series,
     rule_problems,
     schedule_or_tell,
 )
-from queue_app import alerts, clock
+from queue_app import clock
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -82,7 +81,7 @@ def change_future(
             recurrence.timezone,
             stored.occurrence,
         )
-        alerts.over(REFUSED_NOTICE, notice_subject(recurrence))
+        refusal_is_over(recurrence)
         recurrence.ends_on = ends_on
         if is_timed_anew:
             recurrence.rule, recurrence.timezone = text, zone
@@ -160,7 +159,7 @@ def _end(recurrence: Recurrence) -> None:
     if recurrence.ended_at is None:
         recurrence.ended_at = clock.now()
         recurrence.save(update_fields=["ended_at"])
-    alerts.over(REFUSED_NOTICE, notice_subject(recurrence))
+    refusal_is_over(recurrence)
 
 
 def _ended(recurrence: Recurrence, post: Post, actor: User | None) -> SeriesReport:

@@ -39,14 +39,14 @@ def ask_reconnect(account: Account, code: str) -> bool:
             return False
         Account.objects.filter(pk=account.pk).update(reconnect_reason=code)
         blocks.place(account.block_key, BlockKind.RECONNECT, now=clock.now(), reason=text)
-        alerts.tell(RECONNECT_NOTICE, str(locked), text, concern_of_account(locked))
+        alerts.tell(RECONNECT_NOTICE, str(locked), text, concern_of_account(locked), key=locked.block_key)
     account.reconnect_reason = code
     return True
 
 
 def cool_down_key(account: Account, scope: Scope) -> str:
     """Return the key that a wait of this scope blocks: the account's, else its whole platform's."""
-    return account.block_key if scope == "account" else f"platform:{account.platform}"
+    return account.block_key if scope == "account" else _platform_key(account)
 
 
 def slow_down(account: Account, until: datetime, scope: Scope) -> None:
@@ -67,7 +67,8 @@ def slow_down(account: Account, until: datetime, scope: Scope) -> None:
 def tell_operator(error: PublishError, account: Account) -> None:
     """Tell those who run the site, once, that a platform stands still until they do something."""
     label = label_of(account)
-    alerts.tell(OPERATOR_NOTICE, label, f"{sentence_of(error, label)} {words.next_step(error.code)}")
+    text = f"{sentence_of(error, label)} {words.next_step(error.code)}"
+    alerts.tell(OPERATOR_NOTICE, label, text, key=_platform_key(account))
 
 
 def tell_login_ends(account: Account, at: datetime | None) -> None:
@@ -78,12 +79,18 @@ def tell_login_ends(account: Account, at: datetime | None) -> None:
             "name": name,
             "at": f"{at:%Y-%m-%d %H:%M}",
         }
-        alerts.tell(LOGIN_ENDS_NOTICE, str(account), text, concern_of_account(account))
+        alerts.tell(LOGIN_ENDS_NOTICE, str(account), text, concern_of_account(account), key=account.block_key)
+
+
+def login_works(account: Account) -> None:
+    """Close what people were told of the account's login: it is connected again, or about to be deleted."""
+    for kind in (RECONNECT_NOTICE, LOGIN_ENDS_NOTICE):
+        alerts.over(kind, str(account), key=account.block_key)
 
 
 def platform_works(account: Account) -> None:
     """Close what those who run the site were told of the account's platform: it takes posts and logins again."""
-    alerts.over(OPERATOR_NOTICE, label_of(account))
+    alerts.over(OPERATOR_NOTICE, label_of(account), key=_platform_key(account))
 
 
 def move_account(account: Account, new_config: Mapping[str, Any], new_identity_id: str = "") -> Account:
@@ -117,3 +124,7 @@ def sentence_of(error: PublishError, label: str) -> str:
     """Return what ``error`` says, with the platform's own words behind it."""
     said = words.sentence(error.code, error.params, label)
     return f"{said} ({' '.join(error.detail.split())})" if error.detail else said
+
+
+def _platform_key(account: Account) -> str:
+    return f"platform:{account.platform}"

@@ -13,11 +13,14 @@ from queue_app.models.job import Job
 class Notice(models.Model):
     """Something that people should be told: once, and where it lasts once more when it is over.
 
-    It is for its ``owner`` and for whoever has ``permission``. ``fine_since`` is since when a condition that is looked
-    for again and again was not found any more.
+    It is for its ``owner`` and for whoever has ``permission``. Without a job it is an incident, found by ``key`` while
+    it is open, whatever its ``subject`` is called by then. ``fine_since`` is since when a condition that is looked for
+    again and again was not found any more.
     """
 
     kind = models.CharField(_("kind"), max_length=40)
+    # "": of a job, or opened by the release before, which found incidents by their subject.
+    key = models.CharField(max_length=200, blank=True, db_default="", default="", editable=False)
     subject = models.CharField(_("about"), max_length=200)
     text = models.TextField(_("text"), blank=True)
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="notices")
@@ -38,8 +41,15 @@ class Notice(models.Model):
         verbose_name_plural = _("notices")
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "subject"], name="queue_app_notice_once", condition=Q(cleared_at__isnull=True, job=None)
-            )
+                fields=["kind", "key"],
+                name="queue_app_notice_key_once",
+                condition=Q(cleared_at__isnull=True, job=None) & ~Q(key=""),
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                name="queue_app_notice_once",
+                condition=Q(cleared_at__isnull=True, job=None, key=""),
+            ),
         ]
         indexes = [
             models.Index(

@@ -58,6 +58,26 @@ def test_an_incident_is_told_once_until_it_is_over(run: Run, later: Later) -> No
     assert alerts.tell("reconnect", "Ada on X", "again")
 
 
+def test_an_incident_with_a_key_is_the_same_whatever_it_is_called(run: Run, later: Later) -> None:
+    assert alerts.tell("reconnect", "Ada on X", "access was revoked", key="account:7")
+    assert not alerts.tell("reconnect", "Ada King on X", "access was revoked", key="account:7")
+    assert alerts.tell("reconnect", "Ada on X", "access was revoked", key="account:8")
+    later(11)
+    run()
+    alerts.over("reconnect", "Ada King on X", key="account:7")
+    assert [notice.key for notice in open_notices()] == ["account:8"]
+    later(11)
+    run()
+    assert "Ada on X: needs no reconnecting any more" in mail.outbox[1].body + mail.outbox[1].subject
+
+
+def test_an_incident_that_the_release_before_opened_is_found_by_its_subject() -> None:
+    Notice.objects.create(kind="reconnect", subject="Ada on X", created_at=clock.now())
+    assert not alerts.tell("reconnect", "Ada on X", "again", key="account:7")
+    alerts.over("reconnect", "Ada on X", key="account:7")
+    assert not open_notices().exists()
+
+
 def test_no_worker_for_a_minute_is_mailed_once_and_closed_when_one_is_back(later: Later) -> None:
     since = alerts.check_workers(None)
     assert since is not None

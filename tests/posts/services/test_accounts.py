@@ -25,9 +25,10 @@ from posts.services.accounts import (
 from posts.services.errors import Refused, ValidationFailed
 from posts.services.posts import publish_now
 from posts.services.sessions import new_session
-from posts.services.standing import ask_reconnect, move_account, public_error
-from queue_app import blocks, rescue
+from posts.services.standing import ask_reconnect, login_works, move_account, public_error, tell_login_ends
+from queue_app import blocks, clock, rescue
 from queue_app.models import Block, BlockKind, Job, Notice
+from tests.posts import making
 from tests.posts.making import draft, sent
 from tests.posts.platforms.fake_pds import PASSWORD, FakePds, did_of
 
@@ -187,6 +188,36 @@ def test_a_late_ask_after_a_reconnect_changes_nothing() -> None:
     assert not ask_reconnect(seen, "reconnect_needed")
     assert not Block.objects.exists()
     assert not Notice.objects.exists()
+
+
+def test_an_account_that_was_renamed_meanwhile_ends_its_notices_when_it_is_reconnected() -> None:
+    account = outbox()
+    ask_reconnect(account, "reconnect_needed")
+    tell_login_ends(account, clock.now())
+    Account.objects.update(name="Ada King")
+    account.refresh_from_db()
+    ask_reconnect(account, "reconnect_needed")
+    assert Notice.objects.count() == 2
+    outbox()
+    assert not Notice.objects.filter(cleared_at=None).exists()
+
+
+def test_two_accounts_of_one_name_are_two_incidents() -> None:
+    first, second = making.account(), making.account()
+    for account in (first, second):
+        ask_reconnect(account, "reconnect_needed")
+    login_works(first)
+    assert [notice.key for notice in Notice.objects.filter(cleared_at=None)] == [second.block_key]
+
+
+def test_deleting_ends_what_was_told_of_the_account() -> None:
+    account = outbox()
+    ask_reconnect(account, "reconnect_needed")
+    tell_login_ends(account, clock.now())
+    Account.objects.update(name="Ada King")
+    account.refresh_from_db()
+    delete_account(account)
+    assert Notice.objects.filter(cleared_at=None).count() == 0
 
 
 def test_reconnecting_lets_waiting_posts_go_and_ends_the_notice() -> None:

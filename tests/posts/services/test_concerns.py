@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from posts.services.concerns import concern_of_account, concern_of_job
-from posts.services.standing import ask_reconnect
-from queue_app import alerts, telling
+from posts.services.standing import ask_reconnect, login_works
+from queue_app import telling
 from queue_app.choices import choose
 from queue_app.models import Notice
 from tests.posts.making import REJECTED, account, delivery, job_of, sent, user
@@ -48,7 +48,7 @@ def test_an_account_to_reconnect_is_told_to_its_owner_and_that_it_is_over() -> N
     mine = account("Ada's", owner=reader("ada"))
     assert ask_reconnect(mine, "revoked")
     assert [*mailed()] == ["ada"]
-    alerts.over("reconnect", str(mine))
+    login_works(mine)
     assert "needs no reconnecting any more" in mailed()["ada"]
 
 
