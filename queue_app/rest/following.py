@@ -38,6 +38,8 @@ STREAM = "text/event-stream"
 RETRY_MILLISECONDS = 3000
 # What a person may see is asked anew this often while events go out.
 LOOK_AGAIN_SECONDS = 1.0
+# How soon a quiet stream ends when its process is told to stop.
+END_SECONDS = 1.0
 # A page looks through the log for at most so long.
 PAGE_SECONDS = 2.0
 BUSY_SECONDS = 10
@@ -180,16 +182,22 @@ def _sent(stream: Stream, *, question: Question, listener: _Listener) -> Generat
     try:
         yield f"retry: {RETRY_MILLISECONDS}\nid: {stream.position}\n\n"
         written_at, last = time.monotonic(), stream.position
-        with closing(stream.steps(beat)) as steps:
+        with closing(stream.steps(min(beat, END_SECONDS))) as steps:
             for event in steps:
-                person, now = listener.person(), time.monotonic()
-                if person is None or now >= ends_at:
+                now = time.monotonic()
+                if listeners.are_ending() or now >= ends_at:
+                    return
+                is_quiet = now - written_at >= beat
+                if event is None and not is_quiet:
+                    continue
+                person = listener.person()
+                if person is None:
                     return
                 last = stream.position if event is None else event.pk
                 if event is not None and question.allows(person, event):
                     yield _text(event)
                     written_at = now
-                elif now - written_at >= beat or event is None:
+                elif is_quiet:
                     # An id without data: the client goes on from here, also where nothing was for it.
                     yield f": here\nid: {last}\n\n"
                     written_at = now

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -26,3 +29,28 @@ def test_a_place_that_is_collected_while_another_is_taken_holds_nobody_up(monkey
     assert not taker.is_alive()
     assert listeners.count() == before
     taken[0].leave()
+
+
+def test_a_process_without_a_handler_of_its_own_still_ends() -> None:
+    code = (
+        "import signal; from queue_app import listeners as own; own.end_on_sigterm(); signal.raise_signal(15); print()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, b"")
+
+
+def test_whoever_handled_the_signal_still_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    monkeypatch.setattr(listeners, "_ending", False)
+    try:
+        elsewhere = threading.Thread(target=listeners.end_on_sigterm)
+        elsewhere.start()
+        elsewhere.join(5)
+        listeners.end_on_sigterm()
+        assert not listeners.are_ending()
+        signal.raise_signal(signal.SIGTERM)
+        assert listeners.are_ending()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [signal.SIGTERM]

@@ -131,6 +131,27 @@ def test_serve_runs_site_and_queue_and_says_once_where(site: Site, port: int) ->
     assert len(said(site)) == 1
 
 
+KEY_OF_A_LISTENER = """
+from django.contrib.auth.models import User
+from queue_app import keys
+print(keys.create_key(User.objects.create_superuser("ada"), name="listener", scopes=[keys.READ])[1])
+"""
+
+
+def test_serve_stops_within_seconds_while_somebody_listens(site: Site, port: int) -> None:
+    key = site.python(KEY_OF_A_LISTENER).split()[-1]
+    served = site.spawn("serve", "--port", str(port), "--web-workers", "1")
+    site.wait_until(lambda: site.log.exists() and said(site))
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/api/events", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(asked, timeout=20) as stream:
+        assert stream.readline().startswith(b"retry:")
+        began = time.monotonic()
+        served.terminate()
+        stream.read()  # to its end, which is a whole answer's
+        assert time.monotonic() - began < 5
+    assert served.wait(8) == 0
+
+
 def test_serve_restarts_a_killed_cluster_and_leaves_nothing_when_killed_itself(site: Site, port: int) -> None:
     clusters = Clusters(site)
     served = site.spawn("serve", "--port", str(port), "--web-workers", "1")
