@@ -49,6 +49,11 @@ class Tail:
         self._seen: frozenset[int] = frozenset()
         self.position = self._now() if after is None else after
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether there are events that could not be read yet, behind a transaction that is still open."""
+        return self._gap is not None and self._gap.upto > self.position
+
     def read(self) -> list[Event]:
         """Return the next events, at most ``BATCH``, each with its ``job_type``; none if the next is not decided.
 

@@ -23,11 +23,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from posts.admin.people import person_of
-from posts.admin.webhook_actions import Delete, SwitchOff, SwitchOn, Test
+from posts.admin.webhook_actions import Delete, Forget, SendAgain, SwitchOff, SwitchOn, Test
 from posts.models import OffReason, WebhookEndpoint
 from posts.selectors.events import visible_endpoints
 from posts.services import endpoints
 from posts.services.errors import ServiceError, ValidationFailed
+from posts.services.given_up import given_up
 from queue_app.admin import display, history
 from queue_app.admin.actions import ConfirmedActionsMixin
 from queue_app.admin.pages import ReadOnlyAdmin
@@ -63,7 +64,7 @@ class WebhookAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
     empty_hint: ClassVar[Any] = _(
         "No webhook yet. Press “Add webhook” above to have a program of yours told what happens to posts and jobs."
     )
-    confirmed_actions = [Test, SwitchOn, SwitchOff, Delete]
+    confirmed_actions = [Test, SendAgain, Forget, SwitchOn, SwitchOff, Delete]
     list_display = ["name", "host", "state", "wanted", "last_success", "owner"]
     list_select_related = ["owner"]
     search_fields = ["name"]
@@ -148,6 +149,7 @@ class WebhookAdmin(ConfirmedActionsMixin, ReadOnlyAdmin):
             "wanted": self.wanted(row),
             "last_success": self.last_success(row),
             "attempts": attempts,
+            "given_up": given_up(row),
             "may_change": request.user.has_perm("posts.change_webhookendpoint"),
             "buttons": self.buttons_for(request, row),
         }

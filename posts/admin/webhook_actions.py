@@ -9,13 +9,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import DELETION
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from posts.admin.people import person_of
 from posts.models import WebhookEndpoint
 from posts.services import endpoints
 from posts.services.errors import ServiceError
+from posts.services.given_up import given_up
 from posts.services.sending import send_test
 from queue_app.admin import history
 from queue_app.admin.actions import ConfirmedAction
@@ -98,6 +99,42 @@ class SwitchOff(EndpointAction):
         return ""
 
 
+class SendAgain(EndpointAction):
+    """Send once more what was given up."""
+
+    name = "send_again"
+    label: ClassVar[Any] = _("Send again what was given up")
+    done: ClassVar[Any] = _("sent again what was given up")
+    sure: ClassVar[Any] = _("Yes, send it again")
+
+    def why_not(self, row: WebhookEndpoint, request: HttpRequest) -> str:
+        """Skip what lacks nothing, and what is off."""
+        if not row.enabled:
+            return gettext("it is off: switch it on first")
+        return "" if given_up(row) else gettext("nothing was given up")
+
+    def perform(self, row: WebhookEndpoint, request: HttpRequest, answers: dict[str, Any]) -> str:
+        """Queue it."""
+        return _events(endpoints.send_again(row, actor=person_of(request)))
+
+
+class Forget(EndpointAction):
+    """Never send what was given up."""
+
+    name = "forget"
+    label: ClassVar[Any] = _("Forget what was given up")
+    done: ClassVar[Any] = _("rid of what was given up")
+    sure: ClassVar[Any] = _("Yes, forget it")
+
+    def why_not(self, row: WebhookEndpoint, request: HttpRequest) -> str:
+        """Skip what lacks nothing."""
+        return "" if given_up(row) else gettext("nothing was given up")
+
+    def perform(self, row: WebhookEndpoint, request: HttpRequest, answers: dict[str, Any]) -> str:
+        """Put it away."""
+        return _events(endpoints.forget_given_up(row, actor=person_of(request)))
+
+
 class Delete(EndpointAction):
     """Delete webhooks with their secrets."""
 
@@ -110,3 +147,7 @@ class Delete(EndpointAction):
         """Delete it."""
         endpoints.delete_endpoint(row, actor=person_of(request))
         return ""
+
+
+def _events(count: int) -> str:
+    return ngettext("%(n)s event", "%(n)s events", count) % {"n": f"{count:,}"}

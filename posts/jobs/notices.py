@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from posts.services.chat import Chat
+from posts.services.given_up import GAVE_UP_NOTICE
 from posts.services.recurrence import REFUSED_NOTICE
 from posts.services.sending import OFF_NOTICE
 from posts.services.standing import LOGIN_ENDS_NOTICE, OPERATOR_NOTICE, RECONNECT_NOTICE
@@ -39,6 +40,14 @@ register_kinds(
         OFF_NOTICE,
         _("A webhook was switched off"),
         _("was switched off"),
+        of_owners=True,
+        by_default=True,
+    ),
+    Kind(
+        GAVE_UP_NOTICE,
+        _("A webhook did not take events"),
+        _("events were given up"),
+        _("no events are given up any more"),
         of_owners=True,
         by_default=True,
     ),

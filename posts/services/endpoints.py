@@ -18,9 +18,9 @@ from posts import credentials
 from posts.models import OffReason, WebhookEndpoint
 from posts.publishing.standard_webhooks import NEW_KEY_BYTES, secret_of
 from posts.selectors.events import visible_endpoints
-from posts.services import access
-from posts.services.errors import Conflict, NotAllowed, Problem, ValidationFailed
-from posts.services.forwarding import look_soon
+from posts.services import access, given_up
+from posts.services.errors import Conflict, NotAllowed, Problem, Refused, ValidationFailed
+from posts.services.forwarding import send_after_commit
 from posts.services.sending import OFF_NOTICE, is_allowed, notice_subject
 from posts.services.telling import NAMES
 from posts.text.storable import is_storable
@@ -111,10 +111,26 @@ def switch_on(endpoint: WebhookEndpoint, *, catch_up: bool = False, actor: User 
         stored.enabled, stored.off_reason = True, ""
         stored.failing_since = stored.failing_event = None
         stored.save()
-        alerts.over(OFF_NOTICE, notice_subject(stored))
+        alerts.over(OFF_NOTICE, notice_subject(stored), key=stored.key)
         breakers.close(stored.key)  # it need not wait until it would have been tried again by itself
-        look_soon()
+        if catch_up:
+            given_up.forget(stored, access.name_of(actor), after=missed)  # it is sent anew
+        send_after_commit([stored.pk])
     endpoint.refresh_from_db()
+
+
+def send_again(endpoint: WebhookEndpoint, *, actor: User | None = None) -> int:
+    """Send what was given up once more; return how many events. Raises Refused, Conflict, NotAllowed."""
+    _require(actor, "change_webhookendpoint", endpoint)
+    if not endpoint.enabled:
+        raise Refused(gettext("This webhook is off; switch it on first"))
+    return given_up.send_again(endpoint, access.name_of(actor))
+
+
+def forget_given_up(endpoint: WebhookEndpoint, *, actor: User | None = None) -> int:
+    """Never send what was given up; return how many events. Raises NotAllowed."""
+    _require(actor, "change_webhookendpoint", endpoint)
+    return given_up.forget(endpoint, access.name_of(actor))
 
 
 def delete_endpoint(endpoint: WebhookEndpoint, *, actor: User | None = None) -> None:
@@ -122,7 +138,8 @@ def delete_endpoint(endpoint: WebhookEndpoint, *, actor: User | None = None) -> 
     _require(actor, "delete_webhookendpoint", endpoint)
     with atomic():
         stored = _locked(endpoint)
-        alerts.over(OFF_NOTICE, notice_subject(stored))
+        alerts.over(OFF_NOTICE, notice_subject(stored), key=stored.key)
+        given_up.is_over(stored)
         stored.delete()
 
 
@@ -149,7 +166,7 @@ def _write(endpoint: WebhookEndpoint, name: str, url: str, names: Sequence[str])
     try:
         with atomic():
             endpoint.save()
-            look_soon()
+            send_after_commit([endpoint.pk])
     except IntegrityError:
         text = gettext("There is a webhook “%(name)s” already; choose another name") % {"name": name}
         raise ValidationFailed([Problem("name", text)]) from None

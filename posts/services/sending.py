@@ -174,7 +174,7 @@ def _switch_off_if_hopeless(endpoint: WebhookEndpoint, sent: Sent, now: datetime
         return
     endpoint.enabled = False
     text = gettext("%(why)s Nothing is sent to it until somebody switches it on again.") % {"why": sent.message}
-    alerts.tell(OFF_NOTICE, notice_subject(endpoint), text, concern_of_endpoint(endpoint))
+    alerts.tell(OFF_NOTICE, notice_subject(endpoint), text, concern_of_endpoint(endpoint), key=endpoint.key)
 
 
 def notice_subject(endpoint: WebhookEndpoint) -> str:

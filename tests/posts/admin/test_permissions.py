@@ -86,6 +86,8 @@ TABLE: dict[tuple[type[Any], str], set[str]] = {
     (Breaker, "close"): {"operator"},
     (ApiKey, "revoke"): {"operator"},
     (WebhookEndpoint, "test"): {"operator"},
+    (WebhookEndpoint, "send_again"): {"operator"},
+    (WebhookEndpoint, "forget"): {"operator"},
     (WebhookEndpoint, "switch_on"): {"operator"},
     (WebhookEndpoint, "switch_off"): {"operator"},
     (WebhookEndpoint, "delete"): {"operator"},

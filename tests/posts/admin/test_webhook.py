@@ -13,7 +13,10 @@ from pytest_httpserver import HTTPServer
 
 from posts.models import WebhookEndpoint
 from posts.services.endpoints import switch_off
+from posts.services.forwarding import SEND
 from posts.services.sending import send_test
+from queue_app import api, clock
+from queue_app.models import Job
 from tests.posts.admin.pages import act, browser, list_of, page, person
 from tests.posts.hearing import MAY, Receiver, endpoint, listener
 
@@ -148,3 +151,27 @@ def test_those_of_others_are_not_there(ada: Client) -> None:
     assert WebhookEndpoint.objects.filter(pk=found.pk, sealed=found.sealed).exists()
     boss = browser(person("boss", is_superuser=True))
     assert "Desk" in content(boss.get(list_of(WebhookEndpoint)))
+
+
+def test_what_was_given_up_is_on_its_page_and_is_sent_again_or_forgotten(ada: Client) -> None:
+    ada.post(reverse(ADD), {"name": "Desk", "url": "https://desk.example/hook"})
+    found = WebhookEndpoint.objects.get()
+    assert "Send again what was given up" not in content(ada.get(page(found)))
+    now = clock.now()
+    args = {"endpoint_id": found.pk, "event_id": 1}
+    for _number in range(2):
+        api.enqueue(SEND, args, target_id=found.pk)
+    Job.objects.filter(type=SEND).update(state="failed", finished_at=now)
+    shown = content(ada.get(page(found)))
+    assert "2 events that it did not take for three days" in shown
+    assert "Forget what was given up" in shown
+    first, second = Job.objects.filter(type=SEND).order_by("pk")
+    Job.objects.filter(pk=second.pk).update(state="completed")
+    act(ada, "send_again", found)
+    first.refresh_from_db()
+    assert first.state == "pending"
+    Job.objects.filter(pk=first.pk).update(state="failed", finished_at=now)
+    act(ada, "forget", found)
+    first.refresh_from_db()
+    assert first.state == "cancelled"
+    assert "did not take for three days" not in content(ada.get(page(found)))

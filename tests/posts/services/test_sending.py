@@ -20,8 +20,8 @@ from posts.services import endpoints, forwarding, sending
 from posts.services.endpoints import create_endpoint, renew_secret, switch_off, switch_on
 from posts.services.keys import rotate_keys
 from queue_app import clock, events, runner
-from queue_app.models import Attempt, Event, Job, Notice
-from queue_app.outcomes import Done, Fail, Retry
+from queue_app.models import Attempt, Breaker, Event, Job, Notice
+from queue_app.outcomes import Done, Retry
 from tests.posts.hearing import Receiver, listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,8 +96,8 @@ def test_every_attempt_has_the_same_id_and_body_and_a_time_of_its_own(
     assert receiver.seen[0].data == receiver.seen[1].data
     receiver.verified(0)
     receiver.verified(1)
-    assert SEND_RETRY.max_attempts == 10
-    assert 3 * 86_400 < sum(SEND_RETRY.steps) < 4 * 86_400
+    assert SEND_RETRY.max_attempts + 1 == 10
+    assert 3 * 86_400 < forwarding.AGAIN_SECONDS + sum(SEND_RETRY.steps) < 4 * 86_400
 
 
 def test_while_a_secret_is_replaced_either_verifies_and_then_the_new_one_alone(
@@ -128,7 +128,7 @@ def test_a_secret_that_is_sealed_anew_under_another_key_still_signs(
 
 def test_one_that_is_gone_is_switched_off_at_once_and_told_of_once(desk: WebhookEndpoint, receiver: Receiver) -> None:
     receiver.answers = [410]
-    assert isinstance(sent(desk), Fail)
+    assert isinstance(sent(desk), Done)
     assert isinstance(sent(desk), Done)  # it is off: nothing is sent
     found = stored(desk)
     assert (found.enabled, found.off_reason, len(receiver.seen)) == (False, OffReason.GONE, 1)
@@ -159,20 +159,33 @@ def test_one_that_fails_for_days_is_switched_off_told_of_once_and_works_again(
     assert stored(desk).failing_since is None
 
 
+@pytest.mark.parametrize("end", [switch_on, endpoints.delete_endpoint])
+def test_one_that_is_renamed_while_it_is_off_ends_its_notice(
+    desk: WebhookEndpoint, receiver: Receiver, end: Callable[..., None]
+) -> None:
+    receiver.answers = [410]
+    sent(desk)
+    endpoints.change_endpoint(desk, name="Newsroom", url=desk.url, names=[])
+    end(desk)
+    assert not Notice.objects.filter(cleared_at=None).exists()
+
+
 def test_one_that_rests_after_failures_is_sent_at_once_what_waits_when_it_is_switched_on_again(
     desk: WebhookEndpoint, receiver: Receiver
 ) -> None:
     receiver.answers = [500]
-    for _number in range(6):
-        record(desk)
-    forwarding.forward()
+    waits = record(desk)
+    forwarding.send_new(desk.pk)
+    breaker = Breaker.objects.create(key=desk.key, failures=5, trips=1, open_until=clock.now() + timedelta(hours=1))
+    Job.objects.filter(type=forwarding.SEND).update(run_at=clock.now())
     runner.run_due("default", "tests")
-    assert len(receiver.seen) == 5  # then it rests, so that it keeps no worker busy
+    assert len(receiver.seen) == 1  # it rests, so that it keeps no worker busy
     switch_off(desk)
     receiver.answers = [204]
     switch_on(desk)
+    assert not Breaker.objects.filter(pk=breaker.pk, trips__gt=0).exists()
     runner.run_due("default", "tests")
-    assert len(receiver.seen) == 6
+    assert receiver.ids == [sending.message_id(desk, waits.pk)] * 2
 
 
 def test_one_that_works_in_between_does_not_fail_without_a_break(desk: WebhookEndpoint, receiver: Receiver) -> None:
@@ -289,22 +302,22 @@ def test_what_it_missed_is_not_forgotten_when_a_test_event_arrives_before_it_is_
 ) -> None:
     receiver.answers = [410, 204]
     event = record(desk)
-    forwarding.forward()
-    runner.run_due("default", "tests")
+    forwarding.send_new(desk.pk)
     assert not stored(desk).enabled
     assert sending.send_test(desk).arrived
     switch_on(desk, catch_up=True)
-    runner.run_due("default", "tests")
     runner.run_due("default", "tests")
     assert receiver.ids.count(sending.message_id(desk, event.pk)) == 2
 
 
 def test_what_was_queued_when_it_was_switched_off_is_caught_up_with(desk: WebhookEndpoint, receiver: Receiver) -> None:
+    receiver.answers = [500, 204]
     event = record(desk)
-    forwarding.forward()
+    forwarding.send_new(desk.pk)
     switch_off(desk)
+    Job.objects.filter(type=forwarding.SEND).update(run_at=clock.now())
     runner.run_due("default", "tests")  # it is off: nothing is sent
+    assert len(receiver.seen) == 1
     switch_on(desk, catch_up=True)
     runner.run_due("default", "tests")
-    runner.run_due("default", "tests")
-    assert receiver.ids == [sending.message_id(desk, event.pk)]
+    assert receiver.ids == [sending.message_id(desk, event.pk)] * 2
