@@ -101,13 +101,15 @@ def change_post(post: Post, body: PostChange, person: User, expected_version: in
             _require_time(DRAFT, has_time=due is not None)
             post = unschedule_post(post, expected_version=expected_version, actor=person)
             expected_version = None
-        if body.model_fields_set & EDITED:
+        if body.named & EDITED:
             post = _edit(post, body, zone, person, expected_version)
             expected_version = None
         if status == PUBLISHED:
             _require_time(PUBLISHED, has_time=due is not None)
             return publish_now(post, actor=person)
         is_waiting = bool(waiting(post))
+        if is_waiting and due is None and "scheduled_at" in body.model_fields_set:
+            _require_time(SCHEDULED, has_time=False)  # whoever sends no time must not believe that it waits no more
         if due is None and is_waiting and body.timezone is not None and post.scheduled_at is not None:
             due = Due(post.scheduled_at, "", zone)  # the same instant, by other clocks
         if due is not None:
@@ -134,7 +136,6 @@ def try_post(body: PostIn, person: User) -> Trial:
 
 def _edit(post: Post, body: PostChange, zone: str, person: User, expected_version: int | None) -> Post:
     """Save the post with what ``body`` names of it, the rest as it is."""
-    given = body.model_fields_set
     deliveries = queueing.deliveries_of(post)
     accounts = [each.account_id for each in deliveries] if body.accounts is None else body.accounts
     own_texts = {each.account_id: each.text_override or "" for each in deliveries}
@@ -148,7 +149,7 @@ def _edit(post: Post, body: PostChange, zone: str, person: User, expected_versio
         media = [(each.id, each.alt) for each in body.media]
     named = ("text", "thread_mode", "first_comment", "language", "timezone", "priority")
     changed = {name: getattr(body, name) for name in named if getattr(body, name) is not None}
-    expires_at = _instant("expires_at", body.expires_at, zone) if "expires_at" in given else post.expires_at
+    expires_at = _instant("expires_at", body.expires_at, zone) if "expires_at" in body.named else post.expires_at
     return save_draft(
         post=post,
         owner=person,

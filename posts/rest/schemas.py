@@ -123,7 +123,7 @@ class PostIn(In):
 
 
 class PostChange(In):
-    """What is to change of a post; what is left out stays. `overrides` are all that it has from then on."""
+    """What is to change of a post; what is left out, or `null`, stays. `overrides` are all that it has from then on."""
 
     model_config = with_examples({"text": "Better words"}, {"status": "DRAFT"})
 
@@ -140,6 +140,11 @@ class PostChange(In):
     timezone: Zone | None = None
     expires_at: Moment | None = Field(None, description="`null`: the site's default.")
     priority: Priority | None = None
+
+    @property
+    def named(self) -> set[str]:
+        """The fields that are to change: `null` says nothing of any but ``expires_at``."""
+        return {name for name in self.model_fields_set if name == "expires_at" or getattr(self, name) is not None}
 
 
 class AccountOut(BaseModel):

@@ -92,7 +92,7 @@ def update_post(request: Request, post_id: Id, body: PostChange) -> dict[str, An
         if _goes_elsewhere(stored, body):
             require_scope(request, keys.PUBLISH)
         changed = change_post(stored, body, request.person, version)
-        if body.model_fields_set:
+        if body.named:
             record(request, changed, CHANGE, _("Changed"))
     return shown(request, changed)
 
