@@ -142,8 +142,11 @@ def _cancel_post(post: Post, order: Order, place: Place) -> None:
             series.cancel_future(post, actor=place.actor)
         return
     report = posts.cancel_post(post, actor=place.actor)
-    if not report.cancelled:
+    if report.cancelled:
+        return
+    if report.refused:
         raise Refused(gettext("it is already being sent, or may be live"))
+    raise Refused(gettext("it is %(status)s, nothing of it waits") % {"status": post.get_status_display().lower()})
 
 
 def _retry_post(post: Post, order: Order, place: Place) -> None:

@@ -89,6 +89,7 @@ def test_many_are_cancelled_moved_and_retried_each_for_itself(ada: Program, plac
     cancelled = ada.post("posts/bulk/cancel", {"ids": [*ids, ids[0], 99999]}).json()
     assert cancelled["done"] == 3
     assert [each["id"] for each in cancelled["refused"]] == [99999, plain.pk]
+    assert cancelled["refused"][1]["detail"] == "it is draft, nothing of it waits"
     retried = ada.post("posts/bulk/retry", {"ids": [failed.pk, plain.pk]}).json()
     assert (retried["done"], [each["id"] for each in retried["refused"]]) == (1, [plain.pk])
     assert set(Job.objects.filter(type="posts.publish", state="pending").values_list("target_id", flat=True)) == {
