@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -38,7 +39,7 @@ class PostsAsked(BaseModel):
     account: int | None = Field(None, ge=1, le=LARGEST_ID, description="The id of an account.")
     platform: str = Field("", max_length=40, examples=["bluesky"])
     tag: str = Field("", max_length=50)
-    since: str = Field("", alias="from", max_length=40, description="Scheduled then or later (ISO 8601).")
+    since: str = Field("", alias="from", max_length=40, description="Scheduled then or later (ISO 8601, also a day).")
     until: str = Field("", alias="to", max_length=40, description="Scheduled before that.")
     q: str = Field("", max_length=200, description="A part of the text.")
     order: str = Field("-id", max_length=20, description=f"One of {', '.join(ORDERS)}; by time, drafts are left out.")
@@ -104,6 +105,9 @@ def shown(request: HttpRequest, post: Post) -> dict[str, Any]:
 
 
 def _moment(name: str, text: str) -> datetime:
+    """Return the instant that ``text`` means; a day is where it begins, on the site's clocks."""
+    with suppress(ValueError):
+        text = f"{date.fromisoformat(text)}T00:00"
     try:
         return parse_wall_time(text, get_default_timezone_name())
     except WallTimeError as error:

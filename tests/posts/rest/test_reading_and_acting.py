@@ -42,7 +42,7 @@ def test_a_list_has_what_is_asked_for_of_ones_own_posts(program: Program, ada: U
     one = draft(on, owner=ada, text="A red fox", tags=["fox"])
     two = draft(sky, owner=ada, text="A blue bird")
     draft(sky, owner=person("bob", PUBLISHER))
-    schedule_post(two, at=clock.now() + timedelta(days=2))
+    two = schedule_post(two, at=clock.now() + timedelta(days=2))
     three = sent(on, owner=ada, outcome=REJECTED)
     assert ids(program, "") == [three.pk, two.pk, one.pk]
     assert ids(program, "order=scheduled_at") == [three.pk, two.pk]
@@ -51,6 +51,9 @@ def test_a_list_has_what_is_asked_for_of_ones_own_posts(program: Program, ada: U
     assert ids(program, "platform=bluesky") == ids(program, f"account={sky.pk}") == [two.pk]
     tomorrow = (clock.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%MZ")
     assert (ids(program, f"from={tomorrow}"), ids(program, f"to={tomorrow}")) == ([two.pk], [three.pk])
+    day = two.scheduled_at.date()
+    assert ids(program, f"from={day}&to={day + timedelta(days=1)}") == [two.pk]
+    assert ids(program, f"to={day}") == [three.pk]
     assert ids(program, "q=%27 OR 1=1 --") == ids(program, "q=%25") == []
 
 
