@@ -189,9 +189,8 @@ def _set_time(post: Post, at: datetime, now: datetime, wall_time: str, timezone:
             )
         )
     if post.expires_at is not None and post.expires_at <= max(at, now):
-        message = gettext("Post %(post)s is dropped if not out by %(shown)s, before it is due; change one") % {
-            "post": post.pk,
-            "shown": _shown(post.expires_at, zone),
+        message = gettext("The post is dropped if not out by %(shown)s, before it is due; change one") % {
+            "shown": _shown(post.expires_at, zone)
         }
         problems.append(Problem("expires_at", message))
     if problems:

@@ -52,12 +52,7 @@ def problems_of(post: Post, deliveries: Sequence[Delivery] | None = None) -> lis
     if deliveries is None:
         deliveries = list(post.deliveries.exclude(status__in=SETTLED).select_related("account").order_by("pk"))
     if not deliveries:
-        return [
-            Problem(
-                "accounts",
-                gettext("Post %(post)s has no account to go out on; choose at least one") % {"post": post.pk},
-            )
-        ]
+        return [Problem("accounts", gettext("The post has no account to go out on; choose at least one"))]
     accounts = [problem for delivery in deliveries for problem in account_problems(delivery.account)]
     return accounts + content_problems(post, deliveries)
 

@@ -167,7 +167,14 @@ def _path_of(location: Sequence[Any]) -> str:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    said = {"extra_forbidden": _("There is no such field."), "missing": _("This is needed.")}
+    if found["type"] == "missing" and not _path_of(found["loc"]):
+        return _("Send a body, as JSON.")
+    said = {
+        "extra_forbidden": _("There is no such field."),
+        "missing": _("This is needed."),
+        "model_type": _("Send an object here: {…}."),
+        "model_attributes_type": _("Send an object here: {…}."),
+    }
     return said.get(found["type"]) or str(found["msg"]).removeprefix("Value error, ")
 
 

@@ -120,6 +120,23 @@ def test_what_is_wrong_is_said_with_its_path_and_nothing_is_written(
 
 
 @pytest.mark.one_database
+def test_a_body_of_another_form_is_refused_in_words_of_the_api(program: Program) -> None:
+    assert errors(program.post("posts", b"")) == {"": "Send a body, as JSON."}
+    assert errors(program.post("posts", [])) == {"": "Send an object here: {…}."}
+    assert errors(program.post("posts", {"media": [7]})) == {"media.0": "Send an object here: {…}."}
+    assert errors(program.post("posts", {"nothing": 1})) == {"nothing": "There is no such field."}
+
+
+@pytest.mark.one_database
+def test_what_is_refused_of_a_post_that_is_not_there_yet_calls_it_by_no_number(program: Program, on: Account) -> None:
+    late = {"scheduled_at": "2030-01-01T10:00", "expires_at": "2029-01-01T10:00", "accounts": [on.pk], "text": "Hi"}
+    nowhere = program.post("posts/validate", {"text": "Hi"}).json()["errors"][0]["message"]
+    assert nowhere == "The post has no account to go out on; choose at least one"
+    said = errors(program.post("posts", late))["expires_at"]
+    assert said == "The post is dropped if not out by 2029-01-01 10:00 (UTC), before it is due; change one"
+
+
+@pytest.mark.one_database
 def test_a_time_that_comes_twice_is_asked_and_taken_with_its_offset(program: Program, on: Account) -> None:
     body = {"text": "Hello", "accounts": [on.pk], "timezone": "Europe/Berlin"}
     said = errors(program.post("posts", body | {"scheduled_at": "2030-10-27T02:30"}))["scheduled_at"]
@@ -174,6 +191,20 @@ def test_a_change_leaves_what_it_does_not_name(program: Program, on: Account) ->
     told = program.patch(path, {"overrides": [], "expiresAt": None}).json()
     assert (told["overrides"], told["expires_at"], told["text"]) == ([], None, "New")
     assert program.patch(path, {}).json()["version"] == told["version"]
+
+
+@pytest.mark.one_database
+def test_null_says_nothing_of_a_field_and_takes_no_time_from_a_post_that_waits(program: Program, on: Account) -> None:
+    body = {"accounts": [on.pk], "text": "Hi", "scheduled_at": "2030-01-01T10:00"}
+    made = program.post("posts", body).json()
+    path, written = f"posts/{made['id']}", LogEntry.objects.count()
+    assert program.patch(path, {"text": None, "accounts": None, "timezone": None}).json() == made
+    assert LogEntry.objects.count() == written
+    said = errors(program.patch(path, {"scheduledAt": None}))
+    assert said == {"scheduledAt": "A scheduled post needs a time; send one, or the status DRAFT or PUBLISHED"}
+    told = program.patch(path, {"status": "DRAFT", "scheduledAt": None}).json()
+    assert (told["status"], told["scheduled_at"]) == ("DRAFT", None)
+    assert program.patch(path, {"scheduledAt": None}).json()["version"] == told["version"]
 
 
 def test_a_change_leaves_what_somebody_changed_while_it_was_on_its_way(

@@ -90,7 +90,7 @@ def test_a_post_needs_something_to_say_and_somewhere_to_say_it() -> None:
     ]
     assert said(draft(account(), text="", media=[picture()])) == []
     post = draft()
-    assert said(post) == [f"Post {post.pk} has no account to go out on; choose at least one"]
+    assert said(post) == ["The post has no account to go out on; choose at least one"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_platform_that_the_site_has_not_enabled_is_named(settings: Any) -> Non
 def test_what_is_live_is_not_judged_any_more() -> None:
     post = sent(account("Ada"))
     assert delivery(post).status == "published"
-    assert said(post) == [f"Post {post.pk} has no account to go out on; choose at least one"]
+    assert said(post) == ["The post has no account to go out on; choose at least one"]
 
 
 def test_a_variable_that_is_unknown_is_named_in_the_first_comment_too() -> None:
