@@ -144,11 +144,12 @@ class JobBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
         """Return the next ordinary task, locked for ``Conf.RETRY`` seconds, as django-q2's own broker would."""
         now = clock.now()
         waiting = OrmQ.objects.using(database.alias()).filter(key=self.list_key)
-        for task in waiting.filter(lock__lte=now).order_by("id")[:ROWS_TO_TRY]:
+        free = waiting.filter(lock__lte=now).order_by("id").values_list("id", "lock", "payload")
+        for key, lock, payload in free[:ROWS_TO_TRY]:
             # Whoever changes the lock from what both saw has the task.
-            if waiting.filter(pk=task.pk, lock=task.lock).update(lock=now + timedelta(seconds=Conf.RETRY)):
+            if waiting.filter(pk=key, lock=lock).update(lock=now + timedelta(seconds=Conf.RETRY)):
                 self._token_was_last = False
-                return [(task.pk, task.payload)]
+                return [(key, payload)]
         return []
 
     def _tokens(self, board: Board) -> Batch:
