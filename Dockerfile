@@ -1,6 +1,6 @@
 # The site and its clusters in one small image: docker build -t socialq .
 # It runs as nobody in particular, writes to /data and /tmp alone, and has no secret in it.
-ARG PYTHON=python:3.13-slim-bookworm
+ARG PYTHON=python:3.13-slim-trixie
 
 FROM ${PYTHON} AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -17,6 +17,10 @@ RUN if [ -n "${MORE_PACKAGES}" ]; then \
 RUN /opt/venv/bin/pip uninstall --yes pip
 
 FROM ${PYTHON}
+# For manage.py backup and restore: pg_dump and psql, at least as new as the server of compose.yaml.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 socialq \
     && useradd --uid 10001 --gid socialq --no-create-home --home-dir /data --shell /usr/sbin/nologin socialq \
     && install --directory --owner socialq --group socialq --mode 700 /data

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.one_database
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ENTRYPOINT = ROOT / "deploy/entrypoint"
+DEPLOYMENT = (ROOT / "docs/deployment.md").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SITE_SERVICES = ("migrate", "web", "worker")
 # What the entry point reads, beside the settings.
@@ -65,6 +66,17 @@ def test_the_image_has_what_it_copies_and_no_more_than_the_site_needs() -> None:
     assert all((ROOT / source).exists() for source in copied)
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert packages <= set(copied)
+
+
+def test_the_image_can_back_up_the_database_beside_it() -> None:
+    (release,) = re.findall(r"-slim-(\w+)", instructions()[0][1])
+    client = {"bookworm": 15, "trixie": 17}[release]  # what each Debian calls postgresql-client
+    (server,) = re.findall(r"^postgres:(\d+)", COMPOSE["services"]["database"]["image"])
+    final = instructions()[max(place for place, (name, _rest) in enumerate(instructions()) if name == "FROM") :]
+    assert [rest for name, rest in final if name == "RUN" and " postgresql-client " in rest]
+    assert client >= int(server)
+    backup = next(line for line in DEPLOYMENT.splitlines() if "manage backup" in line)
+    assert "docker compose run --rm --volume" in backup
 
 
 def test_more_packages_need_no_hashes() -> None:
