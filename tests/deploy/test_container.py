@@ -114,7 +114,7 @@ def test_every_service_is_shut_in_and_comes_back(name: str) -> None:
     assert service["restart"] in ("unless-stopped", "on-failure:3")
     assert not service["image"].endswith(":latest")
     assert set(service["secrets"]) <= set(COMPOSE["secrets"])
-    assert {volume.partition(":")[0] for volume in service["volumes"]} <= set(COMPOSE["volumes"])
+    assert {volume.partition(":")[0] for volume in service["volumes"]} <= {*COMPOSE["volumes"], "/tmp"}
     assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
     assert "healthcheck" in service or name == "web"  # the image's own
 
@@ -127,6 +127,13 @@ def test_services_run_what_there_is_with_settings_that_there_are() -> None:
     what, *options = COMPOSE["services"]["worker"]["command"]
     assert what == "worker"
     assert load_command_class(get_commands()["workers"], "workers").create_parser("", "workers").parse_args(options)
+
+
+@pytest.mark.parametrize("name", SITE_SERVICES)
+def test_the_largest_upload_has_room_on_its_way(name: str) -> None:
+    """It is gathered below /tmp, which in memory would have to be small."""
+    assert "/tmp" in COMPOSE["services"][name]["volumes"]
+    assert "tmpfs" not in COMPOSE["services"][name]
 
 
 def test_workers_have_longer_to_stop_than_their_jobs() -> None:

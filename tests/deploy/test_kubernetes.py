@@ -13,6 +13,7 @@ import pytest
 import yaml
 from django.db import connection
 
+from posts import conf as posts_conf
 from queue_app import autoscale, clock, conf, workers
 from queue_app.models import Job
 from tests.deploy.test_container import known_names
@@ -109,7 +110,11 @@ def test_pods_run_as_nobody_in_particular_and_have_time_to_stop() -> None:
         context = pod["securityContext"]
         assert (context["runAsNonRoot"], context["runAsUser"]) == (True, 10001)
         assert pod["automountServiceAccountToken"] is False
-        assert {volume["name"] for volume in pod["volumes"]} == {"data", "tmp"}
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        assert set(volumes) == {"data", "tmp"}
+        # Uploads are gathered there, and a pod that has more than that is evicted.
+        room = volumes["tmp"]["emptyDir"]["sizeLimit"]
+        assert int(room.removesuffix("Gi")) * 2**30 >= 2 * posts_conf.SETTINGS["VIDEO_MAX_BYTES"].default
         stops[name] = pod.get("terminationGracePeriodSeconds")
     assert stops["socialq-worker"] >= conf.SETTINGS["STOP_GRACE_SECONDS"].default + 10
 

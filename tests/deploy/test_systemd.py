@@ -30,6 +30,7 @@ def service(path: Path) -> dict[str, str]:
 def test_a_service_is_shut_in_and_runs_the_entry_point(path: Path) -> None:
     said = service(path)
     assert said["User"] == "socialq"
+    assert "TMPDIR=/var/tmp" in said["Environment"].split()  # /tmp may be memory, and uploads are gathered there
     assert said["NoNewPrivileges"] == said["PrivateTmp"] == said["PrivateDevices"] == "yes"
     assert (said["ProtectSystem"], said["CapabilityBoundingSet"]) == ("strict", "")
     command = said["ExecStart"].removeprefix("/opt/socialq/").split()
