@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from queue_app.admin.told import history_of, jobs_of_row
@@ -48,7 +49,7 @@ class ListAdmin(AnyModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with the hint for an empty one and the buttons of what may be done to its rows."""
         context = {
-            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "title": capfirst(self.opts.verbose_name_plural),
             "empty_hint": self.empty_hint,
             "bulk": self.bulk_buttons(request),
             "nothing_selected": nothing_selected(),

@@ -75,3 +75,12 @@ def test_55_the_built_in_outbox_publishes_a_demo_post_with_no_credentials(served
         expect(page.get_by_text("This is the demo post of your new SocialQ.")).to_be_visible()
         page.goto("/outbox/")
         expect(page.get_by_text("This is the demo post of your new SocialQ.")).to_be_visible()
+
+
+def test_the_apis_page_is_read_and_tried_by_who_is_signed_in_and_asks_nobody_outside(page: Page) -> None:
+    page.goto("/api/docs")
+    create = page.locator("#operations-posts-create_post")
+    create.locator(".opblock-summary-control").click()
+    create.get_by_role("button", name="Try it out").click()
+    create.get_by_role("button", name="Execute").click()
+    expect(create.locator(".live-responses-table")).to_contain_text('"status": "DRAFT"')

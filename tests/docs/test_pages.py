@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.site import ROOT
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHELL = ("|", "&&", "<", ">", ";")
 COMMAND = re.compile(r"^\| `(?P<name>\w+)(?P<options>[^`]*)` \|", re.MULTILINE)
 
 
@@ -45,6 +47,21 @@ def test_the_readme_names_every_command_of_the_queue_and_options_that_it_has() -
         assert get_commands()[name] == "queue_app"
         parser = load_command_class("queue_app", name).create_parser("manage.py", name)
         assert options <= set(parser._option_string_actions), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_written_as_it_can_be_typed(page: Path) -> None:
+    blocks = re.findall(r"^ *```(?:sh|bash)\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+    for line in re.findall(r"\b(?:manage\.py|manage) (\w.*)", "\n".join(blocks)):
+        words = shlex.split(line, comments=True)
+        words = words[: next((place for place, word in enumerate(words) if word in SHELL), len(words))]
+        name, *arguments = words
+        app = get_commands()[name]
+        if app not in ("queue_app", "posts"):
+            continue
+        parser = load_command_class(app, name).create_parser("manage.py", name)
+        parser.called_from_command_line = False  # it raises CommandError in place of ending the tests
+        parser.parse_args(arguments)
 
 
 @pytest.mark.django_db(transaction=True)

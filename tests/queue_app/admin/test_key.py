@@ -36,6 +36,7 @@ def test_a_new_key_is_shown_once() -> None:
     assert again["Location"] == page(key)
     assert "shown once" in messages_of(again)
     assert ApiKey.objects.count() == 1
+    assert client.get(list_of(ApiKey)).context["title"] == "API keys"
     for url in (page(key), list_of(ApiKey), page(key, "history")):
         text = client.get(url).content.decode()
         assert "Reports" in text
