@@ -24,7 +24,7 @@ class PostEventQuery(EventQuery):
     post_id: Id | None = None
 
 
-@operation(router, "GET", "/events", READS, {200: EventsOut})
+@operation(router, "GET", "/events", READS, {200: EventsOut}, streams=True)
 def follow_events(request: Request, query: Query[PostEventQuery]) -> Any:
     """Follow what happens to posts and jobs, as server-sent events or in pages.
 

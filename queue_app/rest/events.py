@@ -53,7 +53,7 @@ class EventsOut(BaseModel):
     after: int
 
 
-@operation(router, "GET", "/events", READS, {200: EventsOut})
+@operation(router, "GET", "/events", READS, {200: EventsOut}, streams=True)
 def follow_events(request: Request, query: Query[EventQuery]) -> Any:
     """Follow what happens, as server-sent events or in pages.
 

@@ -42,7 +42,7 @@ def operation(
     keeps_answer: bool = True,
     keeps_it_itself: bool = False,
     read_body: Callable[[HttpRequest], None] = bodies.read_json,
-    extra: Mapping[str, Any] | None = None,
+    streams: bool = False,
 ) -> Callable[[View], View]:
     """Make an operation of a function, which is called with the ``auth.Request`` and what ninja reads for it.
 
@@ -51,10 +51,13 @@ def operation(
     with ``versioned``. A POST is done once for each Idempotency-Key, in one transaction, unless ``keeps_answer`` is
     false: for what streams, or answers with a secret. One that is slow ``keeps_it_itself``, by ``idempotency``;
     ``read_body`` reads it in another form than JSON.
-    ``extra`` is added to its description in OpenAPI.
+    One that ``streams`` answers with server-sent events, too.
     """
     is_kept = keeps_answer and method == "POST"
     told = _openapi(method, path, access, refuses, versioned=versioned, is_kept=is_kept or keeps_it_itself)
+    if streams:
+        told["parameters"] = [_header("Last-Event-ID", "The id of the last event that came; before `after`.")]
+        told["responses"][200] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
     def decorate(view: View) -> View:
         summary, _, more = (view.__doc__ or "").strip().partition("\n")
@@ -65,7 +68,7 @@ def operation(
             operation_id=view.__name__,
             summary=summary.rstrip("."),
             description=f"{' '.join(more.split())}\n\nScope of a key: `{access.scope}`.".strip(),
-            openapi_extra={**told, **(extra or {})},
+            openapi_extra=told,
         )(view)
         found = declared._ninja_operation  # type: ignore[attr-defined]  # noqa: SLF001 -- ninja's mark
         queries = [model for model in found.models if model.__ninja_param_source__ == "query"]

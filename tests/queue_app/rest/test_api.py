@@ -122,3 +122,9 @@ def test_every_operation_documents_what_it_may_answer_and_names_itself_once() ->
     for each in operations:
         assert {"400", "401", "403", "503"} <= set(each["responses"])
         assert each["summary"]
+
+
+def test_the_stream_of_events_is_described_beside_the_page() -> None:
+    told = Client().get("/queue/openapi.json").json()["paths"]["/queue/events"]["get"]
+    assert list(told["responses"]["200"]["content"]) == ["application/json", "text/event-stream"]
+    assert "Last-Event-ID" in [each["name"] for each in told["parameters"]]
