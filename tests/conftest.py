@@ -125,13 +125,15 @@ def own_postgres() -> Iterator[PrivatePostgres]:
 @pytest.fixture(autouse=True, scope="session")
 def _tables_are_emptied_quickly() -> None:
     """Delete the few rows of a test, where TRUNCATE would make new files for every table of PostgreSQL, and leave those
-    that "flush" writes anew each time."""
+    that a migration ends with, so that "flush" need not look whether each of them is there."""
+    from django.core.management.commands import flush
     from django.db import connection
 
     def delete_all(operations: Any, _style: Any, tables: Sequence[str], **_options: Any) -> list[str]:
         return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in NEVER_EMPTIED]
 
     type(connection.ops).sql_flush = delete_all
+    flush.emit_post_migrate_signal = lambda *_arguments: None
 
 
 @pytest.fixture(scope="session")
