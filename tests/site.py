@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 
+from tests import forks
 from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,7 @@ class Site:
         self.manage_py = ROOT / "manage.py"
         self.interpreter = sys.executable
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._server: psycopg.Connection | None = None
 
     def manage(
         self,
@@ -80,6 +82,10 @@ class Site:
     def python(self, code: str) -> str:
         """Run ``code`` in a process of its own with Django set up; return what it printed."""
         return self._run(["-c", f"import django; django.setup()\n{code}"], None, True).stdout
+
+    def do(self, code: str) -> str:
+        """Run ``code`` in a fork of a process that has Django and the test app set up; return what it printed."""
+        return forks.run(code, self.directory, self.env, COMMAND_SECONDS)
 
     def spawn(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """Start a management command in a process group of its own, which is killed when the test ends."""
@@ -106,7 +112,7 @@ class Site:
         return answer
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement, with ``%s`` for each parameter, on a connection of its own; return its rows, if any."""
+        """Run one statement, with ``%s`` for each parameter, from outside of the site; return its rows, if any."""
         if self.database_url.startswith("sqlite:"):
             path = self.database_url.removeprefix("sqlite:///")
             connection = sqlite3.connect(path, timeout=20, isolation_level=None)
@@ -114,16 +120,29 @@ class Site:
                 return connection.execute(query.replace("%s", "?"), params).fetchall()
             finally:
                 connection.close()
-        with psycopg.connect(self.database_url, autocommit=True) as server:
+        server = self._connected()
+        try:
             cursor = server.execute(query.encode(), params)
-            return cursor.fetchall() if cursor.description else []
+        except psycopg.OperationalError:
+            if not server.closed:
+                raise
+            cursor = self._connected().execute(query.encode(), params)  # the server was away since the last one
+        return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
         """Kill whatever was spawned, with its process group."""
+        if self._server is not None:
+            self._server.close()
         for process in self._processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def _connected(self) -> psycopg.Connection:
+        """Return a connection to the site's PostgreSQL: the last one, unless that is lost."""
+        if self._server is None or self._server.closed:
+            self._server = psycopg.connect(self.database_url, autocommit=True)
+        return self._server
 
     def _run(self, arguments: list[str | Path], text: str | None, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

@@ -26,6 +26,16 @@ def test_a_site_has_a_migrated_database_of_its_own(site: Site) -> None:
     assert names.strip() == "('editors',)"
 
 
+def test_what_a_site_does_at_once_reads_its_own_settings_and_database(site: Site) -> None:
+    site.env["SOCIALQ_WORKERS"] = "7"
+    site.do("from django.contrib.auth.models import Group\nGroup.objects.create(name='editors')")
+    assert site.sql("SELECT name FROM auth_group") == [("editors",)]
+    said = site.do("from django.conf import settings\nprint(settings.SOCIALQ['WORKERS'], settings.MEDIA_ROOT)")
+    assert said == f"7 {site.directory / 'var' / 'media'}\n"
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        site.do("1 / 0")
+
+
 def test_a_second_site_starts_empty(site: Site) -> None:
     assert site.sql("SELECT count(*) FROM auth_group") == [(0,)]
 

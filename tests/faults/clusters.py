@@ -32,13 +32,13 @@ class Clusters:
     def enqueue(self, job_type: str, **options: Any) -> int:
         """Add a job and return its id; ``args`` and the rest as ``api.enqueue`` takes them."""
         call = f"api.enqueue({job_type!r}, **json.loads({json.dumps(options)!r}))"
-        return int(self.site.python(f"import json\nfrom queue_app import api\nprint({call}.pk)").split()[-1])
+        return int(self.site.do(f"import json\nfrom queue_app import api\nprint({call}.pk)"))
 
     def enqueue_many(self, job_type: str, count: int, **options: Any) -> list[int]:
         """Add ``count`` like jobs; return their ids."""
         new = f"api.NewJob(**json.loads({json.dumps(options)!r}))"
         code = f"import json\nfrom queue_app import api\nprint(api.enqueue_many({job_type!r}, [{new}] * {count}))"
-        ids: list[int] = json.loads(self.site.python(code).splitlines()[-1])
+        ids: list[int] = json.loads(self.site.do(code))
         return ids
 
     def note(self, line: str) -> int:

@@ -22,7 +22,7 @@ class Person:
             found.bind(("127.0.0.1", 0))
             port = found.getsockname()[1]
         site = clusters.site
-        site.python(
+        site.do(
             f"from django.contrib.auth.models import User\nUser.objects.create_superuser('boss', password={PASSWORD!r})"
         )
         site.spawn("serve", "--port", str(port), "--web-workers", "1", "--clusters", "0")

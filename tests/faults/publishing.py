@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -30,33 +29,32 @@ class Outcome:
 
 def connect_outboxes(site: Site, *names: str, keeps_keys: bool = True) -> list[int]:
     """Connect outbox accounts; without ``keeps_keys`` they behave like a network that cannot be asked."""
-    ids = []
-    for name in names:
-        answer = json.loads(site.manage("connect_account", "outbox", "--name", name, "--json").stdout)
-        ids.append(int(answer["id"]))
-    if not keeps_keys:
-        site.python(
-            "from posts.models import Account\n"
-            "for account in Account.objects.all():\n"
-            "    account.config['keeps_keys'] = False\n"
-            "    account.save()\n"
-        )
-    return ids
+    printed = site.do(
+        "from posts.services.accounts import connect_account\n"
+        f"for name in {names}:\n"
+        "    account = connect_account('outbox', {'name': name})\n"
+        f"    account.config['keeps_keys'] = {keeps_keys}\n"
+        "    account.save()\n"
+        "    print(account.pk)\n"
+    )
+    return [int(line) for line in printed.split()]
 
 
 def connect_bluesky(site: Site, server: FakePds, handle: str) -> int:
     """Connect an account of a server on this machine."""
     site.env["SOCIALQ_ALLOW_PRIVATE_NETWORKS"] = "true"
     server.passwords[handle] = PASSWORD
-    command = ("connect_account", "bluesky", "--identifier", handle, "--service", server.url, "--json")
-    return int(json.loads(site.manage(*command, input=PASSWORD).stdout)["id"])
+    answers = {"identifier": handle, "password": PASSWORD, "service": server.url}
+    return int(
+        site.do(f"from posts.services.accounts import connect_account\nprint(connect_account('bluesky', {answers}).pk)")
+    )
 
 
 def schedule_posts(
     site: Site, accounts: list[int], count: int, *, within_seconds: float = 0.0, picture: bool = True
 ) -> None:
     """Schedule ``count`` posts with a ``picture`` to every account, evenly spread over the coming seconds."""
-    site.python(
+    site.do(
         "import io\n"
         "from datetime import timedelta\n"
         "from django.core.files.base import ContentFile\n"

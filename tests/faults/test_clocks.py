@@ -44,7 +44,7 @@ def start_host(clusters: Clusters, name: str, *, ahead: int = 0, jump: int = 0) 
 
 def enqueue_notes(clusters: Clusters) -> None:
     """Add notes that are due now, in some seconds, and at times that only a wrong clock shows by now."""
-    clusters.site.python(
+    clusters.site.do(
         "from datetime import timedelta\n"
         "from queue_app import api, clock\n"
         "def note(line, seconds):\n"

@@ -157,7 +157,7 @@ def test_no_process_is_deaf_to_sigterm(clusters: Clusters, injected: Injected, w
 
 @pytest.mark.row(4)
 def test_every_stop_at_a_random_moment_ends_in_time(clusters: Clusters, injected: Injected) -> None:
-    clusters.site.python(
+    clusters.site.do(
         "from datetime import timedelta\n"
         "from queue_app import api, clock\n"
         f"for cycle in range({CYCLES}):\n"
@@ -237,7 +237,7 @@ def test_a_job_that_never_returns_is_killed_and_others_go_on(clusters: Clusters,
 def test_a_message_delivered_fifty_times_runs_its_job_once(clusters: Clusters, injected: Injected) -> None:
     clusters.site.env["SOCIALQ_WORKERS"] = "4"
     clusters.note("once")
-    clusters.site.python(
+    clusters.site.do(
         "from django_q.tasks import async_task\n"
         "for _ in range(50): async_task('queue_app.runner.run_due', 'default', 'copies')"
     )

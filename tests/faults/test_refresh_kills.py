@@ -55,7 +55,7 @@ def statuses(site: Site) -> list[str]:
 
 
 def connect_again(site: Site, account: int, handle: str) -> None:
-    site.python(
+    site.do(
         "from posts.models import Account\n"
         "from posts.services.accounts import reconnect_account\n"
         f"account = Account.objects.get(pk={account})\n"

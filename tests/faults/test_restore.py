@@ -45,11 +45,11 @@ def test_what_went_out_after_the_backup_does_not_go_out_again(site: Site, inject
     site.env |= {"SOCIALQ_EXPIRE_AFTER_HOURS": "72", "SOCIALQ_WORKERS": "2"}
     site.spawn("qcluster")
     # 1. A backup while posts are written and published; what waits then goes out on the old system, in its first hours.
-    site.python(f"{WRITING}call_command('connect_account', 'outbox', '--name', 'Ada')\nschedule('old', {POSTS}, 1)")
+    site.do(f"{WRITING}call_command('connect_account', 'outbox', '--name', 'Ada')\nschedule('old', {POSTS}, 1)")
     site.spawn("shell", "-c", f"{WRITING}schedule('later', 2, 3)\nschedule('load', 5 * {POSTS}, 0)")
     site.wait_until(lambda: len(accepted(site)) >= POSTS)
     backup = site.directory / "b.tar"
-    (in_two_hours,) = site.python(
+    (in_two_hours,) = site.do(
         f"{WRITING}call_command('backup', {str(backup)!r}, stdout=StringIO())\n"
         "for post in Post.objects.filter(text__startswith='old'):\n    reschedule_post(post, at=clock.now())\n"
         "print((clock.now() + timedelta(hours=2)).isoformat())"
@@ -60,7 +60,7 @@ def test_what_went_out_after_the_backup_does_not_go_out_again(site: Site, inject
     before = accepted(site)
     assert len(before) > POSTS
     # 2. A day later it is brought back; the site boots, and new work waits, too.
-    site.python(
+    site.do(
         f"{WRITING}{A_DAY_LATER}call_command('restore', {str(backup)!r}, replace=True, yes=True)\nschedule('new', 1, 0)"
     )
     restored, held = accepted(site), jobs(site, "held")
@@ -71,7 +71,7 @@ def test_what_went_out_after_the_backup_does_not_go_out_again(site: Site, inject
     site.wait_until(lambda: site.sql(parked) == [(1,)])
     assert accepted(site) == restored
     # 3. A person says when the old system stopped: what was due after that goes on, and the new post.
-    site.python(f"{WRITING}{A_DAY_LATER}call_command('release_restored', due_after={in_two_hours!r})")
+    site.do(f"{WRITING}{A_DAY_LATER}call_command('release_restored', due_after={in_two_hours!r})")
     site.wait_until(lambda: len(accepted(site)) >= len(restored) + 3)
     assert jobs(site, "held") == held - 2, "a person decides on each of them"
     assert (accepted(site) - restored) & before == set(), "nothing went out a second time"

@@ -93,7 +93,7 @@ def test_a_cluster_grows_with_its_backlog_and_shrinks_in_order_when_it_is_done(s
     }
     go = site.directory / "go"
     many = {"file": str(clusters.notes), "until": str(go)}
-    site.python(f"from queue_app import api\nfor _ in range(30): api.enqueue('testapp.wait', args={many!r})")
+    site.do(f"from queue_app import api\nfor _ in range(30): api.enqueue('testapp.wait', args={many!r})")
     main = site.spawn("workers", "--workers", "1", "--autoscale")
     site.wait_until(lambda: len(clusters.worker_pids()) == 4)
     site.wait_until(lambda: len(clusters.lines()) == 4)

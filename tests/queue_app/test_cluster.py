@@ -28,7 +28,7 @@ def test_run_once_does_what_is_due_and_ends(clusters: Clusters) -> None:
 
 def test_jobs_and_ordinary_tasks_and_schedules_are_all_run(clusters: Clusters) -> None:
     notes = str(clusters.notes)
-    clusters.site.python(
+    clusters.site.do(
         "from django_q.tasks import async_task, schedule\n"
         f"async_task('tests.testapp.jobs.append', {notes!r}, 'task')\n"
         f"schedule('tests.testapp.jobs.append', {notes!r}, 'schedule')"
@@ -63,7 +63,7 @@ def test_recycled_and_timed_out_workers_are_replaced_in_the_same_cluster(cluster
     clusters.site.env["DJANGO_SETTINGS_MODULE"] = "tests.testapp.recycling"
     main = clusters.start()
     sentinel = descendants(main.pid)[0]
-    clusters.site.python("from django_q.tasks import async_task\nasync_task('time.sleep', 60)")
+    clusters.site.do("from django_q.tasks import async_task\nasync_task('time.sleep', 60)")
     for number in range(4):
         clusters.wait_for_state(clusters.note(str(number)), "completed")
     clusters.site.wait_until(lambda: clusters.count("SELECT COUNT(*) FROM django_q_task WHERE NOT success") == 1)
