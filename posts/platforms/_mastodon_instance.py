@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from posts.platforms._mastodon_calls import call, refusal
 from posts.publishing.capabilities import Capabilities, ImageLimits, TextLimit, TextUnit, VideoLimits
 from posts.publishing.errors import ReconnectNeeded
+from posts.publishing.guard import is_private
 from posts.publishing.platform import Session
 from posts.publishing.types import Config, Json, Option
 
@@ -77,7 +78,7 @@ def server_address(entered: str) -> str:
     beyond = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if beyond or parts.scheme not in ("https", "http") or not (is_number or HOST.fullmatch(host)):
         raise ReconnectNeeded("mastodon.address_wrong")
-    if parts.scheme == "http" and not (ip_address(host).is_private if is_number else "." not in host):
+    if parts.scheme == "http" and not (is_private(ip_address(host)) if is_number else "." not in host):
         raise ReconnectNeeded("mastodon.address_not_https")
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}"

@@ -22,11 +22,28 @@ CONNECT_TIMEOUT_SECONDS = 10.0  # for each address of a host; the call's own dea
 TOO_LATE_SECONDS = 0.001  # a socket's timeout of 0 would mean "do not wait at all", which raises another error
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: IPv4 behind a translator, judged as the IPv4 it leads to
 IPV6_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is routed in public
-TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))  # Teredo, 6to4: lead to any IPv4
-RELAYS = (ipaddress.IPv4Network("192.88.99.0/24"),)  # 6to4 relays, RFC 7526
+# What Python's own lists know differs from version to version: nothing of it is public, whatever they say.
+SPECIAL = (
+    ipaddress.IPv4Network("192.0.0.0/24"),  # protocols, RFC 6890
+    ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
+    ipaddress.IPv6Network("2001::/23"),  # protocols, RFC 2928; Teredo is one and leads to any IPv4
+    ipaddress.IPv6Network("2002::/16"),  # 6to4, RFC 3056: leads to any IPv4
+    ipaddress.IPv6Network("3fff::/20"),  # examples, RFC 9637
+)
+PRIVATE = (
+    ipaddress.IPv4Network("127.0.0.0/8"),
+    ipaddress.IPv6Network("::1/128"),
+    ipaddress.IPv4Network("10.0.0.0/8"),
+    ipaddress.IPv4Network("172.16.0.0/12"),
+    ipaddress.IPv4Network("192.168.0.0/16"),
+    ipaddress.IPv6Network("fc00::/7"),
+    ipaddress.IPv4Network("100.64.0.0/10"),  # carrier-grade NAT, RFC 6598
+    ipaddress.IPv4Network("198.18.0.0/15"),  # test networks, RFC 2544; some run their containers there
+)
 
 
 class Wire:
@@ -150,23 +167,20 @@ def allowed_addresses(host: str, port: int, wire: Wire, *, allow_private: bool) 
 def is_public(address: Address) -> bool:
     """Return whether ``address`` is an ordinary address of the public internet."""
     address = _unwrap(address)
-    if isinstance(address, ipaddress.IPv4Address):
-        special = any(address in network for network in RELAYS)
-    else:
-        special = address not in IPV6_UNICAST or any(address in network for network in TUNNELS)
+    special = _is_in(SPECIAL, address) or (address.version == 6 and address not in IPV6_UNICAST)
     return address.is_global and not (address.is_multicast or address.is_reserved or special)
 
 
 def is_private(address: Address) -> bool:
     """Return whether ``address`` is loopback, private or carrier-grade NAT: what a site's settings may allow.
 
-    Link-local (cloud metadata services live there), multicast, unspecified and reserved addresses are not.
+    Link-local (cloud metadata services live there), multicast, unspecified, reserved and tunnelled addresses are not.
     """
-    address = _unwrap(address)
-    if is_public(address) or address.is_link_local or address.is_multicast or address.is_unspecified:
-        return False
-    shared = address.version == 4 and not address.is_private and not address.is_global  # 100.64.0.0/10, RFC 6598
-    return address.is_loopback or shared or (address.is_private and not address.is_reserved)
+    return _is_in(PRIVATE, _unwrap(address))
+
+
+def _is_in(networks: Iterable[Network], address: Address) -> bool:
+    return any(address in network for network in networks)
 
 
 def _unwrap(address: Address) -> Address:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 
 from posts import conf
 from posts.models import Media, MediaVariant
+from posts.publishing.guard import is_public
 from queue_app import conf as queue_conf
 
 SALT = "posts.media"
@@ -72,6 +73,6 @@ def _path(token: str, filename: str) -> str:
 
 def _is_outside(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_global
+        return is_public(ipaddress.ip_address(host))
     except ValueError:
         return "." in host and not host.endswith(INSIDE)

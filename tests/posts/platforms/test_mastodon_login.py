@@ -324,6 +324,7 @@ def test_addresses_as_people_enter_them(entered: str, address: str) -> None:
         ("mastodon.example\\@evil.example", "mastodon.address_wrong"),
         ("http://mastodon.example", "mastodon.address_not_https"),
         ("http://1.1.1.1", "mastodon.address_not_https"),
+        ("http://[2002:7f00:1::]", "mastodon.address_not_https"),
     ],
 )
 def test_addresses_that_are_none(entered: str, code: str) -> None:
