@@ -104,7 +104,7 @@ def test_open_incidents_get_the_key_of_what_they_are_about_once_each() -> None:
     hook = told("Webhook “Desk” of ada", "/admin/posts/webhookendpoint/3/change/")
     other = told("Archive", "")
     over = told("Bob on X", "/admin/posts/account/8/change/", cleared_at=timezone.now())
-    fill_keys = importlib.import_module("posts.migrations.0011_keys_of_notices").fill_keys
+    fill_keys = importlib.import_module("posts.migrations.0012_keys_of_notices").fill_keys
     fill_keys(apps, SimpleNamespace(connection=connection))
     stored = Notice.objects.in_bulk()
     assert [stored[each.pk].key for each in (before, renamed, hook, other, over)] == [

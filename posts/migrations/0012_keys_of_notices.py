@@ -27,6 +27,6 @@ def fill_keys(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("posts", "0010_chat_addresses"), ("queue_app", "0012_keys_of_notices")]
+    dependencies = [("posts", "0011_posts_by_time"), ("queue_app", "0012_keys_of_notices")]
 
     operations = [migrations.RunPython(fill_keys, migrations.RunPython.noop, elidable=True)]
