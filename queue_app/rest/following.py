@@ -17,10 +17,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user, get_user_model
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
 from queue_app import clock, conf, events, keys, listeners
@@ -31,6 +31,7 @@ from queue_app.stream import LARGEST_ID, Stream, in_own_thread
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.contrib.sessions.backends.base import SessionBase
 
 logger = logging.getLogger("socialq.api")
 
@@ -108,7 +109,7 @@ def listen(request: Request, question: Question) -> StreamingHttpResponse:
         said = _("As many programs listen as may (SOCIALQ_MAX_LISTENERS). Try again, or ask with ?format=json.")
         headers = {"Retry-After": str(BUSY_SECONDS)}
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, said, headers=headers) from None
-    sent = partial(_sent, question=question, listener=_Listener(request.person, request.key))
+    sent = partial(_sent, question=question, listener=_Listener(request))
     body: Any
     if isinstance(request, ASGIRequest):
         body = _AsyncBody(question.stream, sent, place)  # a place in the log belongs to the thread that follows it
@@ -153,11 +154,14 @@ class _AsyncBody:
 
 
 class _Listener:
-    """Who listens, and whether they still may: the key or the person may have been stopped meanwhile."""
+    """Who listens, and whether they still may: the key, the session or the person may have been stopped meanwhile."""
 
-    def __init__(self, person: User, key: ApiKey | None) -> None:
-        self._person: User | None = person
-        self._key = key
+    def __init__(self, request: Request) -> None:
+        self._person: User | None = request.person
+        self._key = request.key
+        session: SessionBase | None = getattr(request, "session", None)
+        signed_in = request.key is None and session is not None and SESSION_KEY in session
+        self._session = session if signed_in else None
         self._looked_at = time.monotonic()
 
     def person(self) -> User | None:
@@ -168,11 +172,21 @@ class _Listener:
         return self._person
 
     def _now(self, person: User) -> User | None:
-        if self._key is None:
+        if self._session is not None:
+            return _of_session(self._session)
+        if self._key is None:  # a host's own way to sign in
             return get_user_model().objects.filter(pk=person.pk, is_active=True).first()
         key = ApiKey.objects.select_related("user").filter(pk=self._key.pk).first()
         alive = key is not None and keys.state_of(key, clock.now()) == "alive" and key.user.is_active
         return key.user if key is not None and alive else None
+
+
+def _of_session(session: SessionBase) -> User | None:
+    """Return whose session it is as it is stored now: it ends by logging out, and with another password."""
+    asked = HttpRequest()
+    asked.session = type(session)(session.session_key)
+    person = get_user(asked)
+    return person if person.is_authenticated else None
 
 
 def _sent(stream: Stream, *, question: Question, listener: _Listener) -> Generator[str]:

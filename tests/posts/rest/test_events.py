@@ -192,6 +192,25 @@ def test_a_stream_ends_when_its_key_or_its_person_is_stopped() -> None:
             assert not [block for block in sent if "data" in block]
 
 
+@pytest.mark.parametrize("stop", ["logout", "another password"])
+def test_a_stream_ends_with_the_session_that_it_was_opened_in(stop: str) -> None:
+    ada, client = person("ada", READER), Client()
+    client.force_login(ada)
+    answer = client.get("/api/events")
+    with closing(answer):
+        sent = blocks(answer)
+        next(sent)
+        event = record(ada).pk
+        assert next(block for block in sent if "data" in block)["id"] == str(event)
+        if stop == "logout":
+            client.logout()
+        else:
+            ada.set_password("another")
+            ada.save()
+        record(ada)
+        assert not [block for block in sent if "data" in block]
+
+
 def test_what_one_may_no_longer_see_is_not_told() -> None:
     ada = person("ada", READER)
     answer = Program(ada).get("events")
