@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from posts import conf as posts_conf
 from posts.jobs.events import SEND_RETRY
 from posts.services.endpoints import KNOWN, create_endpoint
+from posts.services.forwarding import AGAIN_SECONDS
 from posts.services.sending import TIMEOUT_SECONDS, send_test
 from queue_app import conf, events, keys
 from queue_app.models import Event
@@ -46,7 +47,7 @@ def test_every_event_and_every_figure_is_told() -> None:
     ):
         assert f"`SOCIALQ_{name}` ({table_of.SETTINGS[name].default:g})" in PAGE
     assert f"`SOCIALQ_LISTENER_MINUTES` ({conf.SETTINGS['LISTENER_SECONDS'].default // 60})" in PAGE
-    assert SEND_RETRY.steps == (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
+    assert (AGAIN_SECONDS, *SEND_RETRY.steps) == (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
     assert f"longer than {TIMEOUT_SECONDS}\n" in PAGE
 
 
