@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Func, Min, Q, QuerySet
+from django.db.models import F, Lookup, Min, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 from queue_app.expressions import Unindexed
@@ -19,34 +19,38 @@ from queue_app.models import Job
 from queue_app.states import JobState
 
 
-class Written(Func):
-    """A column, or an expression, that equals a constant, which stands in the SQL's text as it does in the index's."""
+class Written(Lookup):
+    """A column, or an expression, that equals a constant, which stands in the SQL's text as it does in the index's.
 
-    template = "%(expressions)s = '%(constant)s'"
-    output_field = BooleanField()
+    A lookup, as the one below: any other condition gets "= True" from some Djangos on SQLite, and finds no index then.
+    """
 
-    def __init__(self, column: str | Unindexed, constant: str) -> None:
-        super().__init__(column, constant=constant)
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        """Return the condition."""
+        column, params = compiler.compile(self.lhs)
+        return f"{column} = '{self.rhs}'", params
 
 
-class Share(Func):
+class Share(Lookup):
     """A condition that this share of all rows, from 0 to 1, are said to satisfy."""
 
-    template = "%(expressions)s"
-    output_field = BooleanField()
+    prepare_rhs = False
 
-    def __init__(self, condition: Any, share: float) -> None:
-        super().__init__(condition)
-        self._share = share
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        """Return the condition."""
+        return compiler.compile(self.lhs)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         """Return the condition with SQLite's hint around it."""
-        return self.as_sql(compiler, connection, template=f"likelihood(%(expressions)s, {self._share:.6f})", **context)
+        condition, params = compiler.compile(self.lhs)
+        return f"likelihood({condition}, {self.rhs:.6f})", params
 
 
 # Unparked pending jobs, by the index of the claim.
 PENDING = Share(Written(Unindexed("state"), JobState.PENDING.value), 0.9)
-UNPARKED = Written("parked_by", "")
+UNPARKED = Written(F("parked_by"), "")
 # Only pending jobs are parked: their own index needs no state.
 PARKED = ~Q(parked_by="")
 
