@@ -50,6 +50,18 @@ def test_a_message_reaches_the_service_and_checking_reaches_nobody(httpserver: H
     assert (said["title"], said["message"]) == (MESSAGE["title"], MESSAGE["body"])
 
 
+def test_code_that_no_installer_has_compiled_is_no_refusal(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/room").respond_with_data("no", status=500)
+    code = (
+        "import sys; from posts.notifying.apart import main; sys.argv = ['apart', 'send']\n"
+        "sys.dont_write_bytecode, sys.pycache_prefix = False, f'{sys.prefix}/nothing'\n"
+        "main()"
+    )
+    address = f"json://127.0.0.1:{httpserver.port}/room"
+    asked = {**MESSAGE, "address": address, "allow_private": True, "schemes": SCHEMES}
+    assert python(code, asked) == {"service": "JSON", "wrong": "failed"}
+
+
 @pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1"])
 def test_an_address_inside_is_refused_at_connect(httpserver: HTTPServer, host: str) -> None:
     assert apart("send", f"json://{host}:{httpserver.port}/room")["wrong"] in ("refused", "unreadable")
