@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -248,7 +248,7 @@ def test_no_database_and_half_a_one_are_said_in_one_line(old: Make, tmp_path: Pa
     assert "There is no file" in run(tmp_path / "nowhere.db", fails=True)
     (tmp_path / "empty.db").touch()
     assert "has no table jobs" in run(tmp_path / "empty.db", fails=True)
-    with sqlite3.connect(tmp_path / "view.db") as file:
+    with closing(sqlite3.connect(tmp_path / "view.db")) as file:
         file.execute("CREATE VIEW jobs AS SELECT 1 AS id, 'outbox' AS platform, 'pending' AS status")
     assert "jobs is no ordinary table" in run(tmp_path / "view.db", fails=True)
     assert not Post.objects.exists()
