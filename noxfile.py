@@ -23,7 +23,7 @@ nox.options.error_on_missing_interpreters = True
 @nox.session
 @nox.parametrize("python,django", MATRIX)
 def embedding(session: nox.Session, django: str) -> None:
-    """Follow docs/embedding.md with the wheel and nothing of this repository; beside Redis, where there is a server."""
+    """Follow docs/embedding.md with the wheel and nothing of this repository."""
     said = session.run(sys.executable, "-m", "tests.host", session.create_tmp(), external=True, silent=True)
     wheel = str(said).splitlines()[-1]
     session.install(wheel, f"django~={django}.0", "redis")
