@@ -56,6 +56,8 @@ IDS = {
     "account": "SELECT MIN(id) FROM posts_account WHERE platform = 'outbox'",
     "held": "SELECT MIN(id) FROM posts_account WHERE platform = 'bluesky'",
     "media": "SELECT MIN(id) FROM posts_media",
+    "source": "SELECT MIN(id) FROM posts_telegramsource",
+    "webhook": "SELECT MIN(id) FROM posts_webhookendpoint",
 }
 SHOTS: tuple[Shot, ...] = (
     Shot(
@@ -117,6 +119,24 @@ SHOTS: tuple[Shot, ...] = (
         "Import and export",
         "posts/post/import/",
         "A file of posts is judged row by row before anything is stored.",
+    ),
+    Shot(
+        "telegram-source",
+        "Telegram sources",
+        "posts/telegramsource/{source}/change/",
+        "A bot that feeds posts: who may write to it, and what becomes of that.",
+    ),
+    Shot(
+        "webhook",
+        "Webhooks",
+        "posts/webhookendpoint/{webhook}/change/",
+        "A program that is told what happens, and how it answered last.",
+    ),
+    Shot(
+        "notifications",
+        "Notifications",
+        "queue_app/notice/mine/",
+        "Everybody chooses what to be told of, and by which way.",
     ),
     Shot("history", "History", "admin/logentry/", "Who did what, and when."),
 )
