@@ -76,12 +76,16 @@ class Reader:
         """Read all of it and compare the checksums. Raises BackupError."""
         entries = (self.manifest.database, *self.manifest.files)
         for number, entry in enumerate(entries, start=1):
-            hashing = _Hashing(self.open(entry.name))
-            while hashing.read(CHUNK_BYTES):
-                pass
-            if hashing.digest.hexdigest() != entry.sha256:
-                raise BackupError(f"{entry.name} in the backup is damaged: its checksum is another")
+            self.read(entry, len)
             progress(f"{number} of {len(entries)} files verified")
+
+    def read(self, entry: Entry, take: Callable[[bytes], object]) -> None:
+        """Give one of its files to ``take``, by and by. Raises BackupError where the checksum of it is another."""
+        hashing = _Hashing(self.open(entry.name))
+        while piece := hashing.read(CHUNK_BYTES):
+            take(piece)
+        if hashing.digest.hexdigest() != entry.sha256:
+            raise BackupError(f"{entry.name} in the backup is damaged: its checksum is another")
 
     def open(self, name: str) -> IO[bytes]:
         """Return one of its files as a stream."""

@@ -67,10 +67,13 @@ def _add_files(writer: Writer, found: Contents, progress: Progress) -> tuple[tup
     entries: list[Entry] = []
     for number, name in enumerate(found.files, start=1):
         try:
-            with closing(default_storage.open(name, "rb")) as stored:
-                entries.append(writer.add(FILES + name, cast("IO[bytes]", stored.file)))
+            stored = default_storage.open(name, "rb")
         except FileNotFoundError:
             continue
+        except OSError as error:
+            raise BackupError(f"The file {name} cannot be read: {error.strerror or error}") from error
+        with closing(stored):
+            entries.append(writer.add(FILES + name, cast("IO[bytes]", stored.file)))
         if number % SHOWN_EVERY == 0 or number == len(found.files):
             progress(f"{number:,} of {len(found.files):,} files copied")
     return tuple(entries), len(found.files) - len(entries)

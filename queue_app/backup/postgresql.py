@@ -19,6 +19,7 @@ from queue_app.backup.archive import CHUNK_BYTES
 from queue_app.backup.contents import Rows, rows_of
 from queue_app.backup.manifest import BackupError
 from queue_app.database import atomic, connection
+from queue_app.failpoints import failpoint
 
 # What libpq calls what Django's settings have.
 _SETTINGS = {"NAME": "PGDATABASE", "USER": "PGUSER", "PASSWORD": "PGPASSWORD", "HOST": "PGHOST", "PORT": "PGPORT"}
@@ -33,7 +34,7 @@ _OPTIONS = {
 }
 _DUMP = ("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--no-password")
 _SCRIPT = ("pg_restore", "--file=-", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--exit-on-error")
-_RUN = ("psql", "--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1")
+_RUN = ("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
 _LOCKS_WITHIN = "10s"
 _LAST_LINES = 3
 _TABLES = (
@@ -69,11 +70,12 @@ def replace(dump: IO[bytes], guard: str) -> None:
         tables = [name for (name,) in cursor.fetchall()]
     connection().close()
     drop = f"DROP TABLE {', '.join(tables)} CASCADE;\n" if tables else ""
-    before = f"SET client_min_messages = warning;\nSET lock_timeout = '{_LOCKS_WITHIN}';\n{drop}"
+    # Not by --single-transaction: that commits what has come, too, if this process is killed meanwhile.
+    before = f"BEGIN;\nSET client_min_messages = warning;\nSET lock_timeout = '{_LOCKS_WITHIN}';\n{drop}"
     with tempfile.NamedTemporaryFile() as file:
         shutil.copyfileobj(dump, file, CHUNK_BYTES)
         file.flush()
-        _pipe([*_SCRIPT, file.name], before.encode(), f"\nRESET search_path;\n{guard};\n".encode())
+        _pipe([*_SCRIPT, file.name], before.encode(), f"\nRESET search_path;\n{guard};\nCOMMIT;\n".encode())
 
 
 def others() -> str:
@@ -96,6 +98,7 @@ def _pipe(script: Sequence[str], before: bytes, after: bytes) -> None:
                 shutil.copyfileobj(source.stdout, psql.stdin, CHUNK_BYTES)
                 if source.wait() != 0:
                     _fail(script[0], script_said)
+                failpoint("restore_before_commit")
                 psql.stdin.write(after)
                 psql.stdin.close()
             if psql.wait() != 0:

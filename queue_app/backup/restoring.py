@@ -5,35 +5,30 @@ Owns what keeps a restore from being done, and the order of its steps. What beco
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from django.apps import apps
-from django.core.exceptions import SuspiciousFileOperation
-from django.core.files.base import File
-from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import DatabaseError, models
 from django.db.migrations.loader import MigrationLoader
 
 from queue_app import clock, restored, statements, workers
 from queue_app.backup import parts, postgresql, sqlite
-from queue_app.backup.archive import CHUNK_BYTES, DATABASE, FILES, Progress, Reader, sha256_of
-from queue_app.backup.contents import count, is_folder, rows_of
-from queue_app.backup.manifest import BackupError, Entry, Manifest
+from queue_app.backup.archive import DATABASE, Progress, Reader
+from queue_app.backup.contents import count, rows_of
+from queue_app.backup.files import files_restored
+from queue_app.backup.manifest import BackupError, Manifest
 from queue_app.blocks import EVERYTHING
 from queue_app.database import alias, atomic, connection
+from queue_app.failpoints import failpoint
 from queue_app.models import Block, BlockKind, Worker
 from queue_app.restored import Held
 
 # What every migrated database has, though nobody has used it yet.
 ALWAYS_THERE = ("contenttypes.ContentType", "auth.Permission")
 SHOWN_KINDS = 5
-SHOWN_EVERY = 50
 INTERRUPTED = "A restore was interrupted: run it again before anything else."
 PAUSED = (
     "Restored from the backup of {:%Y-%m-%d %H:%M} UTC. What is held may be out already: look at each network, then "
@@ -101,26 +96,42 @@ def require_nobody() -> None:
 def restore(archive: Reader, *, progress: Progress) -> Restored:
     """Put a verified backup in the place of this site's database and files. Raises BackupError.
 
-    1. Its files, under names that were free. 2. The database, migrated to this version, with everything paused and
-    held before anybody else sees it. Where that fails, the files go again.
+    1. Its files. 2. The database: migrated to this version, with everything paused and held before anybody else sees
+    it. Where that fails, all is as it was before.
     """
     manifest, results = archive.manifest, list[tuple[Held, list[str]]]()
 
     def put_in_order() -> None:
         progress("bringing it up to this version and holding what is due")
         results.append(_put_in_order(manifest))
+        failpoint("restore_in_order")
 
-    with _files_restored(archive, progress), archive.open(DATABASE) as packed:
-        progress("replacing the database")
-        kept = None
-        if connection().vendor == "sqlite":
-            kept = sqlite.replace(packed, manifest.plain_bytes, put_in_order, clock.now())
-        else:
-            postgresql.replace(packed, _guard())
-    if not results:
-        put_in_order()
+    kept = None
+    try:
+        with files_restored(archive, progress), archive.open(DATABASE) as packed:
+            progress("replacing the database")
+            if connection().vendor == "sqlite":
+                kept = sqlite.replace(packed, manifest.plain_bytes, put_in_order, clock.now())
+            else:
+                postgresql.replace(packed, _guard())
+    except (BackupError, OSError, DatabaseError, KeyboardInterrupt) as error:
+        raise BackupError(f"The backup was not restored: {_reason(error)}. Nothing was changed") from error
+    try:
+        if not results:
+            put_in_order()
+    except (OSError, DatabaseError, KeyboardInterrupt) as error:
+        said = f"The backup is in place, everything is paused, and nothing is in order yet: {_reason(error)}"
+        raise BackupError(f"{said}. Mend that, then run restore again") from error
     ((held, words),) = results
     return Restored(held, kept, tuple(words))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _used_models() -> list[type[models.Model]]:
@@ -149,49 +160,3 @@ def _put_in_order(manifest: Manifest) -> tuple[Held, list[str]]:
             apps.get_model("sessions", "Session").objects.all().delete()
         words = parts.after_restore()
     return restored.hold_unfinished(), words
-
-
-@contextmanager
-def _files_restored(archive: Reader, progress: Progress) -> Iterator[None]:
-    """Bring back the files that are not there; what was written goes again if what follows fails."""
-    written: list[str] = []
-    try:
-        for number, entry in enumerate(archive.manifest.files, start=1):
-            if _restore_file(archive, entry):
-                written.append(entry.name.removeprefix(FILES))
-            if number % SHOWN_EVERY == 0 or number == len(archive.manifest.files):
-                progress(f"{number:,} of {len(archive.manifest.files):,} files restored")
-        yield
-    except BaseException as error:
-        for name in written:
-            default_storage.delete(name)
-        if isinstance(error, OSError):
-            raise BackupError(f"The backup cannot be restored: {error.strerror or error}") from error
-        raise
-
-
-def _restore_file(archive: Reader, entry: Entry) -> bool:
-    """Write one file unless it is there already, as it was; return whether it was written."""
-    name = entry.name.removeprefix(FILES)
-    if not is_folder(default_storage):
-        with archive.open(entry.name) as source:
-            return not default_storage.exists(name) and default_storage.save(name, File(source)) == name
-    try:
-        path = Path(default_storage.path(name))
-    except SuspiciousFileOperation:
-        raise BackupError(f"{name[:80]!r} in the backup leads out of the media folder") from None
-    if path.is_file() and sha256_of(path) == entry.sha256:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, delete=False) as target:
-        try:
-            with archive.open(entry.name) as source:
-                shutil.copyfileobj(source, target, CHUNK_BYTES)
-            mode = getattr(default_storage, "file_permissions_mode", None)
-            if mode is not None:
-                Path(target.name).chmod(mode)
-            Path(target.name).replace(path)
-        except BaseException:
-            Path(target.name).unlink(missing_ok=True)
-            raise
-    return True

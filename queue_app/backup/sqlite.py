@@ -15,23 +15,31 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from django.db import DatabaseError
+
 from queue_app.backup.archive import CHUNK_BYTES, sync_folder
 from queue_app.backup.contents import Rows
 from queue_app.backup.manifest import BackupError
 from queue_app.database import connection
+from queue_app.failpoints import failpoint
 
 PACK_LEVEL = 6
 BUSY_SECONDS = 2.0
 # One page: a database without a table, as a connection makes it.
 EMPTY_BYTES = 4096
+# What SQLite may keep of a database beside its file.
+BESIDE = ("-wal", "-shm", "-journal")
 
 
 @contextmanager
 def dumped(folder: Path) -> Iterator[tuple[Path, int, Rows]]:
     """Give a packed copy of the database in ``folder``, its size unpacked, and what asks the copy."""
     copy, packed = folder / "copy.sqlite3", folder / "copy.gz"
-    with connection().cursor() as cursor:
-        cursor.execute("VACUUM INTO %s", [str(copy)])
+    try:
+        with connection().cursor() as cursor:
+            cursor.execute("VACUUM INTO %s", [str(copy)])
+    except DatabaseError as error:
+        raise BackupError(f"The database cannot be copied to {folder.parent}: {error}") from error
     with copy.open("rb") as source, gzip.open(packed, "wb", compresslevel=PACK_LEVEL) as target:
         shutil.copyfileobj(source, target, CHUNK_BYTES)
     with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as opened:
@@ -45,6 +53,7 @@ def replace(packed: IO[bytes], plain_bytes: int, put_in_order: Callable[[], None
     """
     live = _path()
     new = live.with_name(f".{live.name}.restoring")
+    _remove(new)  # what a restore that was killed has left would be taken for this one's
     try:
         _unpack(packed, new, plain_bytes)
         _require_sound(new)
@@ -53,9 +62,7 @@ def replace(packed: IO[bytes], plain_bytes: int, put_in_order: Callable[[], None
         _fold(new)
         return _swap(new, live, now)
     finally:
-        for ending in ("", "-wal", "-shm", "-journal"):
-            with suppress(FileNotFoundError):
-                new.with_name(new.name + ending).unlink()
+        _remove(new)
 
 
 def others() -> str:
@@ -68,6 +75,11 @@ def _path() -> Path:
     if name == ":memory:" or name.startswith("file:"):
         raise BackupError(f"{name} is no file that a backup could be restored to")
     return Path(name).absolute()
+
+
+def _remove(new: Path) -> None:
+    for ending in ("", *BESIDE):
+        new.with_name(new.name + ending).unlink(missing_ok=True)
 
 
 def _unpack(packed: IO[bytes], new: Path, plain_bytes: int) -> None:
@@ -110,8 +122,11 @@ def _in_place_of(live: Path, new: Path) -> Iterator[None]:
 
 def _fold(new: Path) -> None:
     """Bring all that was written into the one file, and that to the disk."""
-    with closing(sqlite3.connect(new)) as opened:
-        opened.execute("PRAGMA journal_mode = DELETE")
+    try:
+        with closing(sqlite3.connect(new)) as opened:
+            opened.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise BackupError(f"The new database cannot be written: {error}") from None
     with new.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -122,7 +137,7 @@ def _swap(new: Path, live: Path, now: datetime) -> Path | None:
         raise BackupError("Another process has the database open: stop the whole site, its web server too")
     kept = live.with_name(f"{live.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     # Of a damaged database these may be left; beside another one they would be taken for its own.
-    for ending in ("-wal", "-shm"):
+    for ending in BESIDE:
         with suppress(FileNotFoundError):
             live.with_name(live.name + ending).rename(kept.with_name(kept.name + ending))
     if not live.exists() or live.stat().st_size <= EMPTY_BYTES:
@@ -134,6 +149,7 @@ def _swap(new: Path, live: Path, now: datetime) -> Path | None:
         kept.hardlink_to(live)
     except OSError:  # no such links on this file system
         shutil.copy2(live, kept)
+    failpoint("restore_before_commit")
     new.replace(live)
     sync_folder(live.parent)
     return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ class Command(OneLineCommand):
         if not sys.stdin.isatty():
             raise CommandError(f"This would replace {there}, and nobody is there to be asked: add --yes")
         self.stdout.write(f"This replaces {there} by the backup of {manifest.created_at:%Y-%m-%d %H:%M} UTC.")
-        if input(f"Type “{REPLACE}” to go on: ").strip() != REPLACE:
-            raise CommandError("Nothing was changed")
+        with suppress(EOFError):
+            if input(f"Type “{REPLACE}” to go on: ").strip() == REPLACE:
+                return
+        raise CommandError("Nothing was changed")
 
     def _print(self, done: Restored) -> None:
         if done.kept is not None:

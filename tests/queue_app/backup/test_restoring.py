@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import resource
 import sqlite3
+import sys
+from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -15,10 +20,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from queue_app import workers
+from queue_app.backup import restoring
 from queue_app.backup.archive import DATABASE, FILES, reading, writing
 from queue_app.backup.manifest import BackupError, Entry, Manifest
 from queue_app.backup.restoring import require_fitting, require_nobody
-from tests.posts.making import account
+from tests.posts.making import account, picture
 from tests.site import Site
 
 OTHER_KEY = "b3RoZXIta2V5LW9mLXRlc3RzLW5vYm9keS1lbHNlIDo="
@@ -82,21 +88,41 @@ def test_everything_comes_back_from_an_older_version_too(site: Site) -> None:
     assert picture.read_bytes() == content
 
 
-def test_a_backup_that_breaks_off_leaves_the_old_site_as_it_was(site: Site) -> None:
-    backup, forged = site.directory / "b.tar", site.directory / "forged.tar"
-    site.python(f"{MADE}call_command('backup', {str(backup)!r})")
+def forge(backup: Path, forged: Path, files: Mapping[str, bytes]) -> None:
+    """Write a backup of the same database whose end is missing, with other files; and yet all checksums are right."""
     with reading(backup) as source, writing(forged) as target:
         database = source.open(DATABASE).read()
-        # Its end is missing, and yet all checksums are right.
         entry = target.add(DATABASE, io.BytesIO(database[: len(database) * 3 // 4]))
-        file = target.add(f"{FILES}media/aa/1", io.BytesIO(b"cat"))
-        target.finish(replace(source.manifest, database=entry, files=(file,)))
+        entries = [target.add(f"{FILES}{name}", io.BytesIO(content)) for name, content in files.items()]
+        target.finish(replace(source.manifest, database=entry, files=tuple(entries)))
+
+
+def test_a_backup_that_breaks_off_leaves_the_old_site_as_it_was(site: Site) -> None:
+    backup, forged, media = site.directory / "b.tar", site.directory / "forged.tar", site.directory / "var" / "media"
+    site.python(f"{MADE}call_command('backup', {str(backup)!r})")
+    forge(backup, forged, {"media/aa/1": b"cat", "media/aa/2": b"whole", "media/aa/3": b"same"})
+    (media / "media" / "aa").mkdir(parents=True)
+    (media / "media" / "aa" / "2").write_bytes(b"damaged")
+    (media / "media" / "aa" / "3").write_bytes(b"same")
     site.sql("UPDATE posts_account SET name = 'Grace'")
     refused = site.manage("restore", forged, "--replace", "--yes", check=False)
     assert refused.returncode == 1
     assert len(refused.stderr.strip().splitlines()) == 1
+    assert "Nothing was changed" in refused.stderr
     assert site.sql("SELECT name FROM posts_account") == [("Grace",)]
     assert site.sql("SELECT COUNT(*) FROM queue_app_block") == [(0,)]
+    assert {path.name: path.read_bytes() for path in stored_files(site)} == {"2": b"damaged", "3": b"same"}
+
+
+def test_a_file_that_cannot_take_its_place_is_named_and_nothing_is_touched(site: Site) -> None:
+    backup, forged, media = site.directory / "b.tar", site.directory / "forged.tar", site.directory / "var" / "media"
+    site.python(f"{MADE}call_command('backup', {str(backup)!r})")
+    forge(backup, forged, {"media/aa/1": b"cat", "media/aa/2": b"dog"})
+    (media / "media" / "aa" / "2").mkdir(parents=True)
+    refused = site.manage("restore", forged, "--replace", "--yes", check=False)
+    assert (
+        f"{media / 'media' / 'aa' / '2'} is in the way of a file of the backup. Nothing was changed" in refused.stderr
+    )
     assert stored_files(site) == []
 
 
@@ -146,7 +172,7 @@ def test_a_later_version_and_another_database_are_refused() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_in_use_is_not_replaced_unasked(tmp_path: Path) -> None:
+def test_a_database_in_use_is_not_replaced_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     account("Ada")
     backup = str(tmp_path / "b.tar")
     call_command("backup", backup, "--no-media", stdout=io.StringIO())
@@ -154,6 +180,28 @@ def test_a_database_in_use_is_not_replaced_unasked(tmp_path: Path) -> None:
         call_command("restore", backup)
     with pytest.raises(CommandError, match="add --yes"):
         call_command("restore", backup, "--replace")
+    # Ctrl-D instead of an answer.
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", Mock(side_effect=EOFError))
+    with pytest.raises(CommandError, match=r"^Nothing was changed$"):
+        call_command("restore", backup, "--replace", stdout=io.StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupted_restore_says_that_nothing_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    with writing(tmp_path / "b.tar") as target:
+        entries = [target.add(name, io.BytesIO(b"cat")) for name in (DATABASE, f"{FILES}media/aa/1")]
+        target.finish(manifest(database=entries[0], files=(entries[1],)))
+    monkeypatch.setattr(restoring, connection.vendor, Mock(**{"replace.side_effect": KeyboardInterrupt}))
+    with (
+        reading(tmp_path / "b.tar") as archive,
+        pytest.raises(BackupError, match=r"^The backup was not restored: interrupted\. Nothing was changed$"),
+    ):
+        restoring.restore(archive, progress=lambda _words: None)
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -168,3 +216,26 @@ def test_without_the_programs_of_postgresql_a_backup_says_what_to_install(
     ):
         call_command("backup", str(tmp_path / "b.tar"), stdout=io.StringIO())
     assert len(list(tmp_path.iterdir())) == (connection.vendor == "sqlite")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    name = picture().file.name
+    (tmp_path / "media" / name).mkdir(parents=True)
+    with pytest.raises(CommandError, match=f"The file {name} cannot be read: "):
+        call_command("backup", str(tmp_path / "b.tar"), stdout=io.StringIO())
+    assert list(tmp_path.iterdir()) == [tmp_path / "media"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.one_database
+def test_no_room_for_a_copy_of_the_database_is_said_of_the_copy(tmp_path: Path) -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, allowed[1]))
+    try:
+        with pytest.raises(CommandError, match=f"The database cannot be copied to {tmp_path}: "):
+            call_command("backup", str(tmp_path / "b.tar"), stdout=io.StringIO())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert list(tmp_path.iterdir()) == []
