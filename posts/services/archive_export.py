@@ -114,8 +114,13 @@ class _Export:
         """Add a file as it is; one that is missing is counted, and its record stays."""
         member = zipfile.ZipInfo(file_name(sha256))
         try:
-            with opener_of(media)() as stored, self._zip.open(member, "w", force_zip64=True) as target:
-                shutil.copyfileobj(stored, target, CHUNK_BYTES)
-            self._counts["files"] += 1
+            stored = opener_of(media)()
         except FileNotFoundError:
             self._counts["files_missing"] += 1
+            return
+        except OSError as error:
+            words = {"name": media.file.name, "reason": error.strerror or error}
+            raise Refused(gettext("The file %(name)s cannot be read: %(reason)s") % words) from error
+        with stored, self._zip.open(member, "w", force_zip64=True) as target:
+            shutil.copyfileobj(stored, target, CHUNK_BYTES)
+        self._counts["files"] += 1

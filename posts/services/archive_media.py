@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from django.core.files.base import File
 from django.utils.translation import gettext
 
 from posts import conf
+from posts.disk import has_no_room
 from posts.models import Media
 from posts.selectors.archive import media_key
 from posts.services.archive_file import Archive, ArchiveRefused, file_name
-from posts.services.errors import ValidationFailed
+from posts.services.errors import NoRoom, ValidationFailed
 from posts.services.uploads import store_upload
 
 if TYPE_CHECKING:
@@ -40,7 +42,11 @@ def store_media(
         is_here = key in stored or Media.objects.filter(sha256=record["sha256"], owner=owner).exists()
         if key not in needed or is_here or not archive.has_file(record["sha256"]):
             continue
-        with archive.file(record["sha256"], most_bytes=most_bytes) as source, tempfile.TemporaryFile() as copy:
+        with (
+            archive.file(record["sha256"], most_bytes=most_bytes) as source,
+            _room_for(record["original_name"]),
+            tempfile.TemporaryFile() as copy,
+        ):
             if _copied(source, copy) != record["sha256"]:
                 words = {"name": file_name(record["sha256"])}
                 raise ArchiveRefused(gettext("%(name)s in the archive is damaged: its checksum is another") % words)
@@ -49,6 +55,16 @@ def store_media(
             except ValidationFailed as error:
                 raise ArchiveRefused(str(error)) from None
         progress(gettext("%(n)s files stored") % {"n": f"{len(stored):,}"})
+
+
+@contextmanager
+def _room_for(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if has_no_room(error):
+            raise NoRoom(name) from None
+        raise
 
 
 def _copied(source: IO[bytes], target: IO[bytes]) -> str:

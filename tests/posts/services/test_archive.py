@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.core.management import CommandError, call_command
 
 from posts import credentials
 from posts.models import Account, Delivery, Media, Post, Recurrence, Slot, Tag
-from posts.services import archive_import
+from posts.services import archive_import, archive_media
 from posts.services.deliveries import retry_delivery
 from posts.services.errors import Refused
 from posts.services.media import store_upload
@@ -362,3 +363,20 @@ def test_an_import_that_breaks_leaves_neither_rows_nor_files(
         run("import_archive", archive)
     assert not any(everything())
     assert stored_files(folder) == files
+
+
+def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+    cat = store_upload(ContentFile(encoded(quarters(), "PNG")), owner=None, original_name="cat.png")
+    draft(account("Ada"), text="cat", media=[cat])
+    (folder / cat.file.name).unlink()
+    (folder / cat.file.name).mkdir()
+    with pytest.raises(CommandError, match=f"The file {cat.file.name} cannot be read: "):
+        run("export_archive", tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_no_room_for_copies_is_no_fault_of_the_archive(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_media.tempfile, "TemporaryFile", partial(Path("/dev/full").open, "wb"))
+    with pytest.raises(CommandError, match=r"^cat.png was not stored: the server has no room for files"):
+        run("import_archive", archive, "--owner-map", "*=")
+    assert not Post.objects.exists()
