@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 UNKNOWN = "unrecognized arguments:"
+# As shells say that SIGINT ended a program.
+INTERRUPTED = 130
 
 
 class OneLineCommand(BaseCommand):
@@ -34,6 +36,9 @@ class OneLineCommand(BaseCommand):
                 raise
             self.stderr.write(f"CommandError: {_shown(str(error))}; see manage.py {argv[1]} --help")
             sys.exit(1)
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted")
+            sys.exit(INTERRUPTED)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run ``handle``; a database that is away or has no tables yet is said, with what to do."""

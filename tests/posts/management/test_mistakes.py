@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import get_commands, load_command_class
@@ -69,6 +70,16 @@ def test_every_command_names_an_option_that_it_does_not_have(name: str, capsys: 
 def test_a_secret_typed_as_an_argument_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ("123:CANARY", "--password CANARY", "--token=CANARY"):
         assert "CANARY" not in refused(f"connect_account telegram --chat news {arguments}", capsys)
+
+
+def test_an_interrupted_command_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = load_command_class("queue_app", "purge_jobs")
+    monkeypatch.setattr(command, "execute", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(SystemExit) as ended:
+        command.run_from_argv(["manage.py", "purge_jobs"])
+    assert (ended.value.code, capsys.readouterr().err) == (130, "Interrupted\n")
 
 
 @pytest.mark.parametrize("arguments", OUT_OF_RANGE)
