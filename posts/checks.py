@@ -10,9 +10,10 @@ from django.db import router
 
 from posts.mixins import followed_models
 from posts.models import Post
+from queue_app.checks import OURS
 
 
-@register
+@register(OURS)
 def check_storage(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find a storage for files whose package is not installed, or that takes no such options."""
     try:
@@ -28,7 +29,7 @@ def check_storage(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register
+@register(OURS)
 def check_followed_models(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find models whose objects are announced, but do not commit together with their posts."""
     alias = router.db_for_write(Post)

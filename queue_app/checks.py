@@ -16,6 +16,7 @@ from queue_app import conf, database, given, monitors, registry, routes
 from queue_app.models import Job
 from queue_app.rates import parse_rates
 
+OURS = "socialq"  # the tag of the checks that every command of ours runs
 READ_COMMITTED = "read committed"
 # What is read under the control lock must be what is committed when the lock is granted, not when it was asked for.
 NEEDS_READ_COMMITTED = (
@@ -24,7 +25,7 @@ NEEDS_READ_COMMITTED = (
 _LEVEL_OF_SESSION = re.compile(r"default_transaction_isolation\W+(repeatable|serializable)", re.IGNORECASE)
 
 
-@register
+@register(OURS)
 def check_app_order(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find django_q missing, or placed so that its own qcluster command would win."""
     names = [config.name for config in apps.get_app_configs()]
@@ -47,7 +48,7 @@ def check_app_order(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register
+@register(OURS)
 def check_one_database(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find tables that must change in one transaction with a job, but live in another database."""
     queue_alias = router.db_for_write(Job)
@@ -68,7 +69,7 @@ def check_one_database(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register(OURS)
 def check_connections(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find a PostgreSQL connection pool, which does not survive a cluster's forks, and a driver that cannot listen."""
     alias = database.alias()
@@ -115,7 +116,7 @@ def check_isolation_of_server(
     return [Error(NEEDS_READ_COMMITTED.format(alias, level), hint=hint, id="queue_app.E010")]
 
 
-@register
+@register(OURS)
 def check_routes(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find what cannot be read in ROUTES, CLUSTERS and LIMITS, which are used when a job is added or claimed."""
     found: list[CheckMessage] = []
@@ -135,7 +136,7 @@ def check_routes(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register
+@register(OURS)
 def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find settings of a wrong type or beyond their bounds, which would break a cluster in the middle of its work."""
     found: list[CheckMessage] = []
@@ -152,7 +153,7 @@ def check_settings(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register(Tags.security)
+@register(OURS, Tags.security)
 def check_proxies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find a site behind a proxy that takes the proxy's address for everybody's."""
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) is None or conf.get("TRUSTED_PROXIES"):
@@ -162,7 +163,7 @@ def check_proxies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     return [Warning(said, hint=hint, id="queue_app.W002")]
 
 
-@register
+@register(OURS)
 def check_monitors(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
     """Find what is no address or network in METRICS_ALLOW, which would fail when a monitor asks."""
     try:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError
+
+from queue_app.checks import OURS
 
 UNKNOWN = "unrecognized arguments:"
 # As shells say that SIGINT ended a program.
@@ -19,7 +21,12 @@ INTERRUPTED = 130
 
 
 class OneLineCommand(BaseCommand):
-    """Says wrong arguments, and a database that cannot be used, in one line on standard error."""
+    """Says wrong arguments, and a database that cannot be used, in one line on standard error.
+
+    It checks what is ours; all of the site, for which every page has to be loaded, is checked by what runs for long.
+    """
+
+    requires_system_checks: list[str] | Literal["__all__"] = [OURS]
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return a parser that raises CommandError instead of printing its usage and ending with code 2."""

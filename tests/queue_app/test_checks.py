@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from queue_app import checks, database
 from queue_app.models import Job
+from tests.site import Site
 
 
 class Elsewhere:
@@ -181,3 +182,16 @@ def test_users_in_another_database_than_what_refers_to_them_are_found(settings: 
     settings.DATABASE_ROUTERS = [UsersElsewhere()]
     (found,) = checks.check_one_database(None)
     assert "auth.User" in found.msg
+
+
+def test_a_command_that_answers_checks_our_settings_and_loads_no_page(site: Site) -> None:
+    site.env |= {"SOCIALQ_HEARTBEAT_SECONDS": "8", "SOCIALQ_LEASE_SECONDS": "8"}
+    said = site.do(
+        "import sys\n"
+        "from django.core.management import execute_from_command_line\n"
+        "sys.stderr = sys.stdout\n"
+        "execute_from_command_line(['manage.py', 'queue_status'])\n"
+        "print('socialq_site.urls' in sys.modules)"
+    )
+    assert "queue_app.W001" in said
+    assert said.splitlines()[-1] == "False"

@@ -34,6 +34,7 @@ ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, never listen
 
 class Command(OneLineCommand):
     help = "Serve the site and run its queue, until Ctrl-C or SIGTERM."
+    requires_system_checks = "__all__"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare where to listen and how many processes to run."""

@@ -19,6 +19,7 @@ class Command(OneLineCommand, StockCommand):  # type: ignore[misc]  # django-q2 
     """``--name`` is the queue to serve; ``--run-once`` works until nothing is due, then stops."""
 
     help = "Run the jobs and tasks of one queue."
+    requires_system_checks = "__all__"
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until stopped."""

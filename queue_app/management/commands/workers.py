@@ -20,6 +20,7 @@ LONGEST_NUMBER = 9
 
 class Command(OneLineCommand):
     help = "Run the jobs of one queue or of several. Where Q_CLUSTER names no other broker, qcluster does one, too."
+    requires_system_checks = "__all__"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare which queues, with how many workers."""
