@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +15,37 @@ from tests.faults.rounds import LONG
 from tests.postgres import PrivatePostgres
 from tests.site import PostgresDatabases, open_site
 
-pytestmark = [pytest.mark.faults, pytest.mark.row(6)]
+pytestmark = [pytest.mark.faults, pytest.mark.row(6), pytest.mark.xdist_group("database_away")]
 
 GOES_ON_SECONDS = 30
 JOBS, CRASHES = (6000, 8) if LONG else (2000, 3)
 
 
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PrivatePostgres, PostgresDatabases]]:
+    """A durable server, which the tests stop and start one after the other, and its databases."""
+    server = PrivatePostgres(durable=True)
+    try:
+        server.start()
+        yield server, PostgresDatabases(server, tmp_path_factory.mktemp("own"), "own")
+    finally:
+        server.close()
+
+
 @pytest.fixture
-def clusters(own_postgres: PrivatePostgres, tmp_path: Path) -> Iterator[Clusters]:
-    with open_site(PostgresDatabases(own_postgres, tmp_path, "own"), "own_site", tmp_path) as site:
+def own_postgres(databases: tuple[PrivatePostgres, PostgresDatabases]) -> PrivatePostgres:
+    """The server, started anew: the test before may have failed while it was away."""
+    server, _databases = databases
+    server.stop()
+    server.start()
+    return server
+
+
+@pytest.fixture
+def clusters(
+    own_postgres: PrivatePostgres, databases: tuple[PrivatePostgres, PostgresDatabases], tmp_path: Path
+) -> Iterator[Clusters]:
+    with open_site(databases[1], f"own_{uuid.uuid4().hex[:8]}", tmp_path) as site:
         yield Clusters(site)
 
 
