@@ -105,7 +105,7 @@ BEFORE_THE_COMMIT = ["restore_file_ready", "restore_file_placed", "restore_befor
 def backed_up(site: Site) -> tuple[Path, dict[Path, bytes]]:
     """Return a backup and its pictures, of which one is damaged since and one is gone; the account has another name."""
     backup = site.directory / "b.tar"
-    site.python(f"{PICTURES}call_command('backup', {str(backup)!r}, stdout=StringIO())")
+    site.do(f"{PICTURES}call_command('backup', {str(backup)!r}, stdout=StringIO())")
     pictures = files(site)
     damaged, gone = pictures
     damaged.write_bytes(b"damaged")
@@ -117,6 +117,13 @@ def backed_up(site: Site) -> tuple[Path, dict[Path, bytes]]:
 def files(site: Site) -> dict[Path, bytes]:
     found = (site.directory / "var" / "media").rglob("*")
     return {path: path.read_bytes() for path in found if path.is_file()}
+
+
+def restore(site: Site, backup: Path, failpoints: str = "") -> int:
+    """Run a restore, with nobody connected to the database; return its exit code."""
+    site.close()
+    site.env["SOCIALQ_FAILPOINTS"] = failpoints
+    return site.manage("restore", backup, "--replace", "--yes", check=not failpoints).returncode
 
 
 def left_beside(site: Site) -> list[Path]:
@@ -133,8 +140,7 @@ def test_a_restore_that_is_killed_at_any_step_can_be_run_again(site: Site, injec
     backup, pictures = backed_up(site)
     (damaged, _gone) = pictures
     # 1. It is killed: what the site has is of before, or of the backup.
-    site.env["SOCIALQ_FAILPOINTS"] = f"{step}=kill"
-    assert site.manage("restore", backup, "--replace", "--yes", check=False).returncode == -signal.SIGKILL
+    assert restore(site, backup, f"{step}=kill") == -signal.SIGKILL
     injected("kill -9 of a restore at a step")
     # On SQLite all is in order before anybody sees it, on PostgreSQL it is paused.
     is_of_before = step in BEFORE_THE_COMMIT or (step == "restore_in_order" and site.database_url.startswith("sqlite:"))
@@ -143,15 +149,13 @@ def test_a_restore_that_is_killed_at_any_step_can_be_run_again(site: Site, injec
     assert damaged.read_bytes() in (b"damaged", pictures[damaged])
     # 2. It is run again and fails.
     if is_of_before:
-        site.env["SOCIALQ_FAILPOINTS"] = f"{step}=raise"
-        site.manage("restore", backup, "--replace", "--yes", check=False)
+        assert restore(site, backup, f"{step}=raise") == 1
         injected("a failure of a restore after another was killed")
         assert site.sql("SELECT name FROM posts_account") == [("Grace",)]
         assert damaged.read_bytes() == b"damaged"
         assert left_beside(site) == []
     # 3. It is run again.
-    del site.env["SOCIALQ_FAILPOINTS"]
-    site.manage("restore", backup, "--replace", "--yes")
+    restore(site, backup)
     assert site.sql("SELECT name FROM posts_account") == [("Ada",)]
     assert files(site) == pictures
     assert left_beside(site) == []
@@ -160,16 +164,14 @@ def test_a_restore_that_is_killed_at_any_step_can_be_run_again(site: Site, injec
 @pytest.mark.one_database
 def test_what_a_killed_restore_has_left_is_not_taken_for_the_next_ones(site: Site, injected: Injected) -> None:
     first, second = site.directory / "first.tar", site.directory / "second.tar"
-    site.python(
+    site.do(
         f"{WRITING}call_command('backup', {str(first)!r}, stdout=StringIO())\n"
         f"call_command('connect_account', 'outbox', '--name', 'Ada')\nschedule('Hello', 20, 1)\n"
         f"call_command('backup', {str(second)!r}, stdout=StringIO())"
     )
     # The pages that this has written are still in the log beside its database.
-    site.env["SOCIALQ_FAILPOINTS"] = "restore_in_order=kill"
-    site.manage("restore", second, "--replace", "--yes", check=False)
+    assert restore(site, second, "restore_in_order=kill") == -signal.SIGKILL
     injected("kill -9 of a restore, then another backup")
-    del site.env["SOCIALQ_FAILPOINTS"]
-    site.manage("restore", first, "--replace", "--yes")
+    restore(site, first)
     assert site.sql("PRAGMA integrity_check") == [("ok",)]
     assert site.sql("SELECT COUNT(*) FROM posts_post") == [(0,)]

@@ -76,6 +76,7 @@ def test_everything_comes_back_from_an_older_version_too(site: Site) -> None:
     picture.unlink()
     site.sql("UPDATE posts_post SET text = 'changed'")
     site.env["SOCIALQ_ENCRYPTION_KEYS"] = OTHER_KEY
+    site.close()
     done = site.manage("restore", backup, "--replace", "--yes")
     assert "which this site does not have: put it into SOCIALQ_ENCRYPTION_KEYS" in done.stderr
     assert "1 login cannot be opened with the keys of this site: Ada (Outbox)" in done.stdout
@@ -105,6 +106,7 @@ def test_a_backup_that_breaks_off_leaves_the_old_site_as_it_was(site: Site) -> N
     (media / "media" / "aa" / "2").write_bytes(b"damaged")
     (media / "media" / "aa" / "3").write_bytes(b"same")
     site.sql("UPDATE posts_account SET name = 'Grace'")
+    site.close()
     refused = site.manage("restore", forged, "--replace", "--yes", check=False)
     assert refused.returncode == 1
     assert len(refused.stderr.strip().splitlines()) == 1
@@ -231,6 +233,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, settings: Any) -> N
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.one_database
 def test_no_room_for_a_copy_of_the_database_is_said_of_the_copy(tmp_path: Path) -> None:
+    account("Ada")  # the database is open, with all that SQLite keeps beside it
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, allowed[1]))
     try:
