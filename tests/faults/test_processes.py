@@ -143,16 +143,17 @@ def test_a_second_signal_ends_the_cluster_at_once(clusters: Clusters, injected: 
 
 
 @pytest.mark.row(4)
-@pytest.mark.parametrize("which", ["worker", "housekeeper", "sentinel"])
-def test_no_process_is_deaf_to_sigterm(clusters: Clusters, injected: Injected, which: str) -> None:
+def test_no_process_is_deaf_to_sigterm(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
-    sentinel = descendants(main.pid)[0]
-    below = sorted(descendants(sentinel))
-    pid = {"housekeeper": below[0], "worker": below[1], "sentinel": sentinel}
-    os.kill(pid[which], signal.SIGTERM)
-    injected("SIGTERM to one process of a cluster")
-    clusters.site.wait_until(lambda: not living([pid[which]]), 10)
-    clusters.wait_for_state(clusters.note("goes on"), "completed", seconds=15)
+    for which in ("worker", "housekeeper", "sentinel"):
+        clusters.site.wait_until(lambda: len(descendants(main.pid)) == PROCESSES, 15)
+        sentinel = descendants(main.pid)[0]
+        below = sorted(descendants(sentinel))
+        pid = {"housekeeper": below[0], "worker": below[1], "sentinel": sentinel}[which]
+        os.kill(pid, signal.SIGTERM)
+        injected("SIGTERM to one process of a cluster")
+        clusters.site.wait_until(lambda pid=pid: not living([pid]), 10)
+        clusters.wait_for_state(clusters.note(f"goes on without the {which}"), "completed", seconds=15)
 
 
 @pytest.mark.row(4)
@@ -197,18 +198,15 @@ def wait_at_most(pid: int, seconds: float) -> None:
 
 
 @pytest.mark.row(5)
-@pytest.mark.parametrize("job_type", ["testapp.kill_worker", "testapp.leave"])
-def test_a_job_that_ends_its_worker_is_failed_after_its_attempts(
-    clusters: Clusters, injected: Injected, job_type: str
-) -> None:
+def test_a_job_that_ends_its_worker_is_failed_after_its_attempts(clusters: Clusters, injected: Injected) -> None:
     main = clusters.start()
-    bad = clusters.enqueue(job_type)
-    good = clusters.note("unaffected")
-    clusters.wait_for_state(good, "completed")
-    clusters.wait_for_state(bad, "failed")
-    injected("a job that ends its worker")
-    assert clusters.attempts(bad) == ["lost"] * 3
-    clusters.site.wait_until(lambda: len(descendants(main.pid)) == PROCESSES, 15)
+    for job_type in ("testapp.kill_worker", "testapp.leave"):
+        bad = clusters.enqueue(job_type)
+        clusters.wait_for_state(clusters.note("unaffected"), "completed")
+        clusters.wait_for_state(bad, "failed")
+        injected("a job that ends its worker")
+        assert clusters.attempts(bad) == ["lost"] * 3
+        clusters.site.wait_until(lambda: len(descendants(main.pid)) == PROCESSES, 15)
 
 
 @pytest.mark.row(5)
