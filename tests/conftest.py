@@ -92,10 +92,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def site_databases(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """Where the fixture ``site`` gets its databases from: those of ``--db``."""
     directory = tmp_path_factory.mktemp("databases")
+    shared = directory.parent if "PYTEST_XDIST_WORKER" not in os.environ else directory.parent.parent
     if pytestconfig.getoption("--db") == "sqlite":
-        shared = directory.parent if "PYTEST_XDIST_WORKER" not in os.environ else directory.parent.parent
         return SqliteDatabases(directory, shared / "site_template.sqlite3")
-    return PostgresDatabases(Server(_postgres_port(pytestconfig)), directory, f"site_{uuid.uuid4().hex[:8]}")
+    return PostgresDatabases(Server(_postgres_port(pytestconfig)), directory, "site", shared / "site_template.made")
 
 
 @pytest.fixture

@@ -189,13 +189,18 @@ class SqliteDatabases:
 
 
 class PostgresDatabases:
-    """Copies of one migrated database of a running server; ``prefix`` keeps those of parallel workers apart."""
+    """Copies of one migrated database of a running server, which the first who locks ``made`` makes for all."""
 
-    def __init__(self, server: Server, directory: Path, prefix: str) -> None:
+    def __init__(self, server: Server, directory: Path, prefix: str, made: Path | None = None) -> None:
         self._server = server
         self._template = f"{prefix}_template"
-        url = server.create_database(self._template)
-        Site(directory, url).manage("migrate", "--no-input", "--verbosity=0")
+        made = made or directory / "template.made"
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                url = server.create_database(self._template)
+                Site(directory, url).manage("migrate", "--no-input", "--verbosity=0")
+                made.touch()
 
     def create(self, name: str) -> str:
         """Return the DATABASE_URL of a new, migrated database."""
