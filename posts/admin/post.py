@@ -22,11 +22,13 @@ from posts.admin.chips import delivery_chips, tag_words
 from posts.admin.compose import compose, too_late
 from posts.admin.filters import AccountFilter, PlatformFilter, TagFilter
 from posts.admin.many import ManyRowsMixin
+from posts.admin.people import person_of
 from posts.admin.post_actions import Cancel, Delete, PublishNow, RescheduleWithSpacing, Retry, Schedule
 from posts.models import Delivery, DeliveryStatus, Post, PostStatus
 from posts.selectors.media import renderings_of
 from posts.selectors.posts import MOVING, SEE_ALL, may_see, post_detail, visible_posts
 from posts.services.queueing import deliveries_of, may_be_live
+from posts.services.submissions import forms_of, forms_sent_by
 from posts.services.validation import SETTLED
 from queue_app.admin import display
 from queue_app.admin.days import ComingDaysFilter
@@ -118,12 +120,15 @@ class PostAdmin(ManyRowsMixin, ReadOnlyAdmin):
     def page_base(self, request: HttpRequest, post: Post | None) -> dict[str, Any]:
         """Return what the composer and the page to read have in common."""
         context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "row": post}
-        return {**context, **(self.page_context(request, post) if post is not None else {})}
+        if post is None:
+            return {**context, "taken": forms_sent_by(person_of(request))}
+        return {**context, **self.page_context(request, post)}
 
     def page_context(self, request: HttpRequest, row: Post) -> dict[str, Any]:
         """Return where the post stands on each account, its pictures and the buttons."""
         return {
             "detail": post_detail(row.pk, zones.zone_of(request.user)),
+            "taken": forms_of(row),
             "zone": zones.zone_of(request.user),
             "is_moving": row.status in MOVING,
             "renderings": renderings_of(row) if row.status in MOVING else None,

@@ -1,6 +1,6 @@
 """A form that is sent twice is one submission: its token is kept on the post that it made, or changed last.
 
-Owns ``Post.form_token`` and ``Post.edit_token``. Both functions belong to surfaces with forms; the API has keys of its
+Owns ``Post.form_token`` and ``Post.edit_token``. All functions belong to surfaces with forms; the API has keys of its
 own.
 """
 
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError
 from django.db.models import Q
 
 from posts.models import Post
 from queue_app.database import atomic
+
+MOST_RECENT = 10
 
 
 class SubmittedAlready(Exception):
@@ -37,3 +40,14 @@ def keep_token(post: Post, token: UUID) -> None:
 def post_of_token(token: UUID) -> Post | None:
     """Return the post that the form with ``token`` wrote, if it has been taken."""
     return Post.objects.filter(Q(form_token=token) | Q(edit_token=token)).first()
+
+
+def forms_of(post: Post) -> list[UUID]:
+    """Return the tokens of the forms that made ``post`` and changed it last."""
+    return [token for token in (post.form_token, post.edit_token) if token is not None]
+
+
+def forms_sent_by(person: User) -> list[UUID]:
+    """Return the tokens of the last forms by which ``person`` made a post."""
+    made = Post.objects.filter(owner=person, form_token__isnull=False).order_by("-pk")
+    return [token for token in made.values_list("form_token", flat=True)[:MOST_RECENT] if token is not None]

@@ -38,7 +38,7 @@ for name, platform in (
 @pytest.fixture(scope="module")
 def running(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with open_served(site_databases, tmp_path_factory, "composer") as served:
-        served.site.python(MAKE_ACCOUNTS)
+        served.site.do(MAKE_ACCOUNTS)
         yield served
 
 
@@ -325,6 +325,27 @@ def test_48_leaving_warns_and_what_was_typed_survives_an_expired_session(context
     press(page, "Discard")
     page.goto(ADD)
     expect(page.locator("#kept")).to_be_hidden()
+
+
+def test_a_form_that_was_taken_is_not_offered_again_though_its_answer_was_left_at_once(
+    browser: Browser, served: Served
+) -> None:
+    first, second = f"First {uuid.uuid4()}", f"Second {uuid.uuid4()}"
+    with open_context(browser, Served(served.site, served.url)) as context:  # whose console tells of missing scripts
+        page = sign_in(context)
+        write(page, first, "Demo")
+        expect(preview(page, "Demo")).to_contain_text(first)
+        page.route("**/*.js", lambda route: route.abort())
+        press(page, "Save draft")
+        expect(page.locator(".messagelist")).to_contain_text("is saved")
+        page.unroute("**/*.js")
+        page.goto(ADD)
+        expect(preview(page, "Demo")).to_have_count(0)
+        expect(page.locator("#kept")).to_be_hidden()
+        write(page, second, "Demo")
+        press(page, "Save draft")
+        expect(page.locator(".messagelist")).to_contain_text("is saved")
+    assert stored(served, first) == stored(served, second) == [("draft",)]
 
 
 def test_49_the_same_text_to_the_same_account_within_a_day_warns_before_it_is_saved(page: Page, served: Served) -> None:

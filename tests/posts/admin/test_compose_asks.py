@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -155,3 +156,18 @@ def test_the_page_says_which_form_it_was_written_by(grace: Client) -> None:
     post = Post.objects.get()
     assert f'<meta name="sq-taken" content="{fields["token"]}">' in grace.get(page(post)).content.decode()
     assert delivery(post).account == ada
+    changed = edit_form(grace, post, ada)
+    grace.post(page(post), changed)
+    both = f"{fields['token']} {changed['token']}"
+    assert f'<meta name="sq-taken" content="{both}">' in grace.get(page(post)).content.decode()
+
+
+def test_a_new_form_says_which_ones_of_the_person_were_taken(grace: Client) -> None:
+    theirs = draft(owner=person("other"))
+    Post.objects.filter(pk=theirs.pk).update(form_token=uuid4())
+    tokens = []
+    for _form in range(2):
+        fields = form(account("Ada"))
+        grace.post(ADD, fields)
+        tokens.insert(0, fields["token"])
+    assert f'<meta name="sq-taken" content="{tokens[0]} {tokens[1]}">' in grace.get(ADD).content.decode()

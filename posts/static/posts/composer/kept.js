@@ -42,11 +42,12 @@ export function drop(key) {
   } catch { /* there is none */ }
 }
 
-/** Drop what was saved with the form ``token``, what is too old, and the oldest of too many. */
-export function tidy(token) {
-  const good = (value) => value && value.token !== token && Date.now() - value.at < LONGEST_MS;
+/** Drop what was saved with the forms ``tokens``, what is too old, and the oldest of too many. */
+export function tidy(tokens) {
+  const isTaken = (value) => tokens.includes(value?.token);
+  const good = (value) => value && !isTaken(value) && Date.now() - value.at < LONGEST_MS;
   const found = all();
-  found.filter(([, value]) => token && value?.token === token).forEach(([key, value]) => write(takenKeyOf(key), value));
+  found.filter(([, value]) => isTaken(value)).forEach(([key, value]) => write(takenKeyOf(key), value));
   found.filter(([, value]) => !good(value)).forEach(([key]) => drop(key));
   found.filter(([, value]) => good(value)).sort(([, one], [, other]) => other.at - one.at).slice(MOST)
     .forEach(([key]) => drop(key));
