@@ -20,6 +20,8 @@ from tests.site import Databases, PostgresDatabases, Site, SqliteDatabases, envi
 
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "site", "site_databases", "own_postgres"}
 PROCESS_FIXTURES = {"live_server", "site", "own_postgres", "packages", "chromium"}
+# The engine without windows comes first: it shows the same pages with half the work.
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NEVER_EMPTIED = {"django_content_type", "auth_permission"}
 folder_key = pytest.StashKey[Path]()
 postgres_key = pytest.StashKey[PrivatePostgres]()
@@ -139,8 +141,7 @@ def _tables_are_emptied_quickly() -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of an installed Chromium, for Playwright's ``executable_path``."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return path or unavailable("Chromium is not installed")
+    return next(filter(None, map(shutil.which, CHROMIUMS)), None) or unavailable("Chromium is not installed")
 
 
 def _touches_database(item: pytest.Item) -> bool:

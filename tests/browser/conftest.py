@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, e
 from tests.site import Databases, Site, open_site
 
 PASSWORD = "open-sesame-4711"
+FIRST_RUN = "from django.core.management import call_command; call_command('first_run')"
 MAKE_PERSON = """
 from django.contrib.auth.models import Permission, User
 person = User.objects.create_user({name!r}, password={password!r}, is_staff=True)
@@ -56,6 +57,7 @@ def open_served(
     """Yield a served site for the tests of one module, whose own fixture enters this."""
     with open_site(databases, f"site_{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp(name)) as site:
         site.env |= env or {}
+        begin(site)
         yield serve(site)
 
 
@@ -91,16 +93,21 @@ def page(context: BrowserContext) -> Page:
 
 def add_person(served: Served, name: str, may: Sequence[str]) -> None:
     """Add a member of staff with these permissions ("app.codename"), who signs in by ``sign_in(context, name)``."""
-    served.site.python(MAKE_PERSON.format(name=name, password=PASSWORD, may=tuple(may)))
+    served.site.do(MAKE_PERSON.format(name=name, password=PASSWORD, may=tuple(may)))
+
+
+def begin(site: Site) -> None:
+    """Add the first user and account."""
+    site.env["SOCIALQ_ADMIN_PASSWORD"] = PASSWORD
+    site.do(FIRST_RUN)
 
 
 def serve(site: Site, *options: str) -> Served:
-    """Serve ``site``, with its first user and account, on a free port; ``options`` are those of ``serve``."""
+    """Serve ``site`` on a free port; ``options`` are those of ``serve``."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    site.env |= {"PORT": str(port), "SOCIALQ_ADMIN_PASSWORD": PASSWORD, "SOCIALQ_WORKERS": "2"}
-    site.manage("first_run")
+    site.env |= {"PORT": str(port), "SOCIALQ_WORKERS": "2"}
     site.spawn("serve", "--web-workers", "1", *options)
     url = f"http://127.0.0.1:{port}"
     site.wait_until(lambda: _answers(f"{url}/admin/login/"), 60)
@@ -110,7 +117,7 @@ def serve(site: Site, *options: str) -> Served:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """Chromium, for one module: while Playwright's event loop is there, Django refuses to ask the database."""
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=arguments)

@@ -37,7 +37,7 @@ def now(text, *accounts):
 
 def seed(served: Served, code: str) -> Any:
     """Run ``code`` with the helpers above on the site; return what it leaves in ``made``, as JSON carries it."""
-    printed = served.site.python(f"{BEFORE}\nmade = None\n{code}\nprint('made:' + json.dumps(made))")
+    printed = served.site.do(f"{BEFORE}\nmade = None\n{code}\nprint('made:' + json.dumps(made))")
     return json.loads(printed.rpartition("made:")[2])
 
 

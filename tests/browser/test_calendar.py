@@ -71,7 +71,7 @@ for text, wall, more in json.loads({posts!r}):
 def add(served: Served, *posts: Sequence[Any]) -> None:
     """Add posts: (text, wall time or "", more)."""
     rows = json.dumps([[text, wall, more[0] if more else {}] for text, wall, *more in posts])
-    served.site.python(ADD.format(posts=rows, zone=BERLIN))
+    served.site.do(ADD.format(posts=rows, zone=BERLIN))
 
 
 def look(page: Page, view: str, day: str, **more: Any) -> None:

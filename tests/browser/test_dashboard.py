@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.browser.conftest import Served, open_context, serve, sign_in
+from tests.browser.conftest import Served, begin, open_context, serve, sign_in
 from tests.site import Databases, Site, open_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_dashboard")]
@@ -84,12 +84,13 @@ def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(site_databases: Databases, tmp_path_factory: pytest.TempPathFactory, mails: Path) -> Iterator[Served]:
     name = f"site_{uuid.uuid4().hex[:12]}"
     with open_site(site_databases, name, tmp_path_factory.mktemp("dashboard")) as site:
-        slow = site.python(CONNECT).split()[0]
+        slow = site.do(CONNECT).split()[0]
         site.env |= {
             "SOCIALQ_LIMITS": f"account:{slow}=2/h",
             "EMAIL_URL": f"filemail:///{mails}",
             "ADMINS": "Ada <ada@example.org>",
         }
+        begin(site)
         yield serve(site, "--clusters", "0")
 
 
@@ -108,7 +109,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 def publish(served: Served, name: str, number: int = 1, *, seconds: float = 0, failure: str = "") -> None:
     """Have posts of an account go out in so many seconds."""
-    served.site.python(PUBLISH.format(name=name, number=number, seconds=seconds, failure=failure))
+    served.site.do(PUBLISH.format(name=name, number=number, seconds=seconds, failure=failure))
 
 
 def number_of(served: Served, sql: str) -> int:
