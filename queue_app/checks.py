@@ -15,6 +15,7 @@ from django.db.models import Model
 from queue_app import conf, database, given, monitors, registry, routes
 from queue_app.models import Job
 from queue_app.rates import parse_rates
+from queue_app.retry import parse_waits
 
 OURS = "socialq"  # the tag of the checks that every command of ours runs
 READ_COMMITTED = "read committed"
@@ -118,12 +119,13 @@ def check_isolation_of_server(
 
 @register(OURS)
 def check_routes(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Find what cannot be read in ROUTES, CLUSTERS and LIMITS, which are used when a job is added or claimed."""
+    """Find what cannot be read in ROUTES, CLUSTERS, LIMITS and RETRIES, which are used when a job is added or run."""
     found: list[CheckMessage] = []
     for check_id, name, read in (
         ("queue_app.E006", "ROUTES", _read_route),
         ("queue_app.E007", "CLUSTERS", _read_cluster),
         ("queue_app.E008", "LIMITS", _read_limit),
+        ("queue_app.E011", "RETRIES", _read_retries),
     ):
         setting = conf.get(name)
         entries = setting.items() if isinstance(setting, dict) else [("", setting)]
@@ -212,6 +214,11 @@ def _read_cluster(cluster: object, queues: object) -> None:
 def _read_limit(pattern: object, rates: object) -> None:
     _read_word("a pattern of keys", pattern)
     parse_rates(str(rates))
+
+
+def _read_retries(pattern: object, waits: object) -> None:
+    _read_word("a pattern of job types", pattern)
+    parse_waits(str(waits))
 
 
 def _read_word(what: str, word: object) -> None:

@@ -56,6 +56,11 @@ SETTINGS: Mapping[str, Setting] = {
     "CLUSTERS": Setting(
         {}, "Clusters that serve other queues than the one of their name, with weights: social=facebook:3 linkedin:1"
     ),
+    "RETRIES": Setting(
+        {},
+        "Waits before each retry (s, m, h, d) by job type, or never: posts.publish=10m 10m,report=never. The first "
+        "pattern that fits wins. The queue's own work keeps its own.",
+    ),
     "LIMITS": Setting(
         {},
         "Most starts of jobs with a key in any window: platform:linkedin=20/d,account:*=25/15m 100/d. "

@@ -12,7 +12,7 @@ from queue_app.handlers import Handler, adapt
 from queue_app.outcomes import Finding
 from queue_app.priorities import number_of
 from queue_app.rates import parse_rates
-from queue_app.retry import RetryPolicy
+from queue_app.retry import RetryPolicy, parse_waits
 
 if TYPE_CHECKING:
     from queue_app.context import JobContext
@@ -93,18 +93,23 @@ class JobType:
 
     @property
     def retry(self) -> RetryPolicy:
-        """The type's policy, else the site's (``QUEUE_*`` settings)."""
-        return self.retry_policy or site_retry()
+        """The policy that the site has for the type (``RETRIES``), else the type's, else the site's (``QUEUE_*``)."""
+        return self._chosen_retry() or site_retry()
 
     @property
     def max_attempts(self) -> int:
         """How often a job of this type is executed at most, where it says nothing."""
-        return conf.get("MAX_RETRIES") + 1 if self.retry_policy is None else self.retry_policy.max_attempts
+        chosen = self._chosen_retry()
+        return conf.get("MAX_RETRIES") + 1 if chosen is None else chosen.max_attempts
 
     @property
     def timeout(self) -> float:
         """Longest run in seconds."""
         return self.timeout_seconds or float(conf.get("JOB_TIMEOUT_SECONDS"))
+
+    def _chosen_retry(self) -> RetryPolicy | None:
+        waits = None if self.internal else routes.first_fitting(conf.get("RETRIES"), self.name)
+        return self.retry_policy if waits is None else parse_waits(waits)
 
     def expires_at(self, due_at: datetime) -> datetime | None:
         """Return when a job that is due then is dropped, ``None`` for never. Raises ValueError."""

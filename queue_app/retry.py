@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+
+from queue_app.rates import UNITS
 
 MOST_ATTEMPTS = 1_000_001
 MOST_MULTIPLIER = 1_000
 LONGEST_SECONDS = 100 * 366 * 86_400
+NEVER = "never"
+WAIT = re.compile(r"(?P<times>[1-9]\d{0,8})(?P<unit>[smhd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,22 @@ class RetryPolicy:
             # base's bounds the largest is 1e202.
             delay = min(self.base_seconds * self.multiplier ** min(attempt - 1, 64), self.cap_seconds)
         return uniform(0.0, delay) if self.jitter else delay
+
+
+@lru_cache(maxsize=256)
+def parse_waits(text: str) -> RetryPolicy:
+    """Return the policy of a text such as ``10m 10m``: a retry after each wait; units are s, m, h, d.
+
+    ``never`` is none at all. Raises ValueError.
+    """
+    words = text.split()
+    if words == [NEVER]:
+        return RetryPolicy(max_attempts=1)
+    found = [WAIT.fullmatch(word) for word in words]
+    waits = [int(wait["times"]) * UNITS[wait["unit"]] for wait in found if wait is not None]
+    if not waits or len(waits) < len(words) or max(waits) > LONGEST_SECONDS:
+        raise ValueError(f"retries are waits such as “10m 10m”, one for each, or the word {NEVER}, not {text!r}")
+    return RetryPolicy.by_steps(*waits)
 
 
 def _is_within(value: object, least: float, most: float) -> bool:

@@ -12,8 +12,13 @@ QUEUE_CHARACTERS = 100
 
 def queue_for(type_name: str, default: str) -> str:
     """Return the queue of a job type by ``ROUTES``: the first pattern that fits wins, else ``default``."""
-    routes: Mapping[str, str] = conf.get("ROUTES")
-    return next((queue for pattern, queue in routes.items() if fnmatchcase(type_name, pattern)), default)
+    queue = first_fitting(conf.get("ROUTES"), type_name)
+    return default if queue is None else queue
+
+
+def first_fitting(settings: Mapping[str, str], type_name: str) -> str | None:
+    """Return what a setting has for a job type: the first pattern that fits wins; ``None`` where none does."""
+    return next((value for pattern, value in settings.items() if fnmatchcase(type_name, pattern)), None)
 
 
 def queues_of(cluster: str) -> dict[str, int]:

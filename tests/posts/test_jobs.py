@@ -177,6 +177,18 @@ def test_a_documented_refusal_is_the_same_before_and_after_the_mark(
     assert attempt.traceback == ""
 
 
+def test_a_site_has_posts_tried_again_as_it_likes(
+    network: FakeNetwork, settings: Any, request: pytest.FixtureRequest
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "RETRIES": {"posts.publish": "10m 10m 10m"}}
+    delivery = request.getfixturevalue("delivery")
+    network.answers["prepare"] = [errors.Temporary(host="a")]
+    run()
+    _delivery, job = now_of(delivery)
+    assert (job.state, job.attempts, job.max_attempts) == ("pending", 1, 4)
+    assert timedelta(seconds=590) < job.run_at - clock.now() <= timedelta(seconds=600)
+
+
 def test_a_platforms_delay_is_honoured(network: FakeNetwork, delivery: Delivery) -> None:
     network.answers["prepare"] = [errors.Temporary(retry_after_seconds=5000, host="a")]
     run()

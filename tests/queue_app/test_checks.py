@@ -104,6 +104,9 @@ def test_a_server_that_chooses_such_a_level_is_found_where_it_is_asked() -> None
         ("LIMITS", {"account 7": "20/d"}, "queue_app.E008", "a pattern of keys"),
         ("LIMITS", {"account:7": 20}, "queue_app.E008", "a rate is a number of starts and a window"),
         ("LIMITS", {"account:7": ""}, "queue_app.E008", "a limit needs a rate"),
+        ("RETRIES", {"posts.*": "10"}, "queue_app.E011", "not '10'"),
+        ("RETRIES", {"two words": "10m"}, "queue_app.E011", "a pattern of job types"),
+        ("RETRIES", {"posts.*": 600}, "queue_app.E011", "not '600'"),
     ],
 )
 def test_settings_that_cannot_be_read_are_found(
@@ -121,6 +124,7 @@ def test_settings_that_can_be_read_are_left_alone(settings: Settings) -> None:
         "ROUTES": {"posts.*": "publish"},
         "CLUSTERS": {"social": "facebook:3 linkedin:1"},
         "LIMITS": {"platform:linkedin": "20/d", "account:*": "25/15m 100/d"},
+        "RETRIES": {"posts.publish": "10m 10m", "report": "never"},
     }
     assert checks.check_routes(None) == []
 

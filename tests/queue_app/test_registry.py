@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -64,6 +65,20 @@ def test_mere_rates_limit_the_whole_type(register: Register) -> None:
 def test_a_type_that_says_nothing_has_the_sites_retries(register: Register) -> None:
     kind = registered(register)
     assert kind.max_attempts == kind.retry.max_attempts == conf.get("MAX_RETRIES") + 1
+
+
+def test_the_site_says_when_jobs_of_a_type_are_tried_again_but_for_the_queues_own(
+    register: Register, settings: Any
+) -> None:
+    own = RetryPolicy.fixed(max_attempts=2, delay_seconds=5)
+    kind = registered(register, retry=own)
+    settings.SOCIALQ = {**settings.SOCIALQ, "RETRIES": {"other.*": "1s", "tests.*": "10m 10m", "*": "never"}}
+    assert (kind.retry, kind.max_attempts) == (RetryPolicy.by_steps(600, 600), 3)
+    settings.SOCIALQ = {**settings.SOCIALQ, "RETRIES": {"other.*": "1s"}}
+    assert (kind.retry, kind.max_attempts) == (own, 2)
+    internal = dataclasses.replace(kind, internal=True)
+    settings.SOCIALQ = {**settings.SOCIALQ, "RETRIES": {"*": "never"}}
+    assert (kind.max_attempts, internal.max_attempts) == (1, 2)
 
 
 @pytest.mark.parametrize(

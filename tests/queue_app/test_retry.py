@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_app.retry import RetryPolicy
+from queue_app.retry import RetryPolicy, parse_waits
 
 
 def test_a_fixed_policy_always_waits_the_same() -> None:
@@ -78,3 +78,22 @@ def test_a_policy_that_would_break_at_the_first_failure_is_refused(options: dict
 def test_the_steepest_policy_stays_below_its_cap() -> None:
     policy = RetryPolicy(1_000_001, base_seconds=1e9, multiplier=1000, cap_seconds=60)
     assert policy.delay_seconds(1_000_000) == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("10m 10m", RetryPolicy.by_steps(600, 600)),
+        ("2s 4s 8s", RetryPolicy.by_steps(2, 4, 8)),
+        ("1h 1d", RetryPolicy.by_steps(3600, 86_400)),
+        ("never", RetryPolicy(max_attempts=1)),
+    ],
+)
+def test_waits_are_read_as_people_write_them(text: str, policy: RetryPolicy) -> None:
+    assert parse_waits(text) == policy
+
+
+@pytest.mark.parametrize("text", ["", "10", "10x", "-1m", "0s", "never 10m", "1000000d", "ten minutes"])
+def test_waits_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"waits such as “10m 10m”|never"):
+        parse_waits(text)
