@@ -55,3 +55,15 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     ours = [line for line in done.stderr.splitlines() if "socialq" in line]
     assert (done.returncode, ours) == (0, [])
+
+
+def test_commands_by_hand_have_the_settings_and_the_user_of_the_units() -> None:
+    page = (ROOT / "docs/deployment.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("sudo systemd-run ")]
+    said = service(FOLDER / "socialq-web.service")
+    assert f"--uid={said['User']} --gid={said['Group']} " in line
+    assert f"--property=EnvironmentFile={said['EnvironmentFile']} " in line
+    set_there = dict(word.split("=", 1) for word in said["Environment"].split())
+    for name in ("VAR_DIR", "PATH"):
+        assert f"--setenv={name}={set_there[name]} " in line
+    assert f" {said['ExecStart'].split()[0]} manage createsuperuser" in line
