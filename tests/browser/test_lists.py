@@ -19,11 +19,15 @@ POSTS, DELIVERIES, JOBS = "/admin/posts/post/", "/admin/posts/delivery/", "/admi
 HISTORY = "/admin/admin/logentry/"
 MANY, WRONG = 201, 51  # in parts; beyond one page
 SEED = f"""
+from queue_app.database import atomic
 good, refuses, other = outbox("Good"), outbox("Refuses", "content_rejected"), outbox("Other")
-for number in range({MANY}):
-    scheduled(f"Batch {{number}}", good, hours=48)
-for number in range({WRONG}):
-    now(f"Wrong {{number}}", refuses)
+for begin in range(0, {MANY}, 50):  # a commit for each would wait for the disk hundreds of times
+    with atomic():
+        for number in range(begin, min(begin + 50, {MANY})):
+            scheduled(f"Batch {{number}}", good, hours=48)
+with atomic():
+    for number in range({WRONG}):
+        now(f"Wrong {{number}}", refuses)
 scheduled("Fresh bread", other, hours=24 * 20, tags=["bakery"])
 scheduled("Kept by hand", good, hours=72)
 draft("Not ready", other)
