@@ -29,8 +29,8 @@ def follow_events(request: Request, query: Query[PostEventQuery]) -> Any:
     """Follow what happens to posts and jobs, as server-sent events or in pages.
 
     A stream goes on from the header `Last-Event-ID`, else from `after`, else from now. It ends by itself after a while:
-    a client then comes back and goes on. Events of posts are those that one may see, events of jobs need the permission
-    to see jobs.
+    a client then comes back and goes on. A page has what comes after that id, else the oldest events there are. Events
+    of posts are those that one may see, events of jobs need the permission to see jobs.
     """
 
     def is_meant(event: Event) -> bool:

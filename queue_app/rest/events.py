@@ -58,7 +58,7 @@ def follow_events(request: Request, query: Query[EventQuery]) -> Any:
     """Follow what happens, as server-sent events or in pages.
 
     A stream goes on from the header `Last-Event-ID`, else from `after`, else from now. It ends by itself after a while:
-    a client then comes back and goes on.
+    a client then comes back and goes on. A page has what comes after that id, else the oldest events there are.
     """
     return answered(request, query, may_follow)
 

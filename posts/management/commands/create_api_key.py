@@ -25,7 +25,7 @@ class Command(OneLineCommand):
             "--scope",
             action="append",
             default=[],
-            help=f"what it may: {', '.join(keys.SCOPES)}",
+            help=f"what it may: {', '.join(keys.SCOPES)}; once for each (default: {keys.READ})",
         )
         parser.add_argument("--name", required=True, help="by which you will know it again")
         parser.add_argument("--days", type=int, default=0, help="ends in so many days (default: never)")
