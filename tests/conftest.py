@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +126,17 @@ def own_postgres() -> Iterator[PrivatePostgres]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _tables_are_emptied_quickly() -> None:
-    """Delete the few rows of a test, where TRUNCATE would make new files for every table of PostgreSQL, and leave those
-    that a migration ends with, so that "flush" need not look whether each of them is there."""
-    from django.core.management.commands import flush
+    """Delete the few rows of a test, where TRUNCATE would make new files for every table of PostgreSQL. "flush" would
+    write anew each time what is left as it is here."""
     from django.db import connection
+    from django.test import TransactionTestCase
 
-    def delete_all(operations: Any, _style: Any, tables: Sequence[str], **_options: Any) -> list[str]:
-        return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in NEVER_EMPTIED]
+    def delete_all(_case: TransactionTestCase) -> None:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        names = [connection.ops.quote_name(table) for table in tables if table not in NEVER_EMPTIED]
+        connection.ops.execute_sql_flush([f"DELETE FROM {name}" for name in names])
 
-    type(connection.ops).sql_flush = delete_all
-    flush.emit_post_migrate_signal = lambda *_arguments: None
+    TransactionTestCase._fixture_teardown = delete_all
 
 
 @pytest.fixture(scope="session")
