@@ -139,6 +139,22 @@ def _tables_are_emptied_quickly() -> None:
     TransactionTestCase._fixture_teardown = delete_all
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_are_looked_for_once() -> None:
+    """Let the site of each test client know the apps' files from the first, which has looked through their folders."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
+
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, dict[str, Any]()
+
+    def add_found(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    WhiteNoiseMiddleware.add_files_from_finders = add_found
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of an installed Chromium, for Playwright's ``executable_path``."""
