@@ -155,6 +155,20 @@ def _static_files_are_looked_for_once() -> None:
     WhiteNoiseMiddleware.add_files_from_finders = add_found
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _pages_alone_are_remembered(django_test_environment: None) -> None:
+    """Keep the context of what is made for a request, as tests read it, and not that of each field and its choices."""
+    from django.template import Context, RequestContext, Template
+    from django.test.signals import template_rendered
+
+    def render(template: Template, context: Context) -> str:
+        if isinstance(context, RequestContext):
+            template_rendered.send(sender=template, template=template, context=context)
+        return template.nodelist.render(context)
+
+    Template._render = render
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of an installed Chromium, for Playwright's ``executable_path``."""
