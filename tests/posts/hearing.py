@@ -5,25 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
 from posts.models import WebhookEndpoint
 from posts.services.endpoints import create_endpoint
+from tests.people import allow
 
 MAY = ("view_post", *(f"{what}_webhookendpoint" for what in ("view", "add", "change", "delete")))
 
 
 def listener(name: str = "ada", *more: str) -> User:
     """Return a person who may have webhooks and sees their own posts, with the permissions ``more``."""
-    found = User.objects.create_user(name)
-    labels = [f"posts.{codename}" for codename in MAY] + list(more)
-    for label in labels:
-        app, codename = label.split(".")
-        found.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    return User.objects.get(pk=found.pk)
+    return allow(User.objects.create_user(name), [*(f"posts.{codename}" for codename in MAY), *more])
 
 
 def endpoint(

@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
 from posts.models import Account, Post
+from tests.people import allow
 
 VIEWER = ("posts.view_post", "posts.view_account", "posts.view_media")
 EDITOR = (*VIEWER, "posts.add_post", "posts.change_post", "posts.add_media")
@@ -30,11 +31,7 @@ PUBLISHER = (
 
 def person(name: str, may: Sequence[str] = (), **fields: Any) -> User:
     """Return a member of staff with these permissions ("app.codename")."""
-    found = User.objects.create_user(name, is_staff=True, **fields)
-    for wanted in may:
-        app, codename = wanted.split(".")
-        found.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    return User.objects.get(pk=found.pk)
+    return allow(User.objects.create_user(name, is_staff=True, **fields), may)
 
 
 def browser(user: User | None, **options: Any) -> Client:
