@@ -23,6 +23,7 @@ from posts.selectors.calendar import Cell, cells_between, drafts, first_picture
 from posts.selectors.slots import FreeSlot, free_slots
 from posts.services.moves import why_not_movable
 from posts.text.wall_time import first_instant
+from queue_app.admin.long_select import LongSelect
 from queue_app.zones import zone_choices
 
 MOST = {MONTH: 3, WEEK: 3, DAY: 20, LIST: 20}
@@ -295,5 +296,6 @@ def page_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """Return what the templates of the calendar need."""
     page = CalendarPage(request, asked)
     template = f"posts/admin/calendar_{WEEK if page.is_by_hours else asked.view}.html"
-    shown = {"page": page, "asked": asked, "shown": asked.query(), "zone_choices": zone_choices()}
+    zones = LongSelect(choices=zone_choices()).render("zone", asked.zone)
+    shown = {"page": page, "asked": asked, "shown": asked.query(), "zone_select": zones}
     return {**shown, "view_template": template}
