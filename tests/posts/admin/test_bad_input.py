@@ -29,6 +29,8 @@ KINDS = [Post, Delivery, Account, Media, Job, Attempt, Worker, Block, Maintenanc
 NONSENSE = ["", "abc", "²", "\0", "%s\r\nX: y", "9" * 30, "1" * 5000, "a " * 2000, "9999-12-31 23:59:59-14:00"]
 # What PostgreSQL itself would break at; all the rest is refused, or taken for nothing, before either database sees it.
 STORED_NONSENSE = ["\0", "9" * 30, "9999-12-31 23:59:59-14:00"]
+# What every list reads in the same way; one is asked.
+LISTS_OWN = ("p", "all", "e", "_popup", "_to_field", "_facets", "unknown")
 # Of each list the actions that ask for most.
 ASKING = {
     Post: ("reschedule_with_spacing", "retry"),
@@ -95,7 +97,7 @@ def errors_of(questions: Iterable[Question]) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lists_take_any_question(kind: Any, boss: Client, rows: dict[type[Any], Any], nonsense: list[str]) -> None:
-    names = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_facets", "unknown"]
+    names = ["q", "o", *(LISTS_OWN if kind is KINDS[0] else ())]
     for wanted in admin.site._registry[kind].list_filter:
         name = getattr(wanted, "parameter_name", None) or (wanted[0] if isinstance(wanted, tuple) else str(wanted))
         names += [name, *(f"{name}__{suffix}" for suffix in ("exact", "id__exact", "isnull", "gte", "lt"))]
@@ -137,29 +139,31 @@ def test_actions_take_any_answer(kind: Any, boss: Client, rows: dict[type[Any], 
     def ask(action: str, field: str, value: object) -> Question:
         return (action, field, value), lambda: boss.post(list_of(kind), data | {"action": action, field: value})
 
-    assert (
-        errors_of(
-            ask(action, name, value)
-            for action in ASKING[kind]
-            for name in fields_of(boss, kind, data | {"action": action})
-            for value in nonsense
-        )
-        == []
-    )
+    asked: list[tuple[str, str]] = []
+    for action in ASKING[kind]:
+        # What is no field of its own form each action reads in the same way.
+        known = {name for _, name in asked} - set(form_of(kind, action))
+        asked += [(action, name) for name in fields_of(boss, kind, data | {"action": action}) if name not in known]
+    assert errors_of(ask(action, name, value) for action, name in asked for value in nonsense) == []
 
 
 def fields_of(boss: Client, kind: type[Any], data: dict[str, str]) -> list[str]:
     """Return what the action takes: the fields of its question, its form, and the list that it is started from."""
     started = {name: data[name] for name in ("action", "index", "_selected_action")}
     question = boss.post(list_of(kind), started).content.decode()
-    page_of: Any = admin.site._registry[kind]
-    (action,) = (action for action in page_of.confirmed_actions if action.name == data["action"])
-    own = getattr(action.form_class, "base_fields", {})
+    own = form_of(kind, data["action"])
     return [
         *started,
         "select_across",
         *(name for name in data if name not in started and (name in own or f'name="{name}"' in question)),
     ]
+
+
+def form_of(kind: type[Any], name: str) -> dict[str, Any]:
+    """Return the fields of the action's own form."""
+    page_of: Any = admin.site._registry[kind]
+    (action,) = (action for action in page_of.confirmed_actions if action.name == name)
+    return getattr(action.form_class, "base_fields", {})
 
 
 def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
@@ -194,13 +198,22 @@ def forms_of(boss: Client, ada: Account) -> dict[str, dict[str, Any]]:
 
 
 def test_forms_take_anything_in_any_field(boss: Client, rows: dict[type[Any], Any], nonsense: list[str]) -> None:
-    found = forms_of(boss, rows[Account])
-    values = [None, *nonsense, ["1", "2", "\0"], SimpleUploadedFile("a.png", b"no picture")]
+    found, add = forms_of(boss, rows[Account]), reverse("admin:posts_post_add")
+    values = [*nonsense, ["1", "2", "\0"]]
+    if not is_postgresql():
+        values += [None, SimpleUploadedFile("a.png", b"no picture")]
+
+    def given(url: str, name: str) -> list[Any]:
+        """The composer has one form; of a stored post it is asked again with what a database would break at."""
+        again = name in found[add] and url.startswith("/admin/posts/post/") and url != add
+        return STORED_NONSENSE if again else values
+
     assert (
-        errors_of(asked(boss, url, data, name, to) for url, data in found.items() for name in data for to in values)
+        errors_of(
+            asked(boss, url, data, name, to) for url, data in found.items() for name in data for to in given(url, name)
+        )
         == []
     )
-    add = reverse("admin:posts_post_add")
     huge = [asked(boss, add, found[add], name, "x" * 1_000_000) for name in ("text", "language", "goes_out", "token")]
     assert errors_of(huge) == []
 
