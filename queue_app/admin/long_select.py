@@ -25,7 +25,7 @@ class LongSelect(forms.Select):
         options: str = _options(_frozen(self.choices))
         for chosen in widget["value"]:
             option = f'<option value="{escape(chosen)}"'
-            options = options.replace(option, f"{option} selected", 1)
+            options = options.replace(option, option + flatatt({"selected": True}), 1)
         # What was put in is escaped.
         inside = mark_safe(options)  # noqa: S308
         return format_html('<select name="{}"{}>{}</select>', widget["name"], flatatt(widget["attrs"]), inside)
