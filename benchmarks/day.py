@@ -5,8 +5,8 @@ day's curve, and a network on this machine (``benchmarks.receiver``) that answer
 with a 503. One account's login is revoked for an hour of the day. Only the timetable is compressed: answers, waits
 before a retry and everything else take as long as ever, so that there are as many times the workers.
 
-What happened is read from the site's database and from the network's log afterwards. Prints tables and writes JSON;
-``--write`` puts the stored result into docs/performance.md instead.
+What happened is read from the site's database and from the network's log afterwards. Prints tables and writes JSON,
+where the last day of a database that is left out now stays; ``--write`` puts those into docs/performance.md instead.
 """
 
 from __future__ import annotations
@@ -37,12 +37,18 @@ STORED = RESULTS.with_name("day.json")
 BEGIN, END = "<!-- day: begin -->", "<!-- day: end -->"
 QUEUES = ("facebook", "instagram", "linkedin", "threads")
 ACCOUNTS, REVOKED = 8, 3
-WISHED_SHARE = 0.82
+# Of a worker's time in the busiest hour, by the answers alone; retries and the queue's own work come to it.
+WISHED_SHARE = 0.76
 LOG_CHARACTERS = 5000
 REVOKED_HOUR = 14
 # From when all are ready to the day's begin: what is due at once is written before.
 LEAD_SECONDS, AHEAD_SECONDS = 10.0, 5.0
 START_SECONDS, SETTLE_SECONDS = 180.0, 300.0
+REMARK = (
+    "Nothing else is compressed: an answer takes 0.2 to 3 s, a lost one is looked up after 10 s, and all times above "
+    "are real seconds. Retries are part of them. The revoked account's posts of that hour are not counted as waiting; "
+    "they have a line of their own."
+)
 UNFINISHED = "SELECT 1 FROM posts_delivery WHERE status NOT IN ('published', 'failed', 'cancelled', 'expired') LIMIT 1"
 
 
@@ -94,41 +100,38 @@ def run(site: Site, plan: Plan) -> Figures:
     return {"written_late": late, **figures(day, deliveries, attempts, log.read_text().splitlines())}
 
 
-def notes(result: dict[str, Any]) -> str:
-    """Return what must be known beside the figures."""
-    run = result["runs"][0]
+def notes(run: dict[str, Any]) -> str:
+    """Return what must be known beside the figures of one day."""
     pace, share = run["posts"] / run["seconds"], run["workers"] / run["factor"]
     return (
-        f"A day in {run['seconds']:g} s: its timetable is {run['factor']:,.0f} times as fast. Measured "
-        f"{origin.told(result)}, whose load was {result['load']:.1f} before. Nothing else is compressed: an answer "
-        "takes 0.2 to 3 s, a lost one is looked up after 10 s, and all times above are real seconds. "
+        f"On {DATABASE_NAMES[run['database']]} the day took {run['seconds']:g} s: its timetable was "
+        f"{run['factor']:,.0f} times as fast. Measured {origin.told(run)}, whose load was {run['load']:.1f} before. "
         f"{pace:.1f} posts a second and {run['workers']} workers stand for a day on which {share:.2f} workers would "
-        f"be as busy; the queue itself works {run['factor']:,.0f} times as hard as on that day. Retries are part of "
-        "the times. The revoked account's posts of that hour are not counted as waiting; they have a line of their own."
+        f"be as busy; the queue itself works {run['factor']:,.0f} times as hard as on that day."
     )
 
 
-def document(result: dict[str, Any]) -> str:
+def document(runs: Sequence[dict[str, Any]]) -> str:
     """Return what stands in docs/performance.md."""
-    parts = [ruled(table(result["runs"])), notes(result)]
-    for run in result["runs"]:
+    parts = [ruled(table(runs)), *map(notes, runs), REMARK]
+    for run in runs:
         parts += [f"By the hour, on {DATABASE_NAMES[run['database']]}:", ruled(hours_table(run))]
     return "\n\n".join(parts)
+
+
+def stored(path: Path) -> list[dict[str, Any]]:
+    """Return the days that are stored, the last one of each database."""
+    runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return runs
 
 
 def main() -> None:
     """Measure, print and store; or write the docs."""
     options = _options()
     if options.write:
-        put_between(DOCUMENT, BEGIN, END, document(json.loads(STORED.read_text(encoding="utf-8"))))
+        put_between(DOCUMENT, BEGIN, END, document(stored(STORED)))
         return
-    result: dict[str, Any] = {
-        "commit": origin.commit(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": origin.machine(),
-        "load": os.getloadavg()[0],
-        "runs": [],
-    }
+    runs: list[dict[str, Any]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="socialq-day-")))
         for kind in options.database:
@@ -137,17 +140,26 @@ def main() -> None:
                 continue
             own = folder / f"{kind}-site"
             own.mkdir()
+            where_from = {
+                "database": kind,
+                "commit": origin.commit(),
+                "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": origin.machine(),
+                "load": os.getloadavg()[0],
+            }
             with _databases(kind, folder) as databases, open_site(databases, "day", own) as site:
-                measured = run(site, _plan(options))
-            result["runs"].append({"database": kind, **measured})
-            print(kind, {name: value for name, value in measured.items() if name != "hours"}, file=sys.stderr)
-    print(aligned(table(result["runs"]), "a day of 10,000 posts"))
-    for measured in result["runs"]:
-        print(f"\n{aligned(hours_table(measured), DATABASE_NAMES[measured['database']])}")
-    print(f"\n{notes(result)}")
+                runs.append({**where_from, **run(site, _plan(options))})
+            print(kind, {name: value for name, value in runs[-1].items() if name != "hours"}, file=sys.stderr)
+    print(aligned(table(runs), "a day of 10,000 posts"))
+    for measured in runs:
+        print(f"\n{aligned(hours_table(measured), DATABASE_NAMES[measured['database']])}\n\n{notes(measured)}")
+    print(f"\n{REMARK}")
     if options.json is not None:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    wrong = [run["database"] for run in result["runs"] if run["sent_twice"] or run["differences"]]
+        kept = {one["database"]: one for one in [*stored(options.json), *runs]}
+        options.json.write_text(
+            json.dumps([kept[name] for name in BOTH if name in kept], indent=1) + "\n", encoding="utf-8"
+        )
+    wrong = [run["database"] for run in runs if run["sent_twice"] or run["differences"]]
     if wrong:
         raise SystemExit(f"something was sent twice, or site and network differ: {', '.join(wrong)}")
 

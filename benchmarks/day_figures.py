@@ -163,6 +163,8 @@ def _hours(day: Day, told: Sequence[Told], free: Sequence[Told], busy: Sequence[
 # The title, the target in words, the figure's name, and how it is written.
 ROWS = (
     ("posts", "10,000", "posts", "{:,}"),
+    ("seconds that the day took", "", "seconds", "{:,.0f}"),
+    ("workers", "", "workers", "{:,}"),
     ("most that were due and waited", "under 100", "most_waiting", "{:,}"),
     ("due → begun p50, s", "", "begun_p50_seconds", "{:,.2f}"),
     ("due → begun p99, s", "", "begun_p99_seconds", "{:,.2f}"),
