@@ -65,6 +65,7 @@ def test_what_went_out_after_the_backup_does_not_go_out_again(site: Site, inject
     site.close()
     before = accepted(site)
     assert len(before) > POSTS
+    site.close()  # whoever looks into PostgreSQL would be in the restore's way
     # 2. A day later it is brought back; the site boots, and new work waits, too.
     site.do(
         f"{WRITING}{A_DAY_LATER}call_command('restore', {str(backup)!r}, replace=True, yes=True)\nschedule('new', 1, 0)"
