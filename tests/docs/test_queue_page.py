@@ -18,7 +18,7 @@ from tests.reading import Reader
 from tests.site import ROOT
 
 # The mark has the page run on both databases.
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database, pytest.mark.xdist_group("clusters")]
 
 PAGE = (ROOT / "docs" / "queue.md").read_text()
 

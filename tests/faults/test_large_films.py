@@ -66,11 +66,7 @@ def status(site: Site, post: int) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
-def test_a_large_film_hardly_moves_the_workers_memory(
-    site: Site, tmp_path: Path, name: str, pytestconfig: pytest.Config
-) -> None:
-    if pytestconfig.getoption("--db") == "postgresql":
-        pytest.skip("a worker's memory does not depend on the database")
+def test_a_large_film_hardly_moves_the_workers_memory(site: Site, tmp_path: Path, name: str) -> None:
     small = film(tmp_path / "small.mp4", size_bytes=1_000_000)
     large = film(tmp_path / "large.mp4", size_bytes=FILM_BYTES)
     contract: Any = contract_of(name)

@@ -168,6 +168,7 @@ def people(newsroom: dict[str, list[str]]) -> dict[str, User | None]:
     return {**known, "other owner": person("other owner", PEOPLE["publisher"]), "anonymous": None}
 
 
+@pytest.mark.one_database
 def test_a_form_is_taken_from_exactly_these(newsroom: dict[str, list[str]], people: dict[str, User | None]) -> None:
     wrong: list[tuple[str, str, int]] = []
     for who, user in people.items():
@@ -200,6 +201,7 @@ def test_nothing_of_a_post_of_others_is_changed(newsroom: dict[str, list[str]], 
     assert changed == []
 
 
+@pytest.mark.one_database
 def test_nothing_is_taken_from_a_form_of_another_site(newsroom: dict[str, list[str]]) -> None:
     client, before = boss(enforce_csrf_checks=True), everything()
     urls = {name: urls[0] for name, urls in newsroom.items()} | {"upload": reverse("posts:upload")}
@@ -222,6 +224,7 @@ def test_looking_changes_nothing(newsroom: dict[str, list[str]]) -> None:
     assert changed == []
 
 
+@pytest.mark.one_database
 def test_a_script_in_any_text_is_text_on_every_page(newsroom: dict[str, list[str]]) -> None:
     for model, names in WRITTEN.items():
         model.objects.update(**dict.fromkeys(names, HOSTILE))

@@ -25,7 +25,7 @@ from tests.posts.admin.test_permissions import PEOPLE
 from tests.posts.feeding import source as feed
 from tests.posts.making import REJECTED, account, delivery, draft, picture, sent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 SEES_POSTS = {"viewer", "editor", "publisher", "operator", "librarian"}
 SEES_MEDIA = {"viewer", "editor", "publisher", "librarian"}

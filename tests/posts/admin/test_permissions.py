@@ -18,7 +18,7 @@ from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, act, browser, for
 from tests.posts.hearing import endpoint, listener
 from tests.posts.making import account, draft, picture, unsettled
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 OPERATOR = (
     "posts.view_post",

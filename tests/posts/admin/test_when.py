@@ -17,7 +17,7 @@ from tests.posts.admin.pages import EDITOR, PUBLISHER, VIEWER, browser, edit_for
 from tests.posts.calendar_clock import set_to
 from tests.posts.making import account, draft, with_slots
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 ADD = "/admin/posts/post/add/"
 FRIDAY = datetime(2026, 11, 27, 10, tzinfo=UTC)  # 11:00 in Berlin

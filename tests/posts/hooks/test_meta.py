@@ -20,7 +20,7 @@ from queue_app import clock
 from queue_app.models import Block, BlockKind, Job
 from tests.posts.making import account, delivery, draft, job_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 SECRET = "the-apps-secret"
 PERSON = "10215555"

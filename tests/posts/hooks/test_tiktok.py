@@ -18,7 +18,7 @@ from queue_app.models import Job
 from queue_app.states import JobState
 from tests.posts.making import account, delivery, draft, job_of, unsettled
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 SECRET = "the-apps-secret"
 USER = "act.example12345"

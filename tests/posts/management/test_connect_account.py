@@ -15,7 +15,7 @@ from tests.posts.platforms.fake_pds import PASSWORD, FakePds, did_of
 from tests.posts.platforms.fake_webhook import SECRET, FakeWebhook
 from tests.site import Site
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 
 @pytest.fixture

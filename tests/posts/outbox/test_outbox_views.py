@@ -13,7 +13,7 @@ from django.test import Client
 
 from posts.models import OutboxPost
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PUBLIC_ADDRESS = "192.0.2.7"

@@ -12,7 +12,7 @@ from queue_app import keys
 from queue_app.models import ApiKey
 from tests.posts.admin.pages import act, browser, list_of, messages_of, page, person, value
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 ADD = "/admin/queue_app/apikey/add/"
 MAY = ("queue_app.view_apikey", "queue_app.add_apikey", "queue_app.change_apikey")
 
