@@ -78,8 +78,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """On PostgreSQL keep what its database matters to; on SQLite leave out what needs a PostgreSQL server.
 
-    Then, once all is shuffled: groups go first, which one worker does alone, then what starts processes and waits for
-    them, so that no long one is begun at the very end.
+    Then, once all is shuffled: groups go first, which one worker does alone, so that none is begun at the very end.
     """
     postgresql = config.getoption("--db") == "postgresql"
     chosen = [item for item in items if (_needs_both(item) if postgresql else not _needs_postgres(item))]
@@ -88,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
     yield
-    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, not _starts_processes(item)))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 @pytest.fixture(scope="session")
