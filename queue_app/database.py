@@ -146,6 +146,11 @@ def is_away(error: BaseException) -> bool:
     return not (refused or (getattr(told, "sqlstate", None) or "").startswith(PROGRAM_LIMIT_EXCEEDED))
 
 
+def reason_of(error: BaseException) -> str:
+    """Return in one line what ``error`` says, for a sentence that goes on; what says nothing is called by its type."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def open_transactions() -> int:
     """Return how many transactions and savepoints this thread is in."""
     queue = connection()

@@ -23,7 +23,7 @@ from django.db import Error as DatabaseError
 from django.utils.http import is_same_domain
 
 from queue_app import clockwatch, conf, database, health, readiness
-from queue_app.database import connection, is_postgresql
+from queue_app.database import connection, is_postgresql, reason_of
 
 Level = Literal["ok", "warning", "error"]
 FULL_SYNCHRONOUS = 2
@@ -76,8 +76,8 @@ def examine(*, offline: bool) -> Iterator[Finding]:
         try:
             yield from look(offline)
         except DatabaseError as problem:
-            reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
-            yield error("database", f"It cannot be used: {reason}.", "Check DATABASE_URL and that its server runs.")
+            said = f"It cannot be used: {reason_of(problem)}."
+            yield error("database", said, "Check DATABASE_URL and that its server runs.")
 
 
 def room_in(about: str, folder: Path) -> Finding:

@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Min
 
 from queue_app import clock, conf, probe, readiness, telling, workers
+from queue_app.database import reason_of
 from queue_app.explain import start_command
 from queue_app.models import Notice, Worker
 from queue_app.states import JobState
@@ -59,8 +60,7 @@ def health() -> Health:
     try:
         return Health(tuple(_problems()))
     except DatabaseError as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        return Health((f"The database cannot be used: {reason}",))
+        return Health((f"The database cannot be used: {reason_of(error)}",))
 
 
 def _problems() -> Iterator[str]:

@@ -104,14 +104,14 @@ def record(
 
 def clear(kind: str, subject: str, *, now: datetime, key: str = "") -> bool:
     """Close the open notice of (kind, key); return whether there was one: the incident is over."""
-    still_open = _still_open(kind, subject[:SUBJECT_CHARACTERS], key)
+    still_open = _still_open(kind, subject, key)
     # Asked after every success: a write would wait for SQLite's one lock each time.
     return still_open.exists() and still_open.update(cleared_at=now) > 0
 
 
 def say_anew(kind: str, subject: str, text: str, *, key: str = "") -> None:
     """Change what the open notice of (kind, key) says. Whoever was told of it already is not told again."""
-    _still_open(kind, subject[:SUBJECT_CHARACTERS], key).update(text=text)
+    _still_open(kind, subject, key).update(text=text)
 
 
 def open_conditions(names: Iterable[str]) -> list[Notice]:
@@ -121,6 +121,7 @@ def open_conditions(names: Iterable[str]) -> list[Notice]:
 
 def _still_open(kind: str, subject: str, key: str) -> QuerySet[Notice]:
     """Return the open incident of (kind, key). One that the release before opened has no key, and this subject."""
+    subject = subject[:SUBJECT_CHARACTERS]
     same = Q(key=key or subject) | Q(key="", subject=subject)
     return Notice.objects.filter(same, kind=kind, job=None, cleared_at=None)
 

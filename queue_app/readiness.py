@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from queue_app import clock, conf, probe, workers
-from queue_app.database import alias, connection
+from queue_app.database import alias, connection, reason_of
 from queue_app.models import Job
 from queue_app.stats import Waiting
 
@@ -97,8 +97,7 @@ def _checked(look: Callable[[], str | None]) -> Check:
     try:
         problem = look()
     except DatabaseError as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        problem = f"The database cannot be used: {reason}"
+        problem = f"The database cannot be used: {reason_of(error)}"
     return Check(problem is None, problem or OK)
 
 

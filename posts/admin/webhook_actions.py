@@ -99,7 +99,15 @@ class SwitchOff(EndpointAction):
         return ""
 
 
-class SendAgain(EndpointAction):
+class GivenUpAction(EndpointAction):
+    """An action on what was given up."""
+
+    def why_not(self, row: WebhookEndpoint, request: HttpRequest) -> str:
+        """Skip what lacks nothing."""
+        return "" if given_up(row) else gettext("nothing was given up")
+
+
+class SendAgain(GivenUpAction):
     """Send once more what was given up."""
 
     name = "send_again"
@@ -111,24 +119,20 @@ class SendAgain(EndpointAction):
         """Skip what lacks nothing, and what is off."""
         if not row.enabled:
             return gettext("it is off: switch it on first")
-        return "" if given_up(row) else gettext("nothing was given up")
+        return super().why_not(row, request)
 
     def perform(self, row: WebhookEndpoint, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Queue it."""
         return _events(endpoints.send_again(row, actor=person_of(request)))
 
 
-class Forget(EndpointAction):
+class Forget(GivenUpAction):
     """Never send what was given up."""
 
     name = "forget"
     label: ClassVar[Any] = _("Forget what was given up")
     done: ClassVar[Any] = _("rid of what was given up")
     sure: ClassVar[Any] = _("Yes, forget it")
-
-    def why_not(self, row: WebhookEndpoint, request: HttpRequest) -> str:
-        """Skip what lacks nothing."""
-        return "" if given_up(row) else gettext("nothing was given up")
 
     def perform(self, row: WebhookEndpoint, request: HttpRequest, answers: dict[str, Any]) -> str:
         """Put it away."""

@@ -21,7 +21,7 @@ from queue_app.backup.contents import count, rows_of
 from queue_app.backup.files import files_restored
 from queue_app.backup.manifest import BackupError, Manifest
 from queue_app.blocks import EVERYTHING
-from queue_app.database import alias, atomic, connection
+from queue_app.database import alias, atomic, connection, reason_of
 from queue_app.failpoints import failpoint
 from queue_app.models import Block, BlockKind, Worker
 from queue_app.restored import Held
@@ -131,7 +131,7 @@ def _reason(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return reason_of(error)
 
 
 def _used_models() -> list[type[models.Model]]:

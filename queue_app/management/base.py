@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from queue_app.checks import OURS
+from queue_app.database import reason_of
 
 UNKNOWN = "unrecognized arguments:"
 # As shells say that SIGINT ended a program.
@@ -52,9 +53,8 @@ class OneLineCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except (OperationalError, ProgrammingError, InterfaceError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             step = "Check DATABASE_URL and that its server runs; a new database needs manage.py migrate first"
-            raise CommandError(f"The database cannot be used: {reason}. {step}") from error
+            raise CommandError(f"The database cannot be used: {reason_of(error)}. {step}") from error
 
 
 def _shown(message: str) -> str:
