@@ -52,7 +52,8 @@ def test_counts_and_times_by_the_hour(name: str, django_assert_max_num_queries: 
 
 
 def test_an_hour_begins_at_its_first_moment(name: str) -> None:
-    begins = clock.now().replace(minute=0, second=0, microsecond=0)
+    now = clock.now()
+    begins = now.replace(minute=0, second=0, microsecond=0)
     for at in (begins, begins - timedelta(microseconds=1000)):
         put(api.enqueue(name), JobState.COMPLETED, finished_at=at, started_at=at)
-    assert [hour.completed for hour in last_day(Job.objects.all(), clock.now()).hours[-2:]] == [1, 1]
+    assert [hour.completed for hour in last_day(Job.objects.all(), now).hours[-2:]] == [1, 1]

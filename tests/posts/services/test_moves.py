@@ -125,14 +125,14 @@ def test_a_draft_that_no_account_takes_stays_one() -> None:
 
 @pytest.mark.django_db
 def test_a_post_that_was_changed_meanwhile_is_not_moved() -> None:
-    post = scheduled()
-    reschedule_post(post, at=soon(30))
+    post, at = scheduled(), soon(30)
+    reschedule_post(post, at=at)
     for again in (reschedule_post, schedule_post):
         with pytest.raises(Conflict, match="changed by somebody else"):
             again(post, at=soon(60), expected_version=post.version)
     with pytest.raises(Conflict, match="changed by somebody else"):
         move_post(post, landing(soon(60)), expected_version=post.version, actor=None)
-    assert Post.objects.get().scheduled_at == reschedule_post(post, at=soon(30)).scheduled_at
+    assert Post.objects.get().scheduled_at == at
 
 
 @pytest.mark.django_db
