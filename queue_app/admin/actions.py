@@ -208,6 +208,7 @@ class ConfirmedActionsMixin(ListAdmin):
             "question": f"{action.label}: {choice.able_count:,} {names}",
             "action": action,
             "warning": choice.warning,
+            "has_changed": CONFIRMED in request.POST and not _is_as_asked(request, choice),
             "able": [(row, action.met_by(row, request)) for row in choice.able[:SHOWN]],
             "able_count": choice.able_count,
             "able_more": f"{max(choice.able_count - SHOWN, 0):,}",
@@ -258,9 +259,12 @@ def is_sure(request: HttpRequest, choice: Choice, form: forms.Form | None) -> bo
 
     In between a row may have become one that could be published twice: then the question is put again.
     """
+    return _is_as_asked(request, choice) and (form is None or form.is_valid())
+
+
+def _is_as_asked(request: HttpRequest, choice: Choice) -> bool:
     asked = whole_number(request.POST.get(CONFIRMED)) or 0
-    as_asked = 0 < choice.able_count <= asked and request.POST.get(WARNED, "") == choice.warning
-    return as_asked and (form is None or form.is_valid())
+    return 0 < choice.able_count <= asked and request.POST.get(WARNED, "") == choice.warning
 
 
 def _these(number: int) -> str:

@@ -162,7 +162,9 @@ def test_what_changed_while_a_person_read_the_question_is_asked_again(boss: Clie
     jobs = waiting(register, 3)
     asked = {"confirmed": "3", "warned": ""}
     waiting(register, 1, "tests.more")
-    assert "Cancel: 4 jobs" in text_of(ask(boss, "cancel", jobs[0], everything=True, **asked))
+    text = text_of(ask(boss, "cancel", jobs[0], everything=True, **asked))
+    assert "Cancel: 4 jobs" in text
+    assert "Nothing was done: what it would do has changed since you were asked." in text
     assert states() == {"pending": 4}
 
 
