@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +17,11 @@ class QueueAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every app's ``jobs`` module, so that all processes know the same job types; register the checks."""
-        from queue_app import checks  # noqa: F401 -- registered by being imported
+        """Import every app's ``jobs`` module, so that all processes know the same job types; register the checks.
 
+        New connections to the queue's database are told what they need.
+        """
+        from queue_app import checks, connecting  # noqa: F401 -- the checks are registered by being imported
+
+        connection_created.connect(connecting.limit_idle_transactions)
         autodiscover_modules("jobs")

@@ -34,6 +34,12 @@ SETTINGS: Mapping[str, Setting] = {
         8, "How long another machine's worker may be silent before its job is taken from it.", least=1
     ),
     "HEARTBEAT_SECONDS": Setting(2, "How often a cluster says that its workers live.", least=0.1),
+    "IDLE_TRANSACTION_SECONDS": Setting(
+        60,
+        "PostgreSQL rolls back a transaction whose process says nothing for so long, as on a machine without power; 0 "
+        "leaves that to the server.",
+        most=86_400,
+    ),
     "STOP_GRACE_SECONDS": Setting(30, "How long a stopping cluster lets running jobs finish before handing them back."),
     "AUTOSCALE_UP_OVER": Setting(500, "More jobs waiting than this: workers --autoscale doubles the workers."),
     "AUTOSCALE_DOWN_UNDER": Setting(50, "Fewer jobs waiting than this, twice in a row: one worker leaves."),

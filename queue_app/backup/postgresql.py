@@ -54,6 +54,7 @@ def dumped(folder: Path) -> Iterator[tuple[Path, int, Rows]]:
     dump = folder / "database.dump"
     with atomic(), connection().cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # another program uses it meanwhile
         cursor.execute("SELECT pg_export_snapshot()")
         (snapshot,) = cursor.fetchone()
         _checked([*_DUMP, f"--snapshot={snapshot}", f"--file={dump}"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -273,23 +274,27 @@ def test_a_worker_that_stood_still_after_the_mark_leaves_the_job_uncertain(
 def stand_still(clusters: Clusters, step: str) -> tuple[int, Callable[[], None]]:
     """Stop a cluster in the middle of a job, as if on another host, and have the job taken from it."""
     go = clusters.site.directory / "go"
-    clusters.site.env["SOCIALQ_LEASE_SECONDS"] = "1"
+    clusters.site.env |= {"SOCIALQ_LEASE_SECONDS": "1", "SOCIALQ_IDLE_TRANSACTION_SECONDS": "2"}
     main = clusters.start()
     job = clusters.enqueue("testapp.send", args={"file": str(clusters.notes), step: str(go)})
     clusters.site.wait_until(lambda: len(clusters.lines()) == (2 if step == "after_mark" else 1))
     pids = [main.pid, *descendants(main.pid)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    clusters.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
+
+    def tell(signal_number: int) -> None:
+        for pid in pids:
+            os.kill(pid, signal_number)
+
+    while True:
+        tell(signal.SIGSTOP)
+        try:
+            clusters.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
+            break
+        except sqlite3.OperationalError:  # one was stopped in a transaction, and so holds all of SQLite up
+            tell(signal.SIGCONT)
     # What keeps house may have been stopped, too, so how many jobs are taken back is not known.
     clusters.site.wait_until(lambda: clusters.site.manage("rescue_jobs") and clusters.state(job) != "running")
     go.touch()
-
-    def resume() -> None:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-    return job, resume
+    return job, lambda: tell(signal.SIGCONT)
 
 
 def test_an_idle_cluster_uses_next_to_no_processor(clusters: Clusters) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from django_q.tasks import async_task
 
-from queue_app import api, job_type
+from queue_app import api, database, job_type
 from queue_app.context import JobContext
+from queue_app.models import Job
 from queue_app.retry import RetryPolicy
 
 AT_ONCE = RetryPolicy.fixed(max_attempts=3, delay_seconds=0)
@@ -62,6 +63,18 @@ def send(context: JobContext, file: str, before_mark: str = "", after_mark: str 
     if after_mark:
         wait_for(after_mark)
     append(file, "sent")
+
+
+@job_type("testapp.hold", retry=AT_ONCE)
+def hold(context: JobContext, file: str, until: str) -> None:
+    """Note that its row and the control lock are held, and hold them until a file exists."""
+    with database.atomic():
+        database.lock_control(shared=True)
+        Job.objects.select_for_update().get(pk=context.job.pk)
+        append(file, "held")
+        wait_for(until)
+        Job.objects.filter(pk=context.job.pk).update(last_error="by who stood still")
+    append(file, "let go")
 
 
 job_type("testapp.send_briefly", retry=AT_ONCE, timeout_seconds=2.0)(send)

@@ -6,6 +6,7 @@ import io
 import resource
 import sqlite3
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -20,7 +21,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from queue_app import workers
-from queue_app.backup import restoring
+from queue_app.backup import postgresql, restoring
 from queue_app.backup.archive import DATABASE, FILES, reading, writing
 from queue_app.backup.manifest import BackupError, Entry, Manifest
 from queue_app.backup.restoring import require_fitting, require_nobody
@@ -218,6 +219,21 @@ def test_without_the_programs_of_postgresql_a_backup_says_what_to_install(
     ):
         call_command("backup", str(tmp_path / "b.tar"), stdout=io.StringIO())
     assert len(list(tmp_path.iterdir())) == (connection.vendor == "sqlite")
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_dump_may_take_longer_than_other_transactions_may_be_idle(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SOCIALQ = {**settings.SOCIALQ, "IDLE_TRANSACTION_SECONDS": 1}
+    connection.close()  # the next one has that limit
+    dump = postgresql._checked
+    monkeypatch.setattr(postgresql, "_checked", lambda command: (time.sleep(1.5), dump(command)))
+    with postgresql.dumped(tmp_path) as (_file, size, rows):
+        assert size > 0
+        assert rows("SELECT 1") is not None
+    connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
