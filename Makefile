@@ -28,6 +28,8 @@ run: $(VENV)/runtime.installed
 	@$(PYTHON) manage.py first_run
 	@$(PYTHON) manage.py serve --with-parent
 
+# Where no bytecode is to be written, each of the tests' hundreds of processes would compile everything again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.installed
 	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=sqlite $(ARGS)
 	$(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --db=postgresql $(ARGS) $(if $(ARGS),|| test $$? -eq 5)

@@ -79,15 +79,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On PostgreSQL keep what its database matters to; on SQLite leave out what needs a PostgreSQL server.
 
     Then, once all is shuffled: groups go first, which one worker does alone, so that none is begun at the very end.
+    Tests that start processes, and wait for them, are spread among those that do not, so that no processor idles.
     """
     postgresql = config.getoption("--db") == "postgresql"
     chosen = [item for item in items if (_needs_both(item) if postgresql else not _needs_postgres(item))]
     if config.getoption("--in-process"):
         chosen = [item for item in chosen if not _starts_processes(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    left_out = set(items).difference(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = chosen
     yield
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    grouped: list[pytest.Item] = []
+    waiting: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
+    for item in items:
+        is_grouped = item.get_closest_marker("xdist_group") is not None
+        (grouped if is_grouped else waiting if _starts_processes(item) else quick).append(item)
+    turns = [(place / len(kind), item) for kind in (waiting, quick) for place, item in enumerate(kind)]
+    items[:] = [*grouped, *(item for _, item in sorted(turns, key=lambda turn: turn[0]))]
 
 
 @pytest.fixture(scope="session")
