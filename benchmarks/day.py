@@ -92,6 +92,7 @@ def run(site: Site, plan: Plan) -> Figures:
         ]
         begin = _begin(writers)
         day = _live_through(site, plan, begin, accounts[REVOKED], f"http://127.0.0.1:{port}/{REVOKED}")
+        time.sleep(max(0.0, begin + plan.seconds - time.time()))
         late = sum(_late(site, writer) for writer in writers)
         site.wait_until(lambda: not site.sql(UNFINISHED), SETTLE_SECONDS)
     told = json.loads(_newsroom(site, "tell"))
@@ -210,7 +211,7 @@ def _begin(writers: Sequence[subprocess.Popen[str]]) -> float:
 
 
 def _late(site: Site, writer: subprocess.Popen[str]) -> int:
-    """Wait for a writer's end; return how many posts it was late with."""
+    """Wait for a writer's end, now that the day is over; return how many posts it was late with."""
     said, _ = writer.communicate(timeout=SETTLE_SECONDS)
     if writer.returncode:
         lines = site.log.read_text(encoding="utf-8", errors="replace").splitlines()
