@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,23 @@ class Clusters:
         workers = int(self.site.env["SOCIALQ_WORKERS"])
         self.site.wait_until(lambda: self.count("SELECT COUNT(*) FROM queue_app_worker") >= before + workers)
         return process
+
+    def stop_still(self, cluster: subprocess.Popen[bytes]) -> Callable[[], None]:
+        """Stop all processes of ``cluster``, as if another machine stood still; return what wakes them."""
+        pids = [cluster.pid, *descendants(cluster.pid)]
+
+        def tell(signal_number: int) -> None:
+            for pid in pids:
+                os.kill(pid, signal_number)
+
+        while True:
+            tell(signal.SIGSTOP)
+            try:
+                self.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
+            except sqlite3.OperationalError:  # one was stopped in a transaction, and so holds all of SQLite up
+                tell(signal.SIGCONT)
+            else:
+                return lambda: tell(signal.SIGCONT)
 
     def enqueue(self, job_type: str, **options: Any) -> int:
         """Add a job and return its id; ``args`` and the rest as ``api.enqueue`` takes them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -278,23 +277,11 @@ def stand_still(clusters: Clusters, step: str) -> tuple[int, Callable[[], None]]
     main = clusters.start()
     job = clusters.enqueue("testapp.send", args={"file": str(clusters.notes), step: str(go)})
     clusters.site.wait_until(lambda: len(clusters.lines()) == (2 if step == "after_mark" else 1))
-    pids = [main.pid, *descendants(main.pid)]
-
-    def tell(signal_number: int) -> None:
-        for pid in pids:
-            os.kill(pid, signal_number)
-
-    while True:
-        tell(signal.SIGSTOP)
-        try:
-            clusters.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
-            break
-        except sqlite3.OperationalError:  # one was stopped in a transaction, and so holds all of SQLite up
-            tell(signal.SIGCONT)
+    resume = clusters.stop_still(main)
     # What keeps house may have been stopped, too, so how many jobs are taken back is not known.
     clusters.site.wait_until(lambda: clusters.site.manage("rescue_jobs") and clusters.state(job) != "running")
     go.touch()
-    return job, lambda: tell(signal.SIGCONT)
+    return job, resume
 
 
 def test_an_idle_cluster_uses_next_to_no_processor(clusters: Clusters) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from tests.faults.clusters import Clusters, descendants
+from tests.faults.clusters import Clusters
 from tests.faults.conftest import Injected
 
 pytestmark = [pytest.mark.faults, pytest.mark.row(15), pytest.mark.postgresql]
@@ -22,10 +19,7 @@ def test_its_locks_end_its_job_runs_elsewhere_and_it_goes_on_when_it_wakes(
     still = clusters.start()
     job = clusters.enqueue("testapp.hold", args={"file": str(clusters.notes), "until": str(go)})
     clusters.site.wait_until(lambda: clusters.lines() == ["held"])
-    pids = [still.pid, *descendants(still.pid)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    clusters.site.sql("UPDATE queue_app_worker SET host = 'elsewhere'")
+    wake = clusters.stop_still(still)
     injected("SIGSTOP in a transaction, SIGCONT")
     go.touch()
     # Needs the control lock alone, which the one that stands still has shared.
@@ -33,8 +27,7 @@ def test_its_locks_end_its_job_runs_elsewhere_and_it_goes_on_when_it_wakes(
     other = clusters.start()
     clusters.wait_for_state(job, "completed")
     assert clusters.lines() == ["held", "held", "let go"]
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    wake()
     other.terminate()
     other.wait(timeout=60)
     clusters.wait_for_state(clusters.note("by who stood still"), "completed")
